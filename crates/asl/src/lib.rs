@@ -1,0 +1,14 @@
+//! The Amazon States Language as data: parsed from JSON or YAML, validated with every problem at its line and column.
+//!
+//! Source: <https://states-language.net/spec.html> and the Step Functions Developer Guide.
+
+pub mod diagnostic;
+pub mod document;
+pub mod machine;
+pub mod parse;
+pub mod state;
+
+pub use diagnostic::{Diagnostic, Severity, Span};
+pub use document::{Document, Format};
+pub use machine::{Dynamic, Flow, StateMachine};
+pub use state::{Catcher, Kind, Retrier, State};

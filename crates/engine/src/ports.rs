@@ -1,0 +1,174 @@
+//! What the engine needs of others, and what it offers to the built-in functions.
+
+use async_trait::async_trait;
+use detection::{Event, Finding, FindingInput, Settings, Sighting, Stage, WorkflowStatus, decide::Exception};
+use execution::ScheduledTask;
+use jiff::Timestamp;
+use serde_json::Value;
+use thiserror::Error;
+
+/// The time and randomness of the world.
+pub trait Clock: Send + Sync {
+    /// The time now.
+    fn now(&self) -> Timestamp;
+    /// 256 bits that nobody can guess.
+    fn seed(&self) -> [u8; 32];
+}
+
+/// Performs tasks. At least once: a task is performed again after a crash that lost its answer.
+#[async_trait]
+pub trait TaskExecutor: Send + Sync {
+    /// Performs a task. Dropping the future cancels it.
+    async fn perform(&self, task: Task) -> TaskOutcome;
+
+    /// An execution of a guardrail ended FAILED, TIMED_OUT or ABORTED; its finding has been failed already. Tell somebody. Called
+    /// again until it answers `Ok`, also after a crash.
+    async fn tell_of_failure(&self, finding: &Finding) -> Result<(), String>;
+}
+
+/// A task, with whose it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    /// The execution.
+    pub execution_arn: String,
+    /// Its state machine; a task calls this ARN's Region, as this ARN's account.
+    pub state_machine_arn: String,
+    /// What to do.
+    pub scheduled: ScheduledTask,
+}
+
+/// A task's answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TaskOutcome {
+    /// Done.
+    Succeeded(Value),
+    /// Not done.
+    Failed {
+        /// `Error`.
+        error: String,
+        /// `Cause`.
+        cause: String,
+    },
+    /// Handed over; the answer comes by token (`.waitForTaskToken`).
+    Submitted(Value),
+}
+
+/// The store did not do it.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// It can't now: full, read-only, not answering. Its text says what to do.
+    #[error("{0}")]
+    Unavailable(String),
+    /// What it holds is damaged or newer than this program.
+    #[error("{0}")]
+    Damaged(String),
+}
+
+/// Why a finding was not changed.
+#[derive(Debug, Error)]
+pub enum ApplyError {
+    /// No such finding.
+    #[error("there is no finding `{0}`")]
+    NoSuchFinding(String),
+    /// The finding can't take it.
+    #[error(transparent)]
+    Illegal(#[from] detection::finding::IllegalFindingInput),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Who changes a finding: the same key again changes nothing and gives the same answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallKey {
+    /// The execution's ARN, or a person's name and a unique part.
+    pub caller: String,
+    /// The state's name and how often it was entered; or what the person does.
+    pub call: String,
+}
+
+/// A body that could not be read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnreadableEvent {
+    /// Its id in the store.
+    pub id: String,
+    /// Where it came from: a queue's URL, `POST /events` …
+    pub origin: String,
+    /// As it came, lossily as text where it is no UTF-8; cut at a limit, with a note that it was.
+    pub body: String,
+    /// Why it is no event.
+    pub reason: String,
+    /// When.
+    pub received_at: Timestamp,
+}
+
+/// Which findings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FindingFilter {
+    /// Of this guardrail.
+    pub guardrail: Option<String>,
+    /// With this workflow status.
+    pub status: Option<WorkflowStatus>,
+    /// At this stage.
+    pub stage: Option<Stage>,
+}
+
+/// Events, findings, exceptions and counters.
+#[async_trait]
+pub trait FindingStore: Send + Sync {
+    /// One finding.
+    async fn finding(&self, id: &str) -> Result<Option<Finding>, StoreError>;
+
+    /// Findings, the newest first, at most `limit`, after the one named.
+    async fn findings(
+        &self,
+        filter: &FindingFilter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Finding>, StoreError>;
+
+    /// Changes a finding by [`Finding::apply`], in one conditional write with its counters. Answers what `apply` answered, and
+    /// again the same when the same key comes again.
+    async fn apply(
+        &self,
+        finding_id: &str,
+        key: &CallKey,
+        input: &FindingInput,
+        settings: &Settings,
+    ) -> Result<Value, ApplyError>;
+
+    /// The event of this identity, as it was stored.
+    async fn event(&self, identity: &str) -> Result<Option<Event>, StoreError>;
+
+    /// Keeps a body that could not be read.
+    async fn keep_unreadable(&self, event: UnreadableEvent) -> Result<(), StoreError>;
+
+    /// Bodies that could not be read, the newest first.
+    async fn unreadable(&self, limit: usize) -> Result<Vec<UnreadableEvent>, StoreError>;
+
+    /// Forgets a body that could be read after all.
+    async fn forget_unreadable(&self, id: &str) -> Result<(), StoreError>;
+
+    /// Adds an exception.
+    async fn add_exception(&self, exception: Exception) -> Result<(), StoreError>;
+}
+
+/// A sighting, and the machine that responds to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Responder {
+    /// What was sighted.
+    pub sighting: Sighting,
+    /// The guardrail's state machine in the sighting's Region.
+    pub state_machine_arn: String,
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Whether it had been received before: then nothing was done.
+    pub duplicate: bool,
+    /// Responses started.
+    pub started: usize,
+    /// Findings that took it along.
+    pub absorbed: usize,
+}

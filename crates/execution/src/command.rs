@@ -1,0 +1,80 @@
+//! What a step asks of the world. The list is closed.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::Ended;
+
+/// Something to be done once the records that asked for it are durable.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Perform a task; its answer comes back as an [`Input`](crate::Input).
+    ScheduleTask(Box<ScheduledTask>),
+    /// Nobody waits for this task any more: stop it where that is possible; a late answer is ignored.
+    CancelTask {
+        /// The task's event id.
+        event_id: u64,
+    },
+    /// Send `Input::TimerFired` at the given time.
+    StartTimer {
+        /// Which timer.
+        timer: Timer,
+        /// When.
+        at: Timestamp,
+    },
+    /// Nobody waits for this timer any more.
+    CancelTimer {
+        /// Which timer.
+        timer: Timer,
+    },
+    /// The execution has ended; nothing comes after.
+    CompleteExecution(Ended),
+}
+
+/// A task to perform.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScheduledTask {
+    /// The id of its `TaskScheduled`, `LambdaFunctionScheduled` or `ActivityScheduled` event; names the task within the execution.
+    pub event_id: u64,
+    /// The state's name.
+    pub state_name: String,
+    /// The Task's `Resource`, as written.
+    pub resource: String,
+    /// Its evaluated Parameters or Arguments (or its input where it has none).
+    pub arguments: Value,
+    /// The evaluated `Credentials.RoleArn`.
+    pub role_arn: Option<String>,
+    /// The task token, where the Resource ends in `.waitForTaskToken` or names an activity. Unguessable: made from the step's seed.
+    pub task_token: Option<String>,
+    /// `TimeoutSeconds`, evaluated. The execution keeps its own timer; this tells the performer how long it is waited for.
+    pub timeout_seconds: Option<u64>,
+    /// `HeartbeatSeconds`, evaluated.
+    pub heartbeat_seconds: Option<u64>,
+    /// The same for the same execution and event id: AWS calls that take a client token get this one. Shaped as a UUID.
+    pub idempotency_token: String,
+}
+
+/// A timer, named by the event that began what it times, and why it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Timer {
+    /// The event's id: a `WaitStateEntered`, a `TaskScheduled`, a `TaskFailed` … ; 0 for the execution itself.
+    pub event_id: u64,
+    /// Why it runs.
+    pub purpose: TimerPurpose,
+}
+
+/// Why a timer runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum TimerPurpose {
+    /// A Wait state.
+    Wait,
+    /// The pause before a retry.
+    Retry,
+    /// A task's `TimeoutSeconds`.
+    TaskTimeout,
+    /// A task's `HeartbeatSeconds`.
+    Heartbeat,
+    /// The machine's `TimeoutSeconds`.
+    ExecutionTimeout,
+}

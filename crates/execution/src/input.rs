@@ -1,0 +1,99 @@
+//! What the world tells an execution.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::Timer;
+
+/// What an execution begins with, beside its machine: everything that the context object and `ExecutionStarted` show.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExecutionStart {
+    /// `$$.Execution.Id`.
+    pub execution_arn: String,
+    /// `$$.Execution.Name`.
+    pub name: String,
+    /// `$$.StateMachine.Id`.
+    pub state_machine_arn: String,
+    /// `$$.StateMachine.Name`.
+    pub state_machine_name: String,
+    /// `$$.Execution.RoleArn`.
+    pub role_arn: String,
+    /// The input, as its text came: the first `StateEntered` shows it so, spaces and all.
+    pub input: String,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// Begin. The first input, and only the first.
+    StartExecution(Box<ExecutionStart>),
+    /// A task that waits for its token was handed over (`.waitForTaskToken`, and later `.sync`): `TaskSubmitted`.
+    TaskSubmitted {
+        /// The task.
+        event_id: u64,
+        /// What the called service answered.
+        output: Value,
+    },
+    /// A task ended well, by its own answer or by `SendTaskSuccess`.
+    TaskSucceeded {
+        /// The task.
+        event_id: u64,
+        /// Its result.
+        output: Value,
+    },
+    /// A task ended badly, by its own answer or by `SendTaskFailure`.
+    TaskFailed {
+        /// The task.
+        event_id: u64,
+        /// `Error`; `SendTaskFailure` may leave it out.
+        error: Option<String>,
+        /// `Cause`.
+        cause: Option<String>,
+    },
+    /// `SendTaskHeartbeat`.
+    TaskHeartbeat {
+        /// The task.
+        event_id: u64,
+    },
+    /// A worker took an activity task (`ActivityStarted`).
+    ActivityStarted {
+        /// The task.
+        event_id: u64,
+        /// `workerName`.
+        worker_name: Option<String>,
+    },
+    /// A timer that was asked for has run out.
+    TimerFired {
+        /// Which one.
+        timer: Timer,
+    },
+    /// `StopExecution`: ends ABORTED.
+    StopExecution {
+        /// `error`.
+        error: Option<String>,
+        /// `cause`.
+        cause: Option<String>,
+    },
+}
+
+/// An input that the execution can't take in its state. The late answer of a cancelled task, a doubled answer and a cancelled
+/// timer are not among these: they are normal, and give an empty step.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum IllegalInput {
+    /// It has been started already.
+    #[error("the execution has been started already")]
+    AlreadyStarted,
+    /// It has not been started yet.
+    #[error("the execution has not been started")]
+    NotStarted,
+    /// It has ended.
+    #[error("the execution has ended")]
+    Ended,
+    /// The task is not known to it.
+    #[error("no task with event id {0} was ever scheduled")]
+    UnknownTask(u64),
+    /// The input of StartExecution is no JSON.
+    #[error("the input is not JSON: {0}")]
+    InputNotJson(String),
+}

@@ -1,0 +1,21 @@
+//! Runs a state machine, purely: [`step()`] decides, [`replay()`] rebuilds.
+//!
+//! Nothing here waits, reads a clock or calls anything. A step turns one [`Input`] into [`Record`]s, which are to be made
+//! durable first, and [`Command`]s, which are to be performed afterwards.
+
+pub mod command;
+pub mod execution;
+pub mod history;
+pub mod input;
+pub mod record;
+pub mod replay;
+pub mod step;
+
+pub use command::{Command, ScheduledTask, Timer, TimerPurpose};
+pub use execution::{Ended, Execution, Status};
+pub use history::HistoryEvent;
+pub use input::{ExecutionStart, IllegalInput, Input};
+pub use query::Moment;
+pub use record::{Fact, Record};
+pub use replay::{JournalError, replay};
+pub use step::{Step, step};

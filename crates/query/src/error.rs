@@ -1,0 +1,46 @@
+//! What can go wrong with an expression.
+
+use thiserror::Error as ThisError;
+
+/// A text that is no expression of its language.
+#[derive(Clone, Debug, PartialEq, Eq, ThisError)]
+#[error("{message}")]
+pub struct SyntaxError {
+    /// What is wrong, in Step Functions' words where they are known.
+    pub message: String,
+    /// Where in the text, in bytes from its beginning, if it is known.
+    pub offset: Option<usize>,
+    /// Where in a template: a JSON pointer from the template's root, `""` for the root itself.
+    pub pointer: String,
+}
+
+/// An evaluation that failed.
+///
+/// `execution` puts the state's name and the field's name around `message`, as AWS does.
+#[derive(Clone, Debug, PartialEq, Eq, ThisError)]
+#[error("{message}")]
+pub struct Error {
+    /// Which kind of failure, which decides the error's name.
+    pub kind: ErrorKind,
+    /// Where in a template: its keys joined by `/` from the template's root, `""` for the root itself. As in AWS's
+    /// `location`, less the name of the field that holds the template.
+    pub location: String,
+    /// The expression as it is written, with its `{% %}` or key as AWS shows it.
+    pub expression: String,
+    /// What happened, in AWS's words, for instance "could not be found in the input '{}'" or
+    /// "returned nothing (undefined).".
+    pub message: String,
+}
+
+/// The kinds of failed evaluations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// A JSONPath found nothing, or not what was wanted: `States.Runtime`.
+    Path,
+    /// An intrinsic function refused its arguments: `States.IntrinsicFailure`.
+    Intrinsic,
+    /// A JSONata expression failed: `States.QueryEvaluationError`.
+    Jsonata,
+    /// A ResultPath can't be put into its input: `States.ResultPathMatchFailure`.
+    ResultPath,
+}
