@@ -2,6 +2,9 @@
 
 use crate::{Diagnostic, Document, StateMachine};
 
+/// What AWS says of a text that is no object.
+pub(crate) const NO_OBJECT: &str = "Definition must be a valid JSON object";
+
 /// What a Task's Resource may be is known outside this crate: `validate` asks this of each.
 pub trait Resources {
     /// Whether a Resource can be called; else what is wrong with it (its text names the thing and the way out).
