@@ -3,8 +3,10 @@
 mod expressions;
 mod flow;
 mod object;
+mod resources;
+mod warnings;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use query::Language;
 use serde_json::Value;
@@ -12,6 +14,7 @@ use serde_json::Value;
 use crate::{Diagnostic, Document, Severity, StateMachine, nearest::did_you_mean};
 pub(crate) use expressions::expression_text;
 pub(crate) use object::{Allowed, Object, integer, shown};
+pub use resources::{AnyResource, ExpressResources, Resources, UnknownResource};
 
 /// What AWS says of a text that is no object.
 pub(crate) const NO_OBJECT: &str = "Definition must be a valid JSON object";
@@ -24,31 +27,6 @@ pub(crate) const SCHEMA: &str = "SCHEMA_VALIDATION_FAILED";
 
 /// The code of a transition to nowhere, and of a state that no transition leads to.
 pub(crate) const MISSING_TARGET: &str = "MISSING_TRANSITION_TARGET";
-
-/// What a Task's Resource may be is known outside this crate: `validate` asks this of each.
-pub trait Resources {
-    /// Whether a Resource can be called; else what is wrong with it (its text names the thing and the way out).
-    fn check(&self, resource: &str) -> Result<(), UnknownResource>;
-}
-
-/// A Resource that can't be called.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownResource {
-    /// What is wrong.
-    pub message: String,
-    /// What to do, for instance the nearest known name.
-    pub help: Option<String>,
-}
-
-/// Every Resource will do: for those who have nothing to ask.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct AnyResource;
-
-impl Resources for AnyResource {
-    fn check(&self, _resource: &str) -> Result<(), UnknownResource> {
-        Ok(())
-    }
-}
 
 const MACHINE: Allowed = Allowed {
     both: &["Comment", "StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage"],
@@ -100,6 +78,8 @@ pub(crate) struct Parser<'a> {
     machine_language: Language,
     /// Every state's name so far, and the pointer of its state: names are unique in the whole machine.
     names: HashMap<String, String>,
+    /// Every Distributed Map's label so far: they are unique too.
+    labels: HashSet<String>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -110,6 +90,7 @@ impl<'a> Parser<'a> {
             resources,
             machine_language: Language::JsonPath,
             names: HashMap::new(),
+            labels: HashSet::new(),
             diagnostics: Vec::new(),
         }
     }
@@ -182,9 +163,14 @@ impl<'a> Parser<'a> {
         let length = name.chars().count();
         if length > 80 {
             let message = format!("the state's name has {length} characters, 80 are allowed");
-            self.key_problem(SCHEMA, pointer, message, Some("shorten it, and keep the long text in `Comment`".into()));
+            self.key_problem(
+                "INVALID_STATE_NAME",
+                pointer,
+                message,
+                Some("shorten it, and keep the long text in `Comment`".into()),
+            );
         } else if name.is_empty() {
-            self.key_problem(SCHEMA, pointer, "a state's name can't be empty", None);
+            self.key_problem("INVALID_STATE_NAME", pointer, "a state's name can't be empty", None);
         }
         match self.names.get(name) {
             Some(first) => {
@@ -197,6 +183,15 @@ impl<'a> Parser<'a> {
             None => {
                 self.names.insert(name.to_owned(), pointer.to_owned());
             }
+        }
+    }
+
+    /// Notes a Distributed Map's label.
+    pub(crate) fn label(&mut self, label: &str, pointer: String) {
+        if label.chars().count() > 40 {
+            self.problem("INVALID_LABEL_NAME", pointer, "a label has at most 40 characters", None);
+        } else if !self.labels.insert(label.to_owned()) {
+            self.problem("DUPLICATE_LABEL_NAME", pointer, format!("there is another label `{label}`"), None);
         }
     }
 
@@ -219,9 +214,18 @@ impl<'a> Parser<'a> {
         self.diagnostics.push(Diagnostic { help, ..Diagnostic::error(code, message).at(pointer, span) });
     }
 
+    /// Notes what works, but not as its author thinks.
+    pub(crate) fn warning(&mut self, code: &str, pointer: &str, message: impl Into<String>, help: impl Into<String>) {
+        let warning = Diagnostic::error(code, message).with_help(help).at(pointer, self.document.span(pointer));
+        self.diagnostics.push(Diagnostic { severity: Severity::Warning, ..warning });
+    }
+
     /// Notes an error that AWS tells of the object at `pointer`, and that stands in the text at `place`.
     pub(crate) fn inner_problem(&mut self, pointer: &str, place: &str, message: impl Into<String>) {
         let span = self.document.span(place);
         self.diagnostics.push(Diagnostic::error(SCHEMA, message).at(pointer, span));
     }
 }
+
+#[cfg(test)]
+mod tests;

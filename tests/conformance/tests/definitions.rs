@@ -18,11 +18,14 @@ fn told(problems: &[Diagnostic]) -> String {
 #[test]
 fn real_definitions() {
     let Some(cases) = corpus("asl/definitions.jsonl.gz", 206) else { return };
-    let mut n=0;
+    let mut n = 0;
     for case in &cases {
         let format = if case["format"] == "yaml" { Format::Yaml } else { Format::Json };
         let problems = diagnostics(case["text"].as_str().unwrap(), format);
-        if !problems.is_empty() { n+=1; println!("{}{}", case["path"], told(&problems)); }
+        if !problems.is_empty() {
+            n += 1;
+            println!("{}{}", case["path"], told(&problems));
+        }
     }
     println!("{n} of {}", cases.len());
 }
@@ -30,11 +33,14 @@ fn real_definitions() {
 #[test]
 fn validators() {
     let Some(cases) = corpus("asl/validator-cases.jsonl.gz", 96) else { return };
-    let mut n=0;
+    let mut n = 0;
     for case in &cases {
         let valid = case.get("valid").and_then(Value::as_bool).unwrap_or_else(|| case["problems"] == 0);
         let problems = diagnostics(case["text"].as_str().unwrap(), Format::Json);
-        if problems.is_empty() != valid { n+=1; println!("{} valid {valid}{}", case["file"], told(&problems)); }
+        if problems.is_empty() != valid {
+            n += 1;
+            println!("{} valid {valid}{}", case["file"], told(&problems));
+        }
     }
     println!("{n} of {}", cases.len());
 }
@@ -42,11 +48,20 @@ fn validators() {
 #[test]
 fn recorded() {
     let Some(cases) = corpus("asl/recorded-public.jsonl.gz", 759) else { return };
-    let mut n=0;
+    let mut n = 0;
     for case in &cases {
-        if case["kind"] != "exec" { continue }
-        let problems = match &case["definition"] { Value::Null => continue, Value::String(text) => diagnostics(text, Format::Json), other => diagnostics(&other.to_string(), Format::Json)};
-        if !problems.is_empty() { n+=1; println!("{}{}", case["id"], told(&problems)); }
+        if case["kind"] != "exec" {
+            continue;
+        }
+        let problems = match &case["definition"] {
+            Value::Null => continue,
+            Value::String(text) => diagnostics(text, Format::Json),
+            other => diagnostics(&other.to_string(), Format::Json),
+        };
+        if !problems.is_empty() {
+            n += 1;
+            println!("{}{}", case["id"], told(&problems));
+        }
     }
     println!("{n} of {}", cases.len());
 }

@@ -107,6 +107,12 @@ fn bombs_are_refused() {
     let long = "x".repeat(1 << 20);
     let text = problems(&format!("a: &a {long}\nb: [*a, *a, *a, *a, *a]\n"), Format::Yaml);
     assert!(text[0].contains("TOO_MANY_ALIASES"), "{text:?}");
+    let mut deep = format!("a0: &a0 {}{}\n", "[".repeat(100), "]".repeat(100));
+    for level in 1..50 {
+        deep.push_str(&format!("a{level}: &a{level} {}*a{}{}\n", "[".repeat(100), level - 1, "]".repeat(100)));
+    }
+    let text = problems(&deep, Format::Yaml);
+    assert!(text[0].contains("DOCUMENT_TOO_DEEP"), "{text:?}");
     let text = problems(&" ".repeat(MAX_TEXT_BYTES + 1), Format::Yaml);
     assert!(text[0].contains("DOCUMENT_TOO_LONG"), "{text:?}");
 }

@@ -30,12 +30,15 @@ pub(super) fn parse(text: &str, lines: &Lines) -> Result<(Value, Place), Vec<Dia
     }
 }
 
-/// A value with its place and its weight: one for each value in it, and the bytes of its strings and keys.
+/// A value with its place.
 #[derive(Clone)]
 struct Node {
     value: Value,
     place: Place,
+    /// One for each value in it, and the bytes of its strings and keys.
     weight: usize,
+    /// How deep it is: 0 where nothing is in it.
+    height: usize,
 }
 
 /// Nothing can be read behind this problem, which is already noted.
@@ -86,17 +89,13 @@ impl<'a> Builder<'a> {
     }
 
     fn node(&mut self, event: Event<'a>, span: &Span, pointer: &str, depth: usize) -> Result<Node, Stop> {
-        if depth >= MAX_DEPTH {
-            let message = format!("this is nested more than {MAX_DEPTH} deep");
-            self.problem("DOCUMENT_TOO_DEEP", message, pointer, span, None);
-            return Err(Stop);
-        }
+        self.check_depth(depth, pointer, span)?;
         let (node, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let value = self.scalar(&text, style, tag.as_deref(), pointer, span);
                 let (start, end) = bytes(span);
                 let weight = text.len().saturating_add(1);
-                (Node { value, place: Place::leaf(start, end), weight }, anchor)
+                (Node { value, place: Place::leaf(start, end), weight, height: 0 }, anchor)
             }
             Event::SequenceStart(style, anchor, tag) => {
                 self.collection_tag(tag.as_deref(), "seq", pointer, span);
@@ -106,7 +105,11 @@ impl<'a> Builder<'a> {
                 self.collection_tag(tag.as_deref(), "map", pointer, span);
                 (self.mapping(span, style, pointer, depth)?, anchor)
             }
-            Event::Alias(anchor) => (self.alias(anchor, span, pointer)?, 0),
+            Event::Alias(anchor) => {
+                let node = self.alias(anchor, span, pointer)?;
+                self.check_depth(depth.saturating_add(node.height), pointer, span)?;
+                (node, 0)
+            }
             _ => {
                 self.problem("INVALID_YAML", "a value is expected here", pointer, span, None);
                 return Err(Stop);
@@ -119,24 +122,39 @@ impl<'a> Builder<'a> {
         Ok(node)
     }
 
+    fn check_depth(&mut self, depth: usize, pointer: &str, span: &Span) -> Result<(), Stop> {
+        if depth < MAX_DEPTH {
+            return Ok(());
+        }
+        let message = format!("this is nested more than {MAX_DEPTH} deep");
+        self.problem("DOCUMENT_TOO_DEEP", message, pointer, span, None);
+        Err(Stop)
+    }
+
     fn sequence(&mut self, start: &Span, style: StructureStyle, pointer: &str, depth: usize) -> Result<Node, Stop> {
-        let (mut items, mut children, mut weight) = (Vec::new(), Vec::new(), 1_usize);
+        let (mut items, mut children, mut weight, mut height) = (Vec::new(), Vec::new(), 1_usize, 0);
         loop {
             let (event, span) = self.event()?;
             if matches!(event, Event::SequenceEnd) {
                 let value = extent(start, &span, style, &children);
-                return Ok(Node { value: Value::Array(items), place: Place { value, key: None, children }, weight });
+                return Ok(Node {
+                    value: Value::Array(items),
+                    place: Place { value, key: None, children },
+                    weight,
+                    height,
+                });
             }
             let inside = format!("{pointer}/{}", items.len());
             let node = self.node(event, &span, &inside, depth.saturating_add(1))?;
             weight = weight.saturating_add(node.weight);
+            height = node.height.saturating_add(1).max(height);
             items.push(node.value);
             children.push(node.place);
         }
     }
 
     fn mapping(&mut self, start: &Span, style: StructureStyle, pointer: &str, depth: usize) -> Result<Node, Stop> {
-        let (mut object, mut children, mut weight) = (Map::new(), Vec::new(), 1_usize);
+        let (mut object, mut children, mut weight, mut height) = (Map::new(), Vec::new(), 1_usize, 0);
         let mut merged = Vec::new();
         loop {
             let (event, key_span) = self.event()?;
@@ -145,13 +163,19 @@ impl<'a> Builder<'a> {
                 for node in merged {
                     merge(node, &mut object, &mut children);
                 }
-                return Ok(Node { value: Value::Object(object), place: Place { value, key: None, children }, weight });
+                return Ok(Node {
+                    value: Value::Object(object),
+                    place: Place { value, key: None, children },
+                    weight,
+                    height,
+                });
             }
             let (name, is_merge) = self.key(event, &key_span, pointer)?;
             let inside = format!("{pointer}/{}", super::escape(&name));
             let (event, span) = self.event()?;
             let node = self.node(event, &span, &inside, depth.saturating_add(1))?;
             weight = weight.saturating_add(node.weight).saturating_add(name.len());
+            height = node.height.saturating_add(1).max(height);
             if is_merge {
                 merged.extend(self.merge_sources(node, &inside, &span)?);
             } else if object.contains_key(&name) {
@@ -191,7 +215,11 @@ impl<'a> Builder<'a> {
         let sources = match node.value {
             Value::Array(items) => {
                 let places = node.place.children;
-                items.into_iter().zip(places).map(|(value, place)| Node { value, place, weight: 0 }).collect()
+                items
+                    .into_iter()
+                    .zip(places)
+                    .map(|(value, place)| Node { value, place, weight: 0, height: 0 })
+                    .collect()
             }
             _ => vec![node],
         };

@@ -11,6 +11,9 @@ impl Parser<'_> {
     pub(crate) fn template(&mut self, object: &Object<'_>, field: &str) -> Option<Template> {
         let value = object.get(field)?;
         let pointer = object.at(field);
+        if object.language == Language::JsonPath {
+            self.warn_without_dollar(value, &pointer);
+        }
         match Template::parse(value, object.language) {
             Ok(template) => Some(template),
             Err(errors) => {
@@ -45,7 +48,8 @@ impl Parser<'_> {
         match Path::parse(&text) {
             Ok(path) => Some(path),
             Err(error) => {
-                self.problem(SCHEMA, object.at(field), error.message, None);
+                let message = format!("`{text}` is no JSONPath: {}", error.message.trim());
+                self.problem(SCHEMA, object.at(field), message, None);
                 None
             }
         }
@@ -64,7 +68,7 @@ impl Parser<'_> {
     pub(crate) fn result_path(&mut self, object: &Object<'_>) -> Selector {
         let selector = self.selector(object, "ResultPath");
         if let Selector::Path(path) = &selector
-            && (path.as_str().starts_with("$$") || !path.as_str().starts_with('$'))
+            && (!path.is_reference_path() || path.is_of_context() || path.variable().is_some())
         {
             let message = format!("`{}` is no Reference Path: `$`, names and indices only", path.as_str());
             self.problem(SCHEMA, object.at("ResultPath"), message, None);
@@ -109,7 +113,8 @@ impl Parser<'_> {
             return match Call::parse(&text) {
                 Ok(call) => Some(Dynamic::Intrinsic(call)),
                 Err(error) => {
-                    self.problem(SCHEMA, object.at(field), error.message, None);
+                    let message = format!("`{text}` is no intrinsic function call: {}", error.message.trim());
+                    self.problem(SCHEMA, object.at(field), message, None);
                     None
                 }
             };
