@@ -102,3 +102,46 @@ impl Search<'_, '_> {
         found
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Every way, one after the other.
+    fn brute_force(requirements: &[Requirement<'_>], settled: &Membership) -> bool {
+        let Some((requirement, rest)) = requirements.split_first() else {
+            return true;
+        };
+        let absent = |present: &Vec<&Membership>| {
+            present.iter().all(|membership| settled.contradicts(membership)) && brute_force(rest, settled)
+        };
+        requirement.matching.iter().any(|taken| settled.joined(taken).is_some_and(|joined| brute_force(rest, &joined)))
+            || requirement.absent.as_ref().is_some_and(absent)
+    }
+
+    fn memberships() -> impl Strategy<Value = Vec<Membership>> {
+        let membership = prop::collection::btree_map(0..3_usize, 0..3_usize, 0..3)
+            .prop_map(|pairs| Membership(pairs.into_iter().collect()));
+        prop::collection::vec(membership, 0..4)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_remembered_changes_nothing(
+            found in prop::collection::vec((memberships(), prop::option::of(memberships())), 0..5),
+        ) {
+            let requirements: Vec<Requirement<'_>> = found
+                .iter()
+                .map(|(matching, absent)| Requirement {
+                    matching: matching.iter().collect(),
+                    absent: absent.as_ref().map(|absent| absent.iter().collect()),
+                })
+                .collect();
+            prop_assert_eq!(assignable(&requirements), brute_force(&requirements, &Membership::default()));
+        }
+    }
+}
