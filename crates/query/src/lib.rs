@@ -7,6 +7,7 @@ pub mod error;
 pub mod intrinsic;
 pub mod jsonata;
 pub mod jsonpath;
+mod limits;
 pub mod moment;
 pub mod scope;
 pub mod template;
