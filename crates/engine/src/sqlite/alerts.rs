@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::{
+    at_most,
     findings::{self, Call},
     natural,
 };
@@ -54,7 +55,7 @@ pub(super) fn note(
 
 pub(super) fn pending(connection: &Connection, limit: usize) -> Result<Vec<(u64, Finding)>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT execution, finding FROM alerts ORDER BY execution LIMIT ?1")?;
-    let mut rows = statement.query([limit])?;
+    let mut rows = statement.query([at_most(limit)])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let id: String = row.get(1)?;

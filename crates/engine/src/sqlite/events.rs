@@ -4,7 +4,7 @@ use detection::Event;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{micros, schema::FORMAT, time_of};
+use super::{at_most, micros, schema::FORMAT, time_of};
 use crate::ports::{StoreError, UnreadableEvent};
 
 /// What is kept of a body that could not be read, in bytes.
@@ -62,7 +62,7 @@ pub(super) fn unreadable(connection: &Connection, limit: usize) -> Result<Vec<Un
     let mut statement = connection.prepare_cached(
         "SELECT name, origin, body, reason, received_at FROM unreadable_events ORDER BY id DESC LIMIT ?1",
     )?;
-    let mut rows = statement.query([limit])?;
+    let mut rows = statement.query([at_most(limit)])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.push(UnreadableEvent {

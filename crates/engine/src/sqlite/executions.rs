@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    SqliteStore, alerts, integer, journal, micros, natural, receive,
+    SqliteStore, alerts, at_most, integer, journal, micros, natural, receive,
     state_machines::{self, definition},
     time_of,
 };
@@ -100,7 +100,7 @@ impl ExecutionStore for SqliteStore {
                 let mut statement = connection.prepare_cached(
                     "SELECT id, arn FROM executions WHERE status = 'RUNNING' AND waiting = 0 AND id > ?1 ORDER BY id LIMIT ?2",
                 )?;
-                let mut rows = statement.query(params![integer(after)?, limit])?;
+                let mut rows = statement.query(params![integer(after)?, at_most(limit)])?;
                 let mut found = Vec::new();
                 while let Some(row) = rows.next()? {
                     found.push((natural(row.get(0)?)?, row.get(1)?));
@@ -122,7 +122,7 @@ impl ExecutionStore for SqliteStore {
                      WHERE status = 'RUNNING' AND waiting = 1 AND next_timer_at NOT NULL AND (next_timer_at, id) > (?1, ?2)
                      ORDER BY next_timer_at, id LIMIT ?3",
                 )?;
-                let mut rows = statement.query(params![after_at, after_id, limit])?;
+                let mut rows = statement.query(params![after_at, after_id, at_most(limit)])?;
                 let mut found = Vec::new();
                 while let Some(row) = rows.next()? {
                     found.push(Due { at: time_of(row.get(0)?)?, number: natural(row.get(1)?)?, arn: row.get(2)? });
@@ -325,7 +325,7 @@ fn list(
     let mut statement = connection.prepare_cached(&format!(
         "{SELECT} WHERE state_machine_arn = ?1 AND id < ?2 AND (?3 IS NULL OR status = ?3) ORDER BY id DESC LIMIT ?4"
     ))?;
-    let mut rows = statement.query(params![machine, below, status, limit])?;
+    let mut rows = statement.query(params![machine, below, status, at_most(limit)])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.push(read(row)?);

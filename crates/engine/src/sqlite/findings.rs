@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{SqliteStore, events, exceptions, integer, natural, schema::FORMAT};
+use super::{SqliteStore, at_most, events, exceptions, integer, natural, schema::FORMAT};
 use crate::ports::{ApplyError, CallKey, FindingFilter, FindingStore, StoreError, UnreadableEvent};
 
 /// For how long fixes are counted, in minutes.
@@ -174,7 +174,7 @@ fn list(
     )?;
     let status = filter.status.as_ref().map(text_of).transpose()?;
     let stage = filter.stage.as_ref().map(text_of).transpose()?;
-    let mut rows = statement.query(params![after, filter.guardrail, status, stage, limit])?;
+    let mut rows = statement.query(params![after, filter.guardrail, status, stage, at_most(limit)])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.push(serde_json::from_str(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?);

@@ -69,14 +69,14 @@ const MIGRATIONS: &[&str] = &["
 
 /// Brings a file to the newest version, each migration in a transaction of its own: a crash leaves it at some version, whole.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let found: usize = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let known = MIGRATIONS.len();
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     if found > known {
         return Err(StoreError::Damaged(format!(
             "the store has schema version {found}, and this program knows versions up to {known}: use the newer program that wrote it"
         )));
     }
-    for (version, migration) in (1_usize..).zip(MIGRATIONS).skip(found) {
+    for (version, migration) in (1_i64..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(migration)?;
         transaction.pragma_update(None, "user_version", version)?;

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use sha2::{Digest, Sha256};
 
-use super::{SqliteStore, micros, time_of};
+use super::{SqliteStore, at_most, micros, time_of};
 use crate::{
     engine::StateMachineRecord,
     ports::{DefinitionHash, Put, StoreError},
@@ -46,7 +46,7 @@ impl SqliteStore {
             .read(move |connection| {
                 let sql = format!("{SELECT} WHERE arn > ?1 AND account = ?2 AND region = ?3 ORDER BY arn LIMIT ?4");
                 let mut statement = connection.prepare_cached(&sql)?;
-                let mut rows = statement.query(params![after, account, region, limit])?;
+                let mut rows = statement.query(params![after, account, region, at_most(limit)])?;
                 let mut machines = Vec::new();
                 while let Some(row) = rows.next()? {
                     machines.push(read(row)?);
