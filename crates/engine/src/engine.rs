@@ -1,5 +1,7 @@
 //! The engine as others see it.
 
+pub(crate) mod names;
+
 use std::sync::Arc;
 
 use detection::Event;
