@@ -41,6 +41,11 @@ pub enum Decision {
     Fix,
 }
 
+/// How many fixes a guardrail may do in an hour in one account unless its settings say otherwise.
+pub const DEFAULT_FIXES_PER_HOUR: u64 = 100;
+/// How long a question waits unless the settings say otherwise, in seconds: a day.
+pub const DEFAULT_APPROVAL_TIMEOUT_SECONDS: u64 = 86_400;
+
 /// A guardrail's settings, from `rectify.yaml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
@@ -56,6 +61,20 @@ pub struct Settings {
     pub fixes_per_hour: u64,
     /// How long a question waits, in seconds.
     pub approval_timeout_seconds: u64,
+}
+
+impl Settings {
+    /// The settings of a guardrail about which nothing is said: mode `alert`.
+    pub fn of_risk(risk: Risk) -> Settings {
+        Settings {
+            mode: Mode::Alert,
+            mode_is_its_own: false,
+            risk,
+            parameters: Map::new(),
+            fixes_per_hour: DEFAULT_FIXES_PER_HOUR,
+            approval_timeout_seconds: DEFAULT_APPROVAL_TIMEOUT_SECONDS,
+        }
+    }
 }
 
 /// Something that a guardrail leaves alone.
@@ -75,6 +94,17 @@ pub struct Exception {
     pub until: Timestamp,
 }
 
+impl Exception {
+    /// Whether it leaves this resource alone now.
+    pub fn covers(&self, subject: &Subject<'_>, now: Timestamp) -> bool {
+        let says = |pattern: &Option<String>, value: &str| pattern.as_deref().is_none_or(|pattern| pattern == value);
+        now < self.until
+            && says(&self.guardrail, subject.guardrail)
+            && says(&self.resource, subject.resource)
+            && says(&self.account, subject.account)
+    }
+}
+
 /// What a decision needs to know, fetched by the store in the same write.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
@@ -82,4 +112,60 @@ pub struct Facts {
     pub exceptions: Vec<Exception>,
     /// How many fixes this guardrail was allowed in this account in the last hour.
     pub fixes_in_the_last_hour: u64,
+}
+
+/// What is decided about.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The guardrail's id.
+    pub guardrail: &'a str,
+    /// The resource's id.
+    pub resource: &'a str,
+    /// Its account.
+    pub account: &'a str,
+    /// What a person answered when asked about this occurrence: (whether the fix may be done, who).
+    pub answer: Option<(bool, Option<&'a str>)>,
+}
+
+/// What was decided, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// What to do.
+    pub decision: Decision,
+    /// Why, in a sentence for people.
+    pub why: String,
+}
+
+/// Decides. An exception comes before everything, a person's answer before the mode, and the mode before the limits.
+pub fn decide(subject: &Subject<'_>, settings: &Settings, facts: &Facts, now: Timestamp) -> Verdict {
+    let verdict = |decision, why: String| Verdict { decision, why };
+    if let Some(exception) = facts.exceptions.iter().find(|exception| exception.covers(subject, now)) {
+        let Exception { author, until, reason, .. } = exception;
+        return verdict(Decision::Leave, format!("an exception by {author} leaves it alone until {until}: {reason}"));
+    }
+    match subject.answer {
+        Some((true, person)) => {
+            return verdict(Decision::Fix, format!("{} approved of the fix", person.unwrap_or("somebody")));
+        }
+        Some((false, Some(person))) => return verdict(Decision::Tell, format!("{person} did not want the fix")),
+        Some((false, None)) => return verdict(Decision::Tell, "nobody answered in time".to_owned()),
+        None => {}
+    }
+    match settings.mode {
+        Mode::Alert => verdict(Decision::Tell, "the mode is `alert`: nothing is changed".to_owned()),
+        Mode::Approve => verdict(Decision::Ask, "the mode is `approve`: a person is asked first".to_owned()),
+        Mode::Fix if settings.risk == Risk::Disruptive && !settings.mode_is_its_own => verdict(
+            Decision::Ask,
+            "the fix may break what somebody relies on, and the mode `fix` was not set for this guardrail itself"
+                .to_owned(),
+        ),
+        Mode::Fix if facts.fixes_in_the_last_hour >= settings.fixes_per_hour => verdict(
+            Decision::Tell,
+            format!(
+                "{} fixes were done in account {} within an hour, which is the limit of {} (`fixes_per_hour`)",
+                facts.fixes_in_the_last_hour, subject.account, settings.fixes_per_hour
+            ),
+        ),
+        Mode::Fix => verdict(Decision::Fix, "the mode is `fix`".to_owned()),
+    }
 }

@@ -1,14 +1,42 @@
 //! A finding and its life: one guardrail on one resource.
 //!
 //! [`Finding::sight`] and [`Finding::apply`] are the legal table of that life: (finding, input) → (finding, answer). A store
-//! calls them inside one conditional write; nothing else changes a finding.
+//! calls them inside one conditional write; nothing else changes a finding. What goes over the wire to the built-in functions
+//! is told in [`request`].
+//!
+//! A *response* is one execution that deals with the finding; while one is under way, sightings are absorbed and raise the
+//! `generation`. It ends with `close`, `failed`, `undone` or `execution_failed`, and with nothing else.
+
+mod apply;
+mod identity;
+mod input;
+mod occurrence;
+pub mod request;
+mod sight;
+#[cfg(test)]
+mod tests;
+mod view;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use thiserror::Error;
 
-use crate::decide::{Decision, Facts, Settings};
+pub use input::{Change, FindingInput, IllegalFindingInput, TaskToken};
+pub use occurrence::{Absorbed, Answer, Milestone, Occurrence, Question, TimelineEntry, UnderWay};
+pub use sight::{Response, Sighted, Sighting};
+
+/// How many timeline entries a finding keeps; older ones are forgotten, and counted.
+pub const TIMELINE_LIMIT: usize = 200;
+/// How many occurrences a finding keeps; older ones are forgotten, and counted.
+pub const OCCURRENCES_LIMIT: usize = 20;
+/// How many event ids an occurrence keeps; later ones are counted only.
+pub const EVENTS_LIMIT: usize = 50;
+/// How often one response inspects before it gives up on a resource that keeps changing.
+pub const INSPECTIONS_LIMIT: u64 = 10;
+/// For how long an undo suppresses the guardrail on the resource unless the person says otherwise, in days.
+pub const SUPPRESSED_DAYS_AFTER_UNDO: i64 = 7;
+/// How many characters a reason, an error or a cause keeps.
+pub const TEXT_LIMIT: usize = 4096;
 
 /// AWS Config's compliance types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,22 +83,29 @@ pub enum Stage {
     Failed,
     Reverted,
     Undone,
+    /// An undo is under way.
+    Undoing,
     /// Told, and left to people (mode `alert`, an exception).
     Told,
-    /// Inspected, and nothing was wrong.
+    /// Inspected, and nothing was wrong, or nothing is any more.
     Compliant,
 }
 
-/// A guardrail's event that named a resource.
+/// One guardrail on one resource. Serialized, it is what a store keeps: the task token of an open question is in it, so show
+/// people [`Finding::view`] or [`Finding::show`] instead.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Sighting {
+pub struct Finding {
+    /// Stable: a hash of guardrail, account, Region and resource. Lower-case letters and digits.
+    pub id: String,
+    /// Rises with every change: the condition of a conditional write.
+    pub version: u64,
     /// The guardrail's id.
     pub guardrail: String,
     /// The guardrail's title.
     pub title: String,
     /// The guardrail's severity.
     pub severity: Severity,
-    /// CloudFormation type, `AWS::S3::Bucket`.
+    /// CloudFormation type.
     pub resource_type: String,
     /// The resource's id within its account and Region.
     pub resource: String,
@@ -78,107 +113,64 @@ pub struct Sighting {
     pub account: String,
     /// Region.
     pub region: String,
-    /// The event's [identity](crate::Event::identity).
-    pub event_id: String,
-    /// When it happened.
-    pub event_time: Timestamp,
-    /// Who did it: CloudTrail's `userIdentity`, for the owner and the timeline.
-    pub actor: Option<Value>,
-}
-
-/// One guardrail on one resource.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Finding {
-    /// Stable: a hash of guardrail, account, Region and resource. Lower-case letters and digits.
-    pub id: String,
-    /// Rises with every change: the condition of a conditional write.
-    pub version: u64,
-    // the rest is filled in by this crate: guardrail, title, severity, account, region, resource, status, compliance, stage,
-    // generation, occurrences (each with its events, decision, Before), timeline, suppressed_until, ask …
-}
-
-/// What a sighting does to a finding.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sighted {
-    /// The finding afterwards.
-    pub finding: Finding,
-    /// The response to start, unless one is under way that takes this along (its generation was raised).
-    pub start: Option<Response>,
-}
-
-/// A response to start.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Response {
-    /// The execution's name: a hash of finding and occurrence, within 80 characters.
-    pub execution_name: String,
-    /// Its input: `{Action, FindingId, Resource: {Id, Type, Account, Region, Arn?}}` as JSON text.
-    pub input: String,
-}
-
-/// What happens to a finding after it was noticed: the requests of the built-in function `finding`, and what people and the
-/// engine do. Serialized as the function's payload: `{"Action": "record", …}`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "Action", rename_all = "snake_case", rename_all_fields = "PascalCase")]
-pub enum FindingInput {
-    /// An inspection begins. Answer: `{Generation}`.
-    Inspecting {},
-    /// What an inspection said. Answer: `{Occurrence}`.
-    Record {
-        /// Its verdict.
-        compliance: Compliance,
-        /// In a sentence.
-        reason: String,
-    },
-    /// What is to be done. Answer: `{Decision, Why}`.
-    Decide {
-        /// Candidates, from the function `owner`.
-        #[serde(default)]
-        owner: Value,
-    },
-    // … told, asked, answered, keep_before, fixing, close, failed, undoing, undone: filled in by this crate
-}
-
-/// A change of a finding.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Change {
-    /// The finding afterwards.
-    pub finding: Finding,
-    /// What the caller is told.
-    pub answer: Value,
-    /// What was decided, where something was: the store counts it against the limits in the same write.
-    pub decision: Option<Decision>,
-}
-
-/// An input that a finding can't take as it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("the finding can't take `{input}`: {reason}")]
-pub struct IllegalFindingInput {
-    /// The action.
-    pub input: String,
-    /// Why not, and what would do.
+    /// Its workflow status.
+    pub status: WorkflowStatus,
+    /// What the last inspection said; none before the first.
+    pub compliance: Option<Compliance>,
+    /// What the last inspection said, in a sentence.
     pub reason: String,
+    /// What we are doing about it.
+    pub stage: Stage,
+    /// Rises with every sighting: only an inspection that began at this number can close the finding.
+    pub generation: u64,
+    /// The response under way, if one is.
+    pub under_way: Option<UnderWay>,
+    /// The number of the newest occurrence, from 1. It numbers responses too: the execution is named by it.
+    pub occurrence: u64,
+    /// The appearances of the problem, the oldest first, at most [`OCCURRENCES_LIMIT`].
+    pub occurrences: Vec<Occurrence>,
+    /// Older occurrences that were forgotten.
+    pub occurrences_forgotten: u64,
+    /// The guardrail leaves the resource alone until then, since a person undid its fix.
+    pub suppressed_until: Option<Timestamp>,
+    /// When it was first noticed.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// All that happened, the oldest first, at most [`TIMELINE_LIMIT`].
+    pub timeline: Vec<TimelineEntry>,
+    /// Older timeline entries that were forgotten.
+    pub timeline_forgotten: u64,
 }
 
 impl Finding {
-    /// The id of a finding.
-    pub fn id_of(_guardrail: &str, _account: &str, _region: &str, _resource: &str) -> String {
-        todo!()
+    /// The occurrence that is being, or was last, dealt with.
+    pub fn current(&self) -> Option<&Occurrence> {
+        self.occurrences.last()
     }
 
-    /// What a sighting does to the finding that is there, or to none.
-    pub fn sight(_finding: Option<&Finding>, _sighting: &Sighting, _now: Timestamp) -> Sighted {
-        todo!()
+    /// The open question, if a person is being waited for. Its token answers it: `SendTaskSuccess` with `{Approved, Person}`.
+    pub fn question(&self) -> Option<&Question> {
+        self.current().and_then(|occurrence| occurrence.question.as_ref())
     }
 
-    /// What an input does to the finding. `execution` names who says it.
-    pub fn apply(
-        &self,
-        _input: &FindingInput,
-        _execution: &str,
-        _settings: &Settings,
-        _facts: &Facts,
-        _now: Timestamp,
-    ) -> Result<Change, IllegalFindingInput> {
-        todo!()
+    /// The newest occurrence that was fixed, or begun to be, and keeps its `Before`: what an undo takes back.
+    pub fn undoable(&self) -> Option<&Occurrence> {
+        self.occurrences.iter().rev().find(|occurrence| occurrence.is_undoable())
+    }
+
+    /// Whether a moment falls into the time for which an undo suppresses the guardrail.
+    pub fn is_suppressed(&self, now: Timestamp) -> bool {
+        self.suppressed_until.is_some_and(|until| now < until)
+    }
+
+    fn record(&mut self, now: Timestamp, what: Milestone, by: &str, detail: Value) {
+        self.version = self.version.saturating_add(1);
+        self.updated_at = now;
+        self.timeline.push(TimelineEntry { at: now, what, by: by.to_owned(), detail });
+        while self.timeline.len() > TIMELINE_LIMIT {
+            self.timeline.remove(0);
+            self.timeline_forgotten = self.timeline_forgotten.saturating_add(1);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use asl::{Diagnostic, Document};
 use query::jsonata::Expression;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{Event, EventPattern, Severity, Sighting, decide::Risk};
 
@@ -66,6 +66,9 @@ pub struct Test {
 /// What the compiler has to know beside the guardrail.
 #[derive(Clone, Debug, Default)]
 pub struct CompileOptions {
+    /// The guardrail's parameters as they are set, [`Settings::parameters`](crate::Settings): a literal of the machine. Those that
+    /// are not in it have their defaults.
+    pub parameters: Map<String, Value>,
     /// The role that fragments' tasks assume, per account: compiled in only where accounts are reached by role.
     pub role_arn_expression: Option<String>,
 }
