@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use aws::http::HttpClient;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 use tokio::task::JoinSet;
@@ -39,23 +39,11 @@ pub struct InvalidChannel {
 #[error("{0}")]
 pub struct DeliveryError(pub String);
 
-/// What a message is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MessageKind {
-    /// Something was noticed, and this is what is done about it.
-    Told,
-    /// May it be fixed?
-    Question,
-    /// A response failed: a person has to look.
-    Failure,
-}
-
 /// A message to people.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Message {
-    /// What it is about.
-    pub kind: MessageKind,
+    /// What it is about: `noticed`, `question`, `fixed`, `failed` …
+    pub kind: String,
     /// The same for the same message: a receiver can drop a second copy by it.
     pub id: String,
     /// For people: lines of plain text.

@@ -6,19 +6,21 @@ use async_trait::async_trait;
 use aws::Aws;
 use detection::Finding;
 use engine::{
-    TaskExecutor,
+    FindingStore, TaskExecutor,
     ports::{Task, TaskOutcome},
 };
 use serde_json::Value;
 
 use crate::{
-    Function,
-    functions::Tell,
+    Channels, Function,
+    functions::{GuardrailSettings, Records, ask::Ask, finding::ChangeFinding, owner::Owner, tell::Tell},
     resource::{Resource, UnsupportedResource},
 };
 
 mod aws_sdk;
 mod lambda;
+#[cfg(test)]
+mod tests;
 
 /// Of a task's result as JSON text, in bytes: Step Functions' limit of a state's data.
 /// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
@@ -31,15 +33,31 @@ pub struct Executor {
     states: Aws,
     /// The built-in functions by their names, `rectify-` included.
     functions: HashMap<String, Arc<dyn Function>>,
-    tell: Arc<Tell>,
+    tell: Tell,
 }
 
 impl Executor {
-    /// An executor that calls AWS with `aws`, runs `functions` in process and tells of failed responses with `tell`.
-    pub fn new(aws: Aws, functions: Vec<Arc<dyn Function>>, tell: Arc<Tell>) -> Executor {
-        let functions =
-            functions.into_iter().map(|function| (format!("rectify-{}", function.name()), function)).collect();
-        Executor { states: aws.clone(), aws, functions, tell }
+    /// An executor with the built-in functions: they change `findings` by `settings` and tell people by `channels`.
+    pub fn new(
+        aws: Aws,
+        findings: Arc<dyn FindingStore>,
+        settings: GuardrailSettings,
+        channels: Channels,
+    ) -> Executor {
+        let records = Records { findings, settings };
+        let tell = Tell::new(records.clone(), channels);
+        Executor { states: aws.clone(), aws: aws.clone(), functions: HashMap::new(), tell: tell.clone() }
+            .with_function(ChangeFinding::new(records.clone()))
+            .with_function(Owner::new(aws))
+            .with_function(Ask::new(records, tell.clone()))
+            .with_function(tell)
+    }
+
+    /// Adds a function, or puts it in the place of the one of that name.
+    #[must_use]
+    pub fn with_function(mut self, function: impl Function + 'static) -> Executor {
+        self.functions.insert(format!("rectify-{}", function.name()), Arc::new(function));
+        self
     }
 
     /// Sends `aws-sdk:sfn:*` tasks elsewhere: to this process's own API, with its own credentials.

@@ -7,5 +7,5 @@ pub mod resource;
 
 pub use channels::{ChannelConfiguration, Channels};
 pub use executor::Executor;
-pub use functions::{Function, FunctionError};
+pub use functions::{Function, FunctionError, GuardrailSettings};
 pub use resource::{KnownResources, Resource};

@@ -157,7 +157,6 @@ mod tests {
     };
 
     use super::*;
-    use crate::channels::MessageKind;
 
     /// A receiver that answers one status after the other, the last one for ever; and what it received.
     async fn receiver(statuses: &'static [u16]) -> (String, Arc<Mutex<Vec<Value>>>) {
@@ -205,7 +204,7 @@ mod tests {
 
     fn message() -> Message {
         Message {
-            kind: MessageKind::Told,
+            kind: "noticed".to_owned(),
             id: "m".to_owned(),
             text: "bucket <!channel> & co".to_owned(),
             finding: json!({"id": "f", "resource": "<!channel>"}),
@@ -217,7 +216,7 @@ mod tests {
         let (url, received) = receiver(&[200]).await;
         assert_eq!(webhook(&url).unwrap().deliver(&message()).await, Ok(()));
         let expected = json!({
-            "text": "bucket &lt;!channel&gt; &amp; co", "kind": "told", "id": "m",
+            "text": "bucket &lt;!channel&gt; &amp; co", "kind": "noticed", "id": "m",
             "finding": {"id": "f", "resource": "<!channel>"},
         });
         assert_eq!(*received.lock().unwrap(), [expected]);

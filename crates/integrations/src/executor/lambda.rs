@@ -81,7 +81,7 @@ impl Executor {
     }
 
     /// The built-in function of that name, unless it is another account's or Region's.
-    fn built_in(&self, task: &Task, name: &str) -> Result<Option<&Arc<dyn Function>>, Failure> {
+    pub(super) fn built_in(&self, task: &Task, name: &str) -> Result<Option<&Arc<dyn Function>>, Failure> {
         let (region, account) = home(task)?;
         let here = |named: &str, ours: &str| named.is_empty() || named == ours;
         let parts: Vec<&str> = name.split(':').collect();
@@ -159,7 +159,7 @@ async fn in_process(task: &Task, function: &dyn Function, payload: Option<&Value
 }
 
 /// A function that failed: `errorType` is the `Error`, the whole object as JSON text the `Cause`.
-fn function_failed(payload: &Value) -> Failure {
+pub(super) fn function_failed(payload: &Value) -> Failure {
     let error = payload.get("errorType").and_then(Value::as_str).unwrap_or("Lambda.Unknown");
     Failure { error: error.to_owned(), cause: payload.to_string() }
 }

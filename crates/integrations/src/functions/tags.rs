@@ -1,7 +1,5 @@
 //! The tags of a resource, whatever it is: one row of a table a resource type.
 
-use std::collections::BTreeMap;
-
 use aws::{Aws, Call, CallError};
 use serde_json::{Value, json};
 
@@ -104,7 +102,7 @@ const SOURCES: &[Source] = &[
 ];
 
 /// Reads the tags of a resource; else why they could not be read, in a sentence.
-pub(super) async fn read(aws: &Aws, resource: &Resource) -> Result<BTreeMap<String, String>, String> {
+pub(super) async fn read(aws: &Aws, resource: &Resource) -> Result<Vec<(String, String)>, String> {
     let source = source_of(&resource.kind).ok_or_else(|| unknown(resource))?;
     let parameters = (source.parameters)(resource).ok_or_else(|| unknown(resource))?;
     let answer = aws
@@ -121,8 +119,8 @@ pub(super) async fn read(aws: &Aws, resource: &Resource) -> Result<BTreeMap<Stri
         .await;
     match answer {
         Ok(answer) => Ok(tags_in(answer.pointer(source.pointer))),
-        // S3's way to say that there are none.
-        Err(CallError::Service { code, .. }) if code == "NoSuchTagSet" => Ok(BTreeMap::new()),
+        // S3's way to say that there are none (NoSuchTagSet), or a resource that has gone meanwhile.
+        Err(CallError::Service { status: 404, .. }) => Ok(Vec::new()),
         Err(error) => {
             Err(format!("the tags of `{}` can't be read by {}:{}: {error}", resource.id, source.service, source.action))
         }
@@ -142,14 +140,14 @@ fn unknown(resource: &Resource) -> String {
     )
 }
 
-fn tags_in(value: Option<&Value>) -> BTreeMap<String, String> {
+fn tags_in(value: Option<&Value>) -> Vec<(String, String)> {
     let pair = |key: &str, value: &Value| Some((key.to_owned(), value.as_str()?.to_owned()));
     match value {
         Some(Value::Array(tags)) => {
             tags.iter().filter_map(|tag| pair(tag.get("Key")?.as_str()?, tag.get("Value")?)).collect()
         }
         Some(Value::Object(tags)) => tags.iter().filter_map(|(key, value)| pair(key, value)).collect(),
-        _ => BTreeMap::new(),
+        _ => Vec::new(),
     }
 }
 
@@ -179,9 +177,9 @@ mod tests {
 
     #[test]
     fn lists_and_maps_are_read_alike() {
-        let expected = BTreeMap::from([("Owner".to_owned(), "alice".to_owned())]);
+        let expected = vec![("Owner".to_owned(), "alice".to_owned())];
         assert_eq!(tags_in(Some(&json!([{"Key": "Owner", "Value": "alice"}, {"Key": "broken"}]))), expected);
         assert_eq!(tags_in(Some(&json!({"Owner": "alice"}))), expected);
-        assert_eq!(tags_in(None), BTreeMap::new());
+        assert_eq!(tags_in(None), Vec::new());
     }
 }
