@@ -38,12 +38,7 @@ pub struct Executor {
 
 impl Executor {
     /// An executor with the built-in functions: they change `findings` by `settings` and tell people by `channels`.
-    pub fn new(
-        aws: Aws,
-        findings: Arc<dyn FindingStore>,
-        settings: GuardrailSettings,
-        channels: Channels,
-    ) -> Executor {
+    pub fn new(aws: Aws, findings: Arc<dyn FindingStore>, settings: GuardrailSettings, channels: Channels) -> Executor {
         let records = Records { findings, settings };
         let tell = Tell::new(records.clone(), channels);
         Executor { states: aws.clone(), aws: aws.clone(), functions: HashMap::new(), tell: tell.clone() }

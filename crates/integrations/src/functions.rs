@@ -127,5 +127,6 @@ impl Caller {
 }
 
 fn parse<T: DeserializeOwned>(payload: &Value) -> Result<T, FunctionError> {
-    T::deserialize(payload).map_err(|error| FunctionError::new("InvalidPayload", format!("the payload can't be used: {error}")))
+    T::deserialize(payload)
+        .map_err(|error| FunctionError::new("InvalidPayload", format!("the payload can't be used: {error}")))
 }

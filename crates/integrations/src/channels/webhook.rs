@@ -147,7 +147,7 @@ fn escape(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::{Arc, Mutex};
 
     use serde_json::{Value, json};
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     /// A receiver that answers one status after the other, the last one for ever; and what it received.
-    async fn receiver(statuses: &'static [u16]) -> (String, Arc<Mutex<Vec<Value>>>) {
+    pub(crate) async fn receiver(statuses: &'static [u16]) -> (String, Arc<Mutex<Vec<Value>>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hooks/s3cr3t", listener.local_addr().unwrap());
         let received = Arc::new(Mutex::new(Vec::new()));
@@ -225,9 +225,9 @@ mod tests {
     #[tokio::test]
     async fn overload_and_faults_are_tried_again_and_refusals_are_not() {
         for (statuses, requests, expected) in [
-            (&[503, 429, 200] as &[u16], 3, Ok(())),
-            (&[500], ATTEMPTS as usize, Err("answered 500 Internal Server Error (4 attempts)")),
-            (&[404], 1, Err("answered 404 Not Found")),
+            (&[503_u16, 429, 200][..], 3, Ok(())),
+            (&[500][..], ATTEMPTS as usize, Err("answered 500 Internal Server Error (4 attempts)")),
+            (&[404][..], 1, Err("answered 404 Not Found")),
         ] {
             let (url, received) = receiver(statuses).await;
             let result = webhook(&url).unwrap().deliver(&message()).await;

@@ -15,9 +15,7 @@ impl Function for Echo {
 
     async fn invoke(&self, payload: Value) -> Result<Value, FunctionError> {
         match payload.get("Fail").and_then(Value::as_str) {
-            Some(message) => {
-                Err(FunctionError { error_type: "Rectify.Test".to_owned(), message: message.to_owned() })
-            }
+            Some(message) => Err(FunctionError { error_type: "Rectify.Test".to_owned(), message: message.to_owned() }),
             None => Ok(payload),
         }
     }
@@ -104,7 +102,8 @@ async fn what_fails_says_so_as_step_functions_does() {
     ] {
         assert_eq!(executor.perform(task(resource, arguments)).await, expected);
     }
-    let TaskOutcome::Failed { error, cause } = executor.perform(task("arn:aws:states:::sqs:sendMessage", json!({}))).await
+    let TaskOutcome::Failed { error, cause } =
+        executor.perform(task("arn:aws:states:::sqs:sendMessage", json!({}))).await
     else {
         panic!("an unsupported resource succeeded");
     };

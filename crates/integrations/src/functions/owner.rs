@@ -52,9 +52,8 @@ impl Function for Owner {
     async fn invoke(&self, payload: Value) -> Result<Value, FunctionError> {
         let Payload { resource: Named { id, arn, r#type, region }, actor, role_arn } = parse(&payload)?;
         let resource = Resource { kind: r#type, id, arn, region, role_arn };
-        let tags = tags::read(&self.aws, &resource)
-            .await
-            .map_err(|reason| FunctionError::new("TagsNotReadable", reason))?;
+        let tags =
+            tags::read(&self.aws, &resource).await.map_err(|reason| FunctionError::new("TagsNotReadable", reason))?;
         Ok(json!({"Owners": candidates(&tags, actor.as_ref())}))
     }
 }
