@@ -8,23 +8,29 @@ use serde_json::Value;
 
 use super::{Failure, home};
 
-/// Attempts of one call, for throttling and lost connections. A Retrier is for what takes longer.
-const ATTEMPTS: u32 = 3;
-/// For one attempt, where the task has no shorter time-out of its own.
-const TIMEOUT_SECONDS: u64 = 60;
+/// How patient a call is.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    /// In all, for throttling and lost connections. A Retrier is for what takes longer.
+    pub(super) attempts: u32,
+    /// For one attempt, where the task has no shorter time-out of its own.
+    pub(super) timeout_seconds: u64,
+}
+
+const PATIENCE: Patience = Patience { attempts: 3, timeout_seconds: 60 };
 
 /// Makes the call, with the process's own credentials or as the role of the task's `Credentials`.
 pub(super) async fn call(aws: &Aws, task: &Task, service: &str, action: &str) -> Result<Value, Failure> {
-    request(aws, task, service, action, task.scheduled.arguments.clone()).await.map_err(Failure::from)
+    request(aws, task, (service, action), task.scheduled.arguments.clone(), PATIENCE).await.map_err(Failure::from)
 }
 
 /// The same with parameters of one's own, its error as it came.
 pub(super) async fn request(
     aws: &Aws,
     task: &Task,
-    service: &str,
-    action: &str,
+    (service, action): (&str, &str),
     parameters: Value,
+    patience: Patience,
 ) -> Result<Value, Error> {
     let (region, _) = home(task)?;
     let scheduled = &task.scheduled;
@@ -36,8 +42,10 @@ pub(super) async fn request(
             region: Some(region.to_owned()),
             role_arn: scheduled.role_arn.clone(),
             idempotency_token: Some(scheduled.idempotency_token.clone()),
-            attempts: ATTEMPTS,
-            timeout_seconds: scheduled.timeout_seconds.unwrap_or(TIMEOUT_SECONDS).clamp(1, TIMEOUT_SECONDS),
+            attempts: patience.attempts,
+            timeout_seconds: scheduled
+                .timeout_seconds
+                .map_or(patience.timeout_seconds, |seconds| seconds.clamp(1, patience.timeout_seconds)),
         })
         .await?;
     Ok(answer)

@@ -8,12 +8,19 @@ use aws::CallError;
 use engine::ports::Task;
 use serde_json::{Map, Value, json};
 
-use super::{Executor, Failure, aws_sdk, home};
+use super::{
+    Executor, Failure,
+    aws_sdk::{self, Patience},
+    home,
+};
 use crate::{Function, FunctionError};
 
 /// Of a payload as JSON text, in bytes: Lambda's limit of a synchronous invocation.
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
+
+/// A function runs for a quarter of an hour at most. It is invoked once: whether it may be again is a Retrier's to say.
+const PATIENCE: Patience = Patience { attempts: 1, timeout_seconds: 15 * 60 };
 
 /// Parameters of the optimized integration that go to Lambda as they are.
 const PASSED_ON: &[&str] = &["ClientContext", "InvocationType", "LogType", "Qualifier"];
@@ -115,8 +122,9 @@ impl Executor {
         if let Some(payload) = payload {
             parameters.insert("Payload".to_owned(), Value::String(payload.to_string()));
         }
-        let answer = aws_sdk::request(&self.aws, task, "lambda", "invoke", Value::Object(parameters)).await;
-        let Value::Object(mut fields) = answer.map_err(optimized_name)? else {
+        let parameters = Value::Object(parameters);
+        let answer = aws_sdk::request(&self.aws, task, ("lambda", "invoke"), parameters, PATIENCE).await;
+        let Value::Object(mut fields) = answer.map_err(as_optimized)? else {
             return Err(Failure { error: "Lambda.Unknown".to_owned(), cause: format!("`{name}` gave no answer") });
         };
         let text = match fields.shift_remove("Payload") {
@@ -168,12 +176,18 @@ fn parameters(why: &str) -> Failure {
     Failure::runtime(format!("the parameters of `lambda:invoke` can't be used: {why}"))
 }
 
-/// The optimized integration has the older SDK's name for what Lambda does not model, and the same names else.
-fn optimized_name(error: aws_sdk::Error) -> Failure {
-    let unmodelled = match &error {
-        aws_sdk::Error::Call(CallError::Service { name, .. }) => name == "Lambda.LambdaException",
-        _ => false,
+/// The optimized integration has the older SDK's texts, and its name for what Lambda does not model.
+pub(super) fn as_optimized(error: aws_sdk::Error) -> Failure {
+    let aws_sdk::Error::Call(CallError::Service { name, cause, code, status, .. }) = error else {
+        return error.into();
     };
-    let failure = Failure::from(error);
-    if unmodelled { Failure { error: "Lambda.AWSLambdaException".to_owned(), ..failure } } else { failure }
+    let (message, rest) = cause.rsplit_once(" (Service: ").unwrap_or((cause.as_str(), ""));
+    let request_id =
+        rest.split_once("Request ID: ").and_then(|(_, id)| id.split([',', ')']).next()).unwrap_or_default();
+    Failure {
+        error: if name == "Lambda.LambdaException" { "Lambda.AWSLambdaException".to_owned() } else { name },
+        cause: format!(
+            "{message} (Service: AWSLambda; Status Code: {status}; Error Code: {code}; Request ID: {request_id}; Proxy: null)"
+        ),
+    }
 }

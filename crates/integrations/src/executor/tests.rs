@@ -136,3 +136,23 @@ fn a_function_error_of_lambda_is_told_by_its_type() {
     assert_eq!(failure.cause, payload.to_string());
     assert_eq!(lambda::function_failed(&json!("gone")).error, "Lambda.Unknown");
 }
+
+#[test]
+fn lambdas_own_errors_have_the_texts_of_the_optimized_integration() {
+    for (name, code, expected) in [
+        ("Lambda.ResourceNotFoundException", "ResourceNotFoundException", "Lambda.ResourceNotFoundException"),
+        ("Lambda.LambdaException", "AccessDeniedException", "Lambda.AWSLambdaException"),
+    ] {
+        let failure = lambda::as_optimized(aws_sdk::Error::Call(aws::CallError::Service {
+            name: name.to_owned(),
+            cause: "Function not found: f (Service: Lambda, Status Code: 404, Request ID: r-1)".to_owned(),
+            code: code.to_owned(),
+            status: 404,
+            throttled: false,
+        }));
+        let cause = format!(
+            "Function not found: f (Service: AWSLambda; Status Code: 404; Error Code: {code}; Request ID: r-1; Proxy: null)"
+        );
+        assert_eq!(failure, Failure { error: expected.to_owned(), cause });
+    }
+}
