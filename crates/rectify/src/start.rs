@@ -3,6 +3,7 @@
 use std::{env, io, io::IsTerminal as _, time::Duration};
 
 use aws::{Aws, Call};
+use integrations::KnownResources;
 use serde_json::{Value, json};
 use server::intake::UNKNOWN_ACCOUNT;
 use tracing_subscriber::EnvFilter;
@@ -22,6 +23,11 @@ pub fn logging(verbose: bool) {
 /// The runtime for what waits for others.
 pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// What a Task's Resource may be, for what only looks and calls nothing.
+pub fn known_resources() -> io::Result<KnownResources> {
+    Ok(KnownResources::new(runtime()?.block_on(Aws::from_environment())))
 }
 
 /// How long STS may take to say whose credentials these are.

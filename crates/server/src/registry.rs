@@ -33,7 +33,7 @@ impl Registry {
             .map(|(guardrail, settings)| {
                 let options = CompileOptions {
                     role_arn_expression: role_arn_expression.map(str::to_owned),
-                    settings: settings.clone(),
+                    parameters: settings.parameters.clone(),
                 };
                 let definition = fill_in_functions(&guardrail.compile(&options).to_string());
                 Entry { guardrail, settings, definition }

@@ -6,7 +6,7 @@ use asl::{Document, document::Format as TextFormat};
 use aws::Aws;
 use engine::{Engine, Options, SystemClock, sqlite::SqliteStore};
 use execution::Status;
-use integrations::{Executor, KnownResources};
+use integrations::{Channels, Executor, functions::GuardrailSettings};
 use serde_json::{Value, json};
 
 use super::Problem;
@@ -32,7 +32,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
     let text = fs::read_to_string(&arguments.playbook).map_err(|error| Problem(format!("{name} can't be read: {error}")))?;
     let document = Document::parse(&text, TextFormat::of_file_name(&name).unwrap_or_else(|| TextFormat::of_text(&text)))
         .map_err(|problems| Problem(diagnostics::render(&name, &text, &problems)))?;
-    asl::parse::parse(&document, &KnownResources::default()).map_err(|problems| Problem(diagnostics::render(&name, &text, &problems)))?;
+    asl::parse::parse(&document, &start::known_resources().map_err(Problem::new)?).map_err(|problems| Problem(diagnostics::render(&name, &text, &problems)))?;
     let input = match &arguments.input {
         None => "{}".to_owned(),
         Some(path) if path.as_os_str() == "-" => std::io::read_to_string(std::io::stdin()).map_err(Problem::new)?,
@@ -48,7 +48,7 @@ async fn execute(definition: &str, input: &str) -> Result<ExitCode, Problem> {
     let aws = Aws::from_environment().await;
     let account = start::account(None, &aws).await;
     let region = aws.region().to_owned();
-    let executor = Executor::without_functions(aws);
+    let executor = Executor::new(aws, store.findings(), GuardrailSettings::default(), Channels::default());
     let engine = Engine::start(store, Arc::new(executor), Arc::new(SystemClock), Options::default()).await.map_err(Problem::new)?;
     let role_arn = format!("arn:aws:iam::{account}:role/rectify");
     let machine = engine.create_state_machine(&account, &region, "playbook", definition, &role_arn).await.map_err(Problem::new)?;

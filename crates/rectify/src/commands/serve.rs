@@ -11,8 +11,8 @@ use std::{
 
 use aws::{Aws, http::HttpClient};
 use detection::{Guardrail, Settings};
-use engine::{Engine, FindingStore, Options, SystemClock, sqlite::SqliteStore};
-use integrations::{Channels, Executor, KnownResources, functions};
+use engine::{Engine, Options, SystemClock, sqlite::SqliteStore};
+use integrations::{Channels, Executor, KnownResources, functions::GuardrailSettings};
 use server::{Access, App, Intake, Registry, queue::Queue, router::router, tls::TlsListener};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
@@ -71,13 +71,11 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
         .map_err(|error| Problem(format!("{} can't be listened on: {error}; choose another with --listen", arguments.listen)))?;
     let aws = Aws::from_environment().await;
     let account = start::account(configuration.account.as_deref(), &aws).await;
-    let guardrails = guardrails(&configuration)?;
+    let guardrails = guardrails(&configuration, &KnownResources::new(aws.clone()))?;
     let role = configuration.role.as_ref().map(|role| format!("'arn:aws:iam::' & $resource.Account & ':role/{role}'"));
     let registry = Arc::new(Registry::new(guardrails, &account, role.as_deref()));
     let channels = Channels::new(&configuration.channels, &HttpClient::new()).map_err(Problem::new)?;
-    let findings: Arc<dyn FindingStore> = store.findings();
-    let built_in = functions::built_in(Arc::clone(&findings), aws.clone(), channels, registry.settings());
-    let executor = Executor::new(aws.clone(), built_in);
+    let executor = Executor::new(aws.clone(), store.findings(), GuardrailSettings::new(registry.settings()), channels);
     let engine = Engine::start(store, Arc::new(executor), Arc::new(SystemClock), Options::default()).await.map_err(Problem::new)?;
     let intake = Intake::new(engine.clone(), Arc::clone(&registry), &account, configuration.role.is_some());
     let (stop, stopped) = watch::channel(false);
@@ -137,9 +135,9 @@ async fn end_asked_for() {
 
 /// The guardrails with their settings. A broken guardrail file is told and left out; what the configuration says of a
 /// guardrail that it can't take ends the start, since the guardrail would do something else than was meant.
-fn guardrails(configuration: &Configuration) -> Result<Vec<(Guardrail, Settings)>, Problem> {
+fn guardrails(configuration: &Configuration, resources: &KnownResources) -> Result<Vec<(Guardrail, Settings)>, Problem> {
     let folder: Option<&Path> = configuration.guardrails_folder.as_deref();
-    let (found, broken) = content::guardrails(folder, &KnownResources::default()).map_err(Problem)?;
+    let (found, broken) = content::guardrails(folder, resources).map_err(Problem)?;
     for file in broken {
         output::problem(&diagnostics::render(&file.name, &file.text, &file.diagnostics));
         tracing::error!(file = file.name, problems = file.diagnostics.len(), "this guardrail is left out; the others go on");

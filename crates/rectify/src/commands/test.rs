@@ -27,7 +27,7 @@ async fn test(arguments: Arguments) -> Result<ExitCode, Problem> {
     guardrail_test::refuse_real_aws(&aws).map_err(Problem::new)?;
     let mut failed = 0;
     let mut passed = 0;
-    for guardrail in chosen(&arguments.guardrails)? {
+    for guardrail in chosen(&arguments.guardrails, &KnownResources::new(aws.clone()))? {
         for outcome in guardrail_test::run(&guardrail, &aws).await {
             match outcome.failure {
                 None => {
@@ -46,9 +46,8 @@ async fn test(arguments: Arguments) -> Result<ExitCode, Problem> {
 }
 
 /// The guardrails that are named, by id or by file.
-fn chosen(names: &[String]) -> Result<Vec<detection::Guardrail>, Problem> {
-    let resources = KnownResources::default();
-    let (carried, _) = content::guardrails(None, &resources).map_err(Problem)?;
+fn chosen(names: &[String], resources: &KnownResources) -> Result<Vec<detection::Guardrail>, Problem> {
+    let (carried, _) = content::guardrails(None, resources).map_err(Problem)?;
     let mut carried: Vec<_> = carried.into_iter().map(|file| file.guardrail).collect();
     if names.is_empty() {
         return Ok(carried);
@@ -62,7 +61,7 @@ fn chosen(names: &[String]) -> Result<Vec<detection::Guardrail>, Problem> {
         let text = std::fs::read_to_string(name).map_err(|error| {
             Problem(format!("{}, and no file of that name can be read: {error}", unknown("there is no guardrail", name, carried.iter().map(|guardrail| guardrail.id.as_str()))))
         })?;
-        guardrails.push(content::parse(&text, &resources).map_err(|problems| Problem(diagnostics::render(name, &text, &problems)))?);
+        guardrails.push(content::parse(&text, resources).map_err(|problems| Problem(diagnostics::render(name, &text, &problems)))?);
     }
     Ok(guardrails)
 }

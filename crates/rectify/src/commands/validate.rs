@@ -12,6 +12,7 @@ use crate::{
     configuration::Configuration,
     diagnostics,
     output::{self, Format},
+    start,
 };
 
 /// Check playbooks, guardrails and configuration: every problem with line and column.
@@ -27,7 +28,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
-    let resources = KnownResources::default();
+    let resources = start::known_resources().map_err(Problem::new)?;
     let mut invalid = false;
     let mut rows = Vec::new();
     for path in &arguments.files {

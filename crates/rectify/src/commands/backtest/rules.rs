@@ -3,10 +3,9 @@
 use std::{fs, path::Path};
 
 use detection::{Event, EventPattern, Guardrail, Matcher};
-use integrations::KnownResources;
 use serde_json::{Value, json};
 
-use crate::{commands::Problem, content, diagnostics};
+use crate::{commands::Problem, content, diagnostics, start};
 
 /// A rule that can fire.
 enum Rule {
@@ -24,7 +23,7 @@ pub struct Rules {
 impl Rules {
     /// The carried guardrails, and those and the patterns of a folder.
     pub fn load(folder: Option<&Path>) -> Result<Rules, Problem> {
-        let (guardrails, broken) = content::guardrails(folder, &KnownResources::default()).map_err(Problem)?;
+        let (guardrails, broken) = content::guardrails(folder, &start::known_resources().map_err(Problem::new)?).map_err(Problem)?;
         if let Some(file) = broken.first() {
             return Err(Problem(diagnostics::render(&file.name, &file.text, &file.diagnostics)));
         }
