@@ -203,8 +203,10 @@ impl Parser {
                 format!("Could not compile inline filter : {}: {}", self.path.slice(start, end + 1), error.message);
             self.path.error(open, message)
         })?;
-        self.tokens
-            .push(Token::Filter { condition: Box::new(condition), text: format!("[?{}]", self.path.slice(open, close + 1)) });
+        self.tokens.push(Token::Filter {
+            condition: Box::new(condition),
+            text: format!("[?{}]", self.path.slice(open, close + 1)),
+        });
         self.path.position = end + 1;
         Ok(true)
     }
