@@ -12,7 +12,6 @@ use query::Language;
 use serde_json::Value;
 
 use crate::{Diagnostic, Document, Severity, StateMachine, nearest::did_you_mean};
-pub(crate) use expressions::expression_text;
 pub(crate) use object::{Allowed, Object, integer, shown};
 pub use resources::{AnyResource, ExpressResources, Resources, UnknownResource};
 
@@ -221,9 +220,15 @@ impl<'a> Parser<'a> {
     }
 
     /// Notes an error that AWS tells of the object at `pointer`, and that stands in the text at `place`.
-    pub(crate) fn inner_problem(&mut self, pointer: &str, place: &str, message: impl Into<String>) {
+    pub(crate) fn inner_problem(
+        &mut self,
+        pointer: &str,
+        place: &str,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
         let span = self.document.span(place);
-        self.diagnostics.push(Diagnostic::error(SCHEMA, message).at(pointer, span));
+        self.diagnostics.push(Diagnostic { help, ..Diagnostic::error(SCHEMA, message).at(pointer, span) });
     }
 }
 

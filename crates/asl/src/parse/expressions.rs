@@ -1,10 +1,15 @@
 //! Fields that hold expressions.
 
-use query::{Language, SyntaxError, Template, intrinsic::Call, jsonata::Expression, jsonpath::Path};
+use query::{
+    Language, SyntaxError, Template,
+    intrinsic::Call,
+    jsonata::{self, Expression},
+    jsonpath::Path,
+};
 use serde_json::Value;
 
 use super::{Object, Parser, SCHEMA};
-use crate::{Dynamic, state::Selector};
+use crate::{Dynamic, document::escape, state::Selector};
 
 impl Parser<'_> {
     /// A payload template in the object's language.
@@ -13,6 +18,7 @@ impl Parser<'_> {
         let pointer = object.at(field);
         if object.language == Language::JsonPath {
             self.warn_without_dollar(value, &pointer);
+            self.no_doubles(value, &pointer);
         }
         match Template::parse(value, object.language) {
             Ok(template) => Some(template),
@@ -35,7 +41,7 @@ impl Parser<'_> {
         for key in fields.keys() {
             let name = if object.language == Language::JsonPath { key.strip_suffix(".$").unwrap_or(key) } else { key };
             if let Err(message) = variable_name(name) {
-                let pointer = format!("{}/{}", object.at("Assign"), crate::document::escape(key));
+                let pointer = format!("{}/{}", object.at("Assign"), escape(key));
                 self.key_problem(SCHEMA, &pointer, message, None);
             }
         }
@@ -93,7 +99,7 @@ impl Parser<'_> {
         }
         let value = object.get(field)?;
         if object.language == Language::Jsonata
-            && let Some(text) = value.as_str().and_then(expression_text)
+            && let Some(text) = value.as_str().filter(|text| text.starts_with("{%") || text.ends_with("%}"))
         {
             return self.expression(text, &object.at(field)).map(Dynamic::Expression);
         }
@@ -122,9 +128,13 @@ impl Parser<'_> {
         self.path(object, field).map(Dynamic::Path)
     }
 
-    /// The text between `{%` and `%}`, parsed.
+    /// The expression of a text `{% … %}`.
     pub(crate) fn expression(&mut self, text: &str, pointer: &str) -> Option<Expression> {
-        match Expression::parse(text) {
+        let Some(inside) = jsonata::delimited(text) else {
+            self.problem(SCHEMA, pointer, "an expression begins with `{%` and ends with `%}`", None);
+            return None;
+        };
+        match Expression::parse(inside) {
             Ok(expression) => Some(expression),
             Err(error) => {
                 self.problem(SCHEMA, pointer, error.message, None);
@@ -133,21 +143,49 @@ impl Parser<'_> {
         }
     }
 
-    /// AWS tells a template's errors of the object that holds the field; the text shows the field itself.
+    /// AWS tells a template's errors of the object that holds the field; the text shows the field itself. Why it is none
+    /// comes in parentheses behind AWS's sentence, and goes into the help.
     fn template_problem(&mut self, pointer: &str, error: SyntaxError) {
         let place = format!("{pointer}{}", error.pointer);
         let around = match error.pointer.rsplit_once('/') {
             Some((around, _)) => format!("{pointer}{around}"),
             None => pointer.to_owned(),
         };
-        self.inner_problem(&around, &place, error.message);
+        let (message, help) = match error.message.split_once(REFUSED) {
+            Some((before, reason)) => {
+                let reason = reason.strip_suffix(')').unwrap_or(reason).trim();
+                (format!("{before}{}", REFUSED.trim_end_matches(" (")), Some(reason.to_owned()))
+            }
+            None => (error.message, None),
+        };
+        self.inner_problem(&around, &place, message, help);
+    }
+
+    /// A name that stands in a JSONPath template both as it is and with `.$` would come out twice.
+    fn no_doubles(&mut self, value: &Value, pointer: &str) {
+        match value {
+            Value::Object(fields) => {
+                for (key, value) in fields {
+                    let inside = format!("{pointer}/{}", escape(key));
+                    if let Some(name) = key.strip_suffix(".$").filter(|name| fields.contains_key(*name)) {
+                        let message = format!("`{name}` is here twice, as `{name}` and as `{key}`");
+                        self.key_problem(SCHEMA, &inside, message, Some("keep one of them".to_owned()));
+                    }
+                    self.no_doubles(value, &inside);
+                }
+            }
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.no_doubles(item, &format!("{pointer}/{index}"));
+                }
+            }
+            _ => {}
+        }
     }
 }
 
-/// What is between `{%` and `%}`.
-pub(crate) fn expression_text(text: &str) -> Option<&str> {
-    text.strip_prefix("{%")?.strip_suffix("%}")
-}
+/// The end of AWS's sentence about a template's field, behind which the reason stands.
+const REFUSED: &str = "or a valid intrinsic function call (";
 
 /// Names of variables: a Unicode letter or `_`, then letters, digits and `_`, 80 characters, `states` being taken.
 ///

@@ -77,6 +77,11 @@ fn choices() {
 }
 
 #[test]
+fn expressions() {
+    insta::assert_snapshot!(problems(include_str!("tests/expressions.asl.yaml")));
+}
+
+#[test]
 fn warnings() {
     insta::assert_snapshot!(problems(include_str!("tests/warnings.asl.yaml")));
 }
