@@ -157,8 +157,7 @@ fn select(
         Selector::Null => Ok(Json::new(Value::Object(Map::new()))),
         Selector::Path(selected) => {
             let view = View { root: from.value(), ..View::of(from.value()) };
-            let found = driver.query(path, state, view, |scope| selected.evaluate(scope));
-            found.map(Json::new).map_err(Failure::of_selector)
+            driver.evaluate(path, state, view, "", |scope| selected.evaluate(scope)).map(Json::new)
         }
     }
 }
@@ -174,9 +173,7 @@ pub(crate) fn dynamic(
 ) -> Result<Value, Failure> {
     match dynamic {
         Dynamic::Value(value) => Ok(value.clone()),
-        Dynamic::Path(found) => {
-            driver.query(path, state, view, |scope| found.evaluate(scope)).map_err(Failure::of_selector)
-        }
+        Dynamic::Path(found) => driver.evaluate(path, state, view, field, |scope| found.evaluate(scope)),
         Dynamic::Intrinsic(call) => {
             let field = format!("{field}Path");
             driver.evaluate(path, state, view, &field, |scope| call.evaluate(scope))

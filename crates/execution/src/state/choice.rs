@@ -88,10 +88,8 @@ impl Test<'_, '_, '_> {
             }
             Condition::Not(condition) => self.holds(condition).map(|holds| !holds),
             Condition::Compare { variable, comparator: Comparator::IsPresent, operand } => {
-                let found = self
-                    .driver
-                    .query(self.path, self.state, self.view, |scope| Ok(variable.exists(scope)))
-                    .map_err(Failure::of_selector)?;
+                let exists = |scope: &query::Scope<'_>| Ok(variable.exists(scope));
+                let found = self.driver.evaluate(self.path, self.state, self.view, "Variable", exists)?;
                 Ok(matches!(operand, Operand::Boolean(wanted) if *wanted == found))
             }
             Condition::Compare { variable, comparator, operand } => {

@@ -35,7 +35,14 @@ fn text(
     let value = match dynamic {
         // A path here fails with the words of a template, not with those of InputPath.
         Dynamic::Path(found) => {
-            driver.evaluate(path, state, view, &format!("{name}Path"), |scope| found.evaluate(scope))?
+            let value = driver.query(path, state, view, |scope| found.evaluate(scope));
+            value.map_err(|_| {
+                Failure::runtime(format!(
+                    "The JSONPath '{}' specified for the field '{name}Path' could not be found in the input '{}'",
+                    found.as_str(),
+                    view.input
+                ))
+            })?
         }
         dynamic => data_flow::dynamic(driver, path, state, view, dynamic, name)?,
     };

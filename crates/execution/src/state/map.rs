@@ -108,8 +108,8 @@ fn items(
     }
     let (items, items_path) = match &map.items_path {
         Some(items_path) => {
-            let items = driver.query(path, state, view, |scope| items_path.evaluate(scope));
-            (Json::new(items.map_err(Failure::of_selector)?), items_path.as_str())
+            let items = driver.evaluate(path, state, view, "ItemsPath", |scope| items_path.evaluate(scope))?;
+            (Json::new(items), items_path.as_str())
         }
         None => (effective.clone(), "$"),
     };
