@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode};
 
 pub use self::writer::WriterCounts;
+pub(crate) use self::state_machines::hash_of;
 use self::{pool::Pool, writer::Writer};
 use crate::{
     Clock,

@@ -101,6 +101,8 @@ pub struct Stored {
     pub records: Vec<Record>,
     /// The `seq` of the next row.
     pub next_seq: u64,
+    /// How it stands, by the store. Never ended.
+    pub standing: Standing,
 }
 
 /// An execution that only waits, and until when.

@@ -272,7 +272,7 @@ fn update(connection: &Connection, id: i64, standing: &Standing) -> Result<(), S
 fn load(connection: &Connection, arn: &str) -> Result<Option<Stored>, StoreError> {
     let found = connection
         .prepare_cached(
-            "SELECT id, name, state_machine_arn, definition, role_arn, input, finding, started_at
+            "SELECT id, name, state_machine_arn, definition, role_arn, input, finding, started_at, waiting, next_timer_at
              FROM executions WHERE arn = ?1 AND status = 'RUNNING'",
         )?
         .query_row([arn], |row| {
@@ -286,14 +286,18 @@ fn load(connection: &Connection, arn: &str) -> Result<Option<Stored>, StoreError
                 finding: row.get(6)?,
                 started_at: Timestamp::UNIX_EPOCH,
             };
-            Ok((row.get::<_, i64>(0)?, new, row.get::<_, i64>(7)?))
+            Ok((row.get::<_, i64>(0)?, new, row.get::<_, i64>(7)?, row.get::<_, bool>(8)?, row.get::<_, Option<i64>>(9)?))
         })
         .optional()?;
-    let Some((id, mut new, started_at)) = found else { return Ok(None) };
+    let Some((id, mut new, started_at, waiting, next_timer_at)) = found else { return Ok(None) };
     new.started_at = time_of(started_at)?;
     let (records, next_seq) = journal::records(connection, id)?;
     let definition = definition(connection, &new.definition)?;
-    Ok(Some(Stored { number: natural(id)?, new, definition, records, next_seq }))
+    let standing = match waiting {
+        true => Standing::Waiting { next_timer_at: next_timer_at.map(time_of).transpose()? },
+        false => Standing::Working,
+    };
+    Ok(Some(Stored { number: natural(id)?, new, definition, records, next_seq, standing }))
 }
 
 fn id_of(connection: &Connection, arn: &str) -> Result<Option<i64>, StoreError> {
