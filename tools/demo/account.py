@@ -3,6 +3,7 @@ do: each call that changes something becomes a CloudTrail event, shaped as AWS s
 
 import json
 import re
+import sys
 import threading
 import time
 import urllib.parse
@@ -189,3 +190,19 @@ def ec2_view(value):
     if isinstance(value, list):
         return {"items": [ec2_view(member) for member in value]}
     return value
+
+
+def main():
+    """Serves an account until standard input ends. Prints one line of JSON: `{url, queue_url, access_key_id, secret_access_key}`,
+    the queue being the one that the recorder sends to, the key an IAM user's named alice."""
+    account = Account()
+    key, secret = account.user("alice")
+    queue_url = account.client("sqs").create_queue(QueueName="cloudtrail-events")["QueueUrl"]
+    account.record_to(queue_url)
+    print(json.dumps({"url": account.url, "queue_url": queue_url, "access_key_id": key, "secret_access_key": secret}), flush=True)
+    sys.stdin.read()
+    account.stop()
+
+
+if __name__ == "__main__":
+    main()

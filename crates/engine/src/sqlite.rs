@@ -21,8 +21,8 @@ use std::{
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode};
 
-pub use self::writer::WriterCounts;
 pub(crate) use self::state_machines::hash_of;
+pub use self::writer::WriterCounts;
 use self::{pool::Pool, writer::Writer};
 use crate::{
     Clock,
@@ -158,7 +158,8 @@ fn micros(time: Timestamp) -> i64 {
 }
 
 fn time_of(micros: i64) -> Result<Timestamp, StoreError> {
-    Timestamp::from_microsecond(micros).map_err(|error| StoreError::Damaged(format!("a time in the store is none: {error}")))
+    Timestamp::from_microsecond(micros)
+        .map_err(|error| StoreError::Damaged(format!("a time in the store is none: {error}")))
 }
 
 /// SQLite's integers are signed; ids and numbers of ours never reach half of the range.
@@ -172,5 +173,6 @@ fn at_most(limit: usize) -> i64 {
 }
 
 fn natural(number: i64) -> Result<u64, StoreError> {
-    u64::try_from(number).map_err(|_| StoreError::Damaged(format!("the store holds {number} where a natural number belongs")))
+    u64::try_from(number)
+        .map_err(|_| StoreError::Damaged(format!("the store holds {number} where a natural number belongs")))
 }

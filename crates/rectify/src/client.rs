@@ -28,7 +28,9 @@ impl Server {
     /// Asks it, and reads its JSON answer.
     pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Problem> {
         let key = server::Access::read_api_key(&self.data).map_err(|error| {
-            Problem(format!("{error}\nthe key that `serve` made is needed to speak to it: name its data folder with --data"))
+            Problem(format!(
+                "{error}\nthe key that `serve` made is needed to speak to it: name its data folder with --data"
+            ))
         })?;
         let url = format!("{}{path}", self.server.trim_end_matches('/'));
         let request = http::Request::builder()
@@ -41,12 +43,23 @@ impl Server {
         let response = start::runtime()
             .map_err(Problem::new)?
             .block_on(async { HttpClient::new().send(request, TIMEOUT, ANSWER_LIMIT_BYTES).await })
-            .map_err(|error| Problem(format!("no `rectify serve` answers at {}: {error}\nstart it, or name it with --server", self.server)))?;
-        let answer: Value = serde_json::from_slice(response.body())
-            .map_err(|_| Problem(format!("{url} answered {} and no JSON: is it `rectify serve`?", response.status())))?;
+            .map_err(|error| {
+                Problem(format!(
+                    "no `rectify serve` answers at {}: {error}\nstart it, or name it with --server",
+                    self.server
+                ))
+            })?;
+        let answer: Value = serde_json::from_slice(response.body()).map_err(|_| {
+            Problem(format!("{url} answered {} and no JSON: is it `rectify serve`?", response.status()))
+        })?;
         if response.status().is_success() {
             return Ok(answer);
         }
-        Err(Problem(answer.get("message").and_then(Value::as_str).map_or_else(|| format!("{url} answered {}", response.status()), str::to_owned)))
+        Err(Problem(
+            answer
+                .get("message")
+                .and_then(Value::as_str)
+                .map_or_else(|| format!("{url} answered {}", response.status()), str::to_owned),
+        ))
     }
 }

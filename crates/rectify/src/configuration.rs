@@ -62,7 +62,8 @@ impl Configuration {
         if named.is_none() && !path.exists() {
             return Ok(Configuration::default());
         }
-        let text = fs::read_to_string(path).map_err(|error| Unusable::Unreadable(format!("{} can't be read: {error}", path.display())))?;
+        let text = fs::read_to_string(path)
+            .map_err(|error| Unusable::Unreadable(format!("{} can't be read: {error}", path.display())))?;
         Configuration::parse(&text).map_err(|problems| Unusable::Invalid(path.display().to_string(), text, problems))
     }
 
@@ -86,7 +87,13 @@ impl Configuration {
         for (name, value) in &said.parameters {
             match parameters.get_mut(name) {
                 Some(parameter) => *parameter = value.clone(),
-                None => return Err(unknown(&format!("the guardrail `{}` has no parameter", guardrail.id), name, parameters.keys().map(String::as_str))),
+                None => {
+                    return Err(unknown(
+                        &format!("the guardrail `{}` has no parameter", guardrail.id),
+                        name,
+                        parameters.keys().map(String::as_str),
+                    ));
+                }
             }
         }
         Ok(Settings {
@@ -102,7 +109,11 @@ impl Configuration {
     /// What names a guardrail that is not there.
     pub fn unknown_guardrails<'a>(&self, known: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
         let is_unknown = |id: &&String| !known.clone().any(|known| known == *id);
-        self.guardrails.keys().filter(is_unknown).map(|id| unknown("there is no guardrail", id, known.clone())).collect()
+        self.guardrails
+            .keys()
+            .filter(is_unknown)
+            .map(|id| unknown("there is no guardrail", id, known.clone()))
+            .collect()
     }
 }
 
@@ -143,7 +154,11 @@ impl<'a> Reader<'a> {
         let text = value.as_str().map(str::to_owned).or_else(|| value.as_u64().map(|number| format!("{number:012}")));
         let account = text.filter(|text| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()));
         if account.is_none() {
-            self.problem(at, "an account is twelve digits", Some("write it in quotes, so that no leading zero is lost"));
+            self.problem(
+                at,
+                "an account is twelve digits",
+                Some("write it in quotes, so that no leading zero is lost"),
+            );
         }
         account
     }
@@ -152,12 +167,15 @@ impl<'a> Reader<'a> {
         let mut guardrails = BTreeMap::new();
         for (id, at, _) in self.members(at) {
             let mut said = GuardrailConfiguration::default();
-            for (key, at, _) in self.object(&at, &["mode", "parameters", "fixes_per_hour", "approval_timeout_seconds"]) {
+            for (key, at, _) in self.object(&at, &["mode", "parameters", "fixes_per_hour", "approval_timeout_seconds"])
+            {
                 match key {
                     "mode" => said.mode = self.value(&at, "alert, approve or fix"),
                     "parameters" => said.parameters = self.value(&at, "an object of parameters").unwrap_or_default(),
                     "fixes_per_hour" => said.fixes_per_hour = self.value(&at, "a whole number, 0 or more"),
-                    "approval_timeout_seconds" => said.approval_timeout_seconds = self.value(&at, "a whole number of seconds"),
+                    "approval_timeout_seconds" => {
+                        said.approval_timeout_seconds = self.value(&at, "a whole number of seconds")
+                    }
                     _ => {}
                 }
             }
@@ -180,7 +198,11 @@ impl<'a> Reader<'a> {
                 }
                 match url {
                     Some(url) if url.starts_with("https://") || url.starts_with("http://") => queues.push(url),
-                    _ => self.problem(&at, "`sqs` needs `queue_url`, the URL of an SQS queue", Some("`aws sqs get-queue-url` tells it")),
+                    _ => self.problem(
+                        &at,
+                        "`sqs` needs `queue_url`, the URL of an SQS queue",
+                        Some("`aws sqs get-queue-url` tells it"),
+                    ),
                 }
             }
         }
@@ -190,7 +212,9 @@ impl<'a> Reader<'a> {
     fn channels(&mut self, at: &str) -> BTreeMap<String, ChannelConfiguration> {
         let mut channels = BTreeMap::new();
         for (name, at, _) in self.members(at) {
-            if let Some(channel) = self.value(&at, "a kind of channel and what it needs, as in `{webhook: {url: \"https://…\"}}`") {
+            if let Some(channel) =
+                self.value(&at, "a kind of channel and what it needs, as in `{webhook: {url: \"https://…\"}}`")
+            {
                 channels.insert(name.to_owned(), channel);
             }
         }
@@ -210,9 +234,13 @@ impl<'a> Reader<'a> {
         let members = self.members(at);
         for (key, at, _) in &members {
             if !keys.contains(key) {
-                let help = nearest(key, keys.iter().copied()).map_or_else(|| format!("known keys: {}", keys.join(", ")), |near| format!("did you mean `{near}`?"));
+                let help = nearest(key, keys.iter().copied()).map_or_else(
+                    || format!("known keys: {}", keys.join(", ")),
+                    |near| format!("did you mean `{near}`?"),
+                );
                 let span = self.document.key_span(at);
-                self.problems.push(Diagnostic::error(CODE, format!("unknown key `{key}`")).with_help(help).at(at.clone(), span));
+                self.problems
+                    .push(Diagnostic::error(CODE, format!("unknown key `{key}`")).with_help(help).at(at.clone(), span));
             }
         }
         members
@@ -221,9 +249,10 @@ impl<'a> Reader<'a> {
     fn members(&mut self, at: &str) -> Vec<(&'a str, String, &'a Value)> {
         let document = self.document;
         match document.value().pointer(at) {
-            Some(Value::Object(object)) => {
-                object.iter().map(|(key, value)| (key.as_str(), format!("{at}/{}", document::escape(key)), value)).collect()
-            }
+            Some(Value::Object(object)) => object
+                .iter()
+                .map(|(key, value)| (key.as_str(), format!("{at}/{}", document::escape(key)), value))
+                .collect(),
             Some(Value::Null) | None => Vec::new(),
             Some(_) => {
                 self.problem(at, "an object (`key: value`) is wanted here", None);
@@ -270,7 +299,9 @@ mod tests {
 
     #[test]
     fn every_problem_is_told_at_its_place() {
-        let found = problems("moed: fix\naccount: 12\nguardrails:\n  x: {mode: fixx, modus: 1}\nsources: [{sqs: {}}, {kafka: {}}]\n");
+        let found = problems(
+            "moed: fix\naccount: 12\nguardrails:\n  x: {mode: fixx, modus: 1}\nsources: [{sqs: {}}, {kafka: {}}]\n",
+        );
         let expected = ["1:1: ", "2:10: ", "4:", "4:", "5:", "5:"];
         assert_eq!(found.len(), expected.len(), "{found:#?}");
         for (found, expected) in found.iter().zip(expected) {

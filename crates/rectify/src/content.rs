@@ -34,13 +34,19 @@ pub struct Broken {
 }
 
 /// All guardrails, by id. A broken file is reported and left out; the others go on.
-pub fn guardrails(folder: Option<&Path>, resources: &dyn asl::parse::Resources) -> Result<(Vec<GuardrailFile>, Vec<Broken>), String> {
+pub fn guardrails(
+    folder: Option<&Path>,
+    resources: &dyn asl::parse::Resources,
+) -> Result<(Vec<GuardrailFile>, Vec<Broken>), String> {
     let mut texts: Vec<(String, String)> = Carried::iter()
-        .filter_map(|name| Carried::get(&name).map(|file| (name.to_string(), String::from_utf8_lossy(&file.data).into_owned())))
+        .filter_map(|name| {
+            Carried::get(&name).map(|file| (name.to_string(), String::from_utf8_lossy(&file.data).into_owned()))
+        })
         .collect();
     if let Some(folder) = folder {
         for path in yaml_files(folder)? {
-            let text = fs::read_to_string(&path).map_err(|error| format!("{} can't be read: {error}", path.display()))?;
+            let text =
+                fs::read_to_string(&path).map_err(|error| format!("{} can't be read: {error}", path.display()))?;
             texts.push((path.display().to_string(), text));
         }
     }

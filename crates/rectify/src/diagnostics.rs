@@ -12,8 +12,12 @@ pub fn render(file: &str, text: &str, diagnostics: &[Diagnostic]) -> String {
         };
         let span = diagnostic.span;
         let length = span.end.saturating_sub(span.start).max(1);
-        let label = LabeledSpan::at(span.start.min(text.len())..span.start.saturating_add(length).min(text.len()), "here");
-        let mut shown = MietteDiagnostic::new(diagnostic.message.clone()).with_code(diagnostic.code.clone()).with_severity(severity).with_label(label);
+        let label =
+            LabeledSpan::at(span.start.min(text.len())..span.start.saturating_add(length).min(text.len()), "here");
+        let mut shown = MietteDiagnostic::new(diagnostic.message.clone())
+            .with_code(diagnostic.code.clone())
+            .with_severity(severity)
+            .with_label(label);
         if let Some(help) = &diagnostic.help {
             shown = shown.with_help(help.clone());
         }

@@ -44,7 +44,9 @@ fn table(rows: &[Value], columns: &[&str]) -> Vec<String> {
     let header = columns.iter().map(|column| column.to_uppercase()).collect();
     let cells = rows.iter().map(|row| columns.iter().map(|column| cell(row.get(column))).collect());
     let lines: Vec<Vec<String>> = std::iter::once(header).chain(cells).collect();
-    let width = |index: usize| lines.iter().filter_map(|line| line.get(index)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let width = |index: usize| {
+        lines.iter().filter_map(|line| line.get(index)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..columns.len()).map(width).collect();
     let padded = |line: &Vec<String>| {
         let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
@@ -73,7 +75,8 @@ mod tests {
 
     #[test]
     fn a_table_is_aligned_and_one_line_a_row() {
-        let rows = [json!({"id": "a", "n": 10}), json!({"id": "long\nname", "n": null}), json!({"id": "x".repeat(200)})];
+        let rows =
+            [json!({"id": "a", "n": 10}), json!({"id": "long\nname", "n": null}), json!({"id": "x".repeat(200)})];
         let lines = table(&rows, &["id", "n"]);
         assert_eq!(lines[0].split_whitespace().collect::<Vec<_>>(), ["ID", "N"]);
         assert_eq!(lines[1].split_whitespace().collect::<Vec<_>>(), ["a", "10"]);

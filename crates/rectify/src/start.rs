@@ -10,8 +10,12 @@ use tracing_subscriber::EnvFilter;
 
 /// The log goes to standard error: in lines for people on a terminal, as JSON where it is collected.
 pub fn logging(verbose: bool) {
-    let default = if verbose { "debug,hyper=info,h2=info,rustls=info,aws=debug" } else { "info,hyper=warn,h2=warn,rustls=warn" };
-    let filter = env::var("RUST_LOG").ok().and_then(|text| EnvFilter::try_new(text).ok()).unwrap_or_else(|| EnvFilter::new(default));
+    let default =
+        if verbose { "debug,hyper=info,h2=info,rustls=info,aws=debug" } else { "info,hyper=warn,h2=warn,rustls=warn" };
+    let filter = env::var("RUST_LOG")
+        .ok()
+        .and_then(|text| EnvFilter::try_new(text).ok())
+        .unwrap_or_else(|| EnvFilter::new(default));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     if io::stderr().is_terminal() {
         builder.with_target(false).init();
@@ -49,7 +53,10 @@ pub async fn account(configured: Option<&str>, aws: &Aws) -> String {
         timeout_seconds: ACCOUNT_TIMEOUT.as_secs(),
     };
     let unknown = |reason: String| {
-        tracing::warn!(reason, "STS does not tell which account this is, so ARNs name {UNKNOWN_ACCOUNT}: set `account` in rectify.yaml, or mend the credentials");
+        tracing::warn!(
+            reason,
+            "STS does not tell which account this is, so ARNs name {UNKNOWN_ACCOUNT}: set `account` in rectify.yaml, or mend the credentials"
+        );
         UNKNOWN_ACCOUNT.to_owned()
     };
     match tokio::time::timeout(ACCOUNT_TIMEOUT, aws.call(call)).await {

@@ -44,7 +44,9 @@ pub struct Caller {
 #[derive(Debug, Error)]
 pub enum AccessError {
     /// A file can't be read or written.
-    #[error("{path} can't be {verb}: {source}; `serve` keeps its keys there, so make the folder writable or choose another with --data")]
+    #[error(
+        "{path} can't be {verb}: {source}; `serve` keeps its keys there, so make the folder writable or choose another with --data"
+    )]
     File {
         /// Which.
         path: PathBuf,
@@ -73,7 +75,9 @@ impl Access {
         let api_key = read_or_make(&folder.join("api-key"), || Ok(format!("{}\n", random_text(30)?)))?;
         let malformed = |what| AccessError::Malformed { path: folder.join("credentials"), what };
         Ok(Access {
-            access_key_id: setting(&credentials, "aws_access_key_id").ok_or_else(|| malformed("aws_access_key_id in a profile `rectify`"))?.to_owned(),
+            access_key_id: setting(&credentials, "aws_access_key_id")
+                .ok_or_else(|| malformed("aws_access_key_id in a profile `rectify`"))?
+                .to_owned(),
             secret_access_key: setting(&credentials, "aws_secret_access_key")
                 .ok_or_else(|| malformed("aws_secret_access_key in a profile `rectify`"))?
                 .into(),
@@ -102,7 +106,10 @@ impl Access {
 }
 
 fn new_credentials() -> Result<String, AccessError> {
-    let id: String = random_bytes::<16>()?.iter().map(|byte| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[usize::from(byte % 32)])).collect();
+    let id: String = random_bytes::<16>()?
+        .iter()
+        .map(|byte| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[usize::from(byte % 32)]))
+        .collect();
     Ok(format!("[{PROFILE}]\naws_access_key_id = AKIA{id}\naws_secret_access_key = {}\n", random_text(30)?))
 }
 
@@ -132,12 +139,20 @@ fn setting<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 fn read_or_make(path: &Path, make: impl FnOnce() -> Result<String, AccessError>) -> Result<String, AccessError> {
     match fs::read_to_string(path) {
         Ok(text) => {
-            keep_private(path).map_err(|source| AccessError::File { path: path.to_owned(), verb: "written", source })?;
+            keep_private(path).map_err(|source| AccessError::File {
+                path: path.to_owned(),
+                verb: "written",
+                source,
+            })?;
             Ok(text)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let text = make()?;
-            write_private(path, &text).map_err(|source| AccessError::File { path: path.to_owned(), verb: "written", source })?;
+            write_private(path, &text).map_err(|source| AccessError::File {
+                path: path.to_owned(),
+                verb: "written",
+                source,
+            })?;
             Ok(text)
         }
         Err(source) => Err(AccessError::File { path: path.to_owned(), verb: "read", source }),
@@ -201,7 +216,8 @@ mod tests {
 
     #[test]
     fn only_the_profile_s_own_settings_count() {
-        let text = "[other]\naws_access_key_id = no\n[rectify]\naws_secret_access_key=s\n\n[third]\naws_access_key_id = no";
+        let text =
+            "[other]\naws_access_key_id = no\n[rectify]\naws_secret_access_key=s\n\n[third]\naws_access_key_id = no";
         assert_eq!(setting(text, "aws_access_key_id"), None);
         assert_eq!(setting(text, "aws_secret_access_key"), Some("s"));
     }

@@ -38,7 +38,11 @@ impl ApiError {
 
     /// Our fault, for now: worth another try (503).
     pub fn unavailable(message: impl Into<String>) -> ApiError {
-        ApiError { status: StatusCode::SERVICE_UNAVAILABLE, code: "ServiceUnavailable".to_owned(), message: message.into() }
+        ApiError {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            code: "ServiceUnavailable".to_owned(),
+            message: message.into(),
+        }
     }
 }
 
@@ -108,7 +112,8 @@ pub fn respond(status: StatusCode, body: &Value) -> Response {
 
 /// What an action answers, as JSON.
 pub fn answer(value: impl Serialize) -> Result<Value, ApiError> {
-    serde_json::to_value(value).map_err(|error| ApiError::unavailable(format!("the answer can't be written as JSON: {error}")))
+    serde_json::to_value(value)
+        .map_err(|error| ApiError::unavailable(format!("the answer can't be written as JSON: {error}")))
 }
 
 /// A timestamp as the protocol writes it: seconds since 1970, milliseconds behind the point.

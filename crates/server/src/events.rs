@@ -26,7 +26,10 @@ pub async fn receive(State(app): State<App>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let by_key = app.access.has_api_key(&parts.headers);
     if !by_key && !parts.headers.contains_key("authorization") {
-        return refused(StatusCode::UNAUTHORIZED, "sign the request (SigV4, the keys of DIR/credentials) or send the key of DIR/api-key in the header x-api-key");
+        return refused(
+            StatusCode::UNAUTHORIZED,
+            "sign the request (SigV4, the keys of DIR/credentials) or send the key of DIR/api-key in the header x-api-key",
+        );
     }
     let body = match read(&parts.headers, body).await {
         Ok(body) => body,
@@ -52,8 +55,13 @@ struct TooLong {
 }
 
 async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, TooLong> {
-    let told = headers.get("content-length").and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());
-    let reason = || format!("the body is longer than the {BODY_LIMIT_BYTES} bytes that are taken at once: send it in parts, or gzipped");
+    let told =
+        headers.get("content-length").and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());
+    let reason = || {
+        format!(
+            "the body is longer than the {BODY_LIMIT_BYTES} bytes that are taken at once: send it in parts, or gzipped"
+        )
+    };
     if told.is_some_and(|length| length > BODY_LIMIT_BYTES) {
         return Err(TooLong { beginning: beginning(body).await, reason: reason() });
     }
@@ -77,7 +85,9 @@ async fn beginning(body: Body) -> Bytes {
 
 async fn keep_too_long(app: &App, refusal: TooLong) -> Response {
     match app.intake.keep(&refusal.beginning, "POST /events", refusal.reason).await {
-        Ok(kept) => (StatusCode::PAYLOAD_TOO_LARGE, Json(json!({"message": kept.reason, "unreadable": [kept]}))).into_response(),
+        Ok(kept) => {
+            (StatusCode::PAYLOAD_TOO_LARGE, Json(json!({"message": kept.reason, "unreadable": [kept]}))).into_response()
+        }
         Err(error) => unavailable(&error.to_string()),
     }
 }

@@ -6,10 +6,7 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
 };
-use detection::{
-    Finding, FindingInput, Stage, WorkflowStatus,
-    decide::Exception,
-};
+use detection::{Finding, FindingInput, Stage, WorkflowStatus, decide::Exception};
 use engine::{
     engine::Refusal,
     ports::{ApplyError, CallKey, FindingFilter},
@@ -91,12 +88,21 @@ pub struct Undo {
 pub async fn undo(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> Result<Json<Value>, ApiError> {
     let undo: Undo = crate::aws_json::request(&body)?;
     let finding = find(&app, &id).await?;
-    let machine = app.registry.machine_of(&app.engine, &finding.region, &finding.guardrail).await?.ok_or_else(|| {
-        conflict(format!("the guardrail `{}` is not there any more: put its file back to undo what it did", finding.guardrail))
-    })?;
+    let machine =
+        app.registry.machine_of(&app.engine, &finding.region, &finding.guardrail).await?.ok_or_else(|| {
+            conflict(format!(
+                "the guardrail `{}` is not there any more: put its file back to undo what it did",
+                finding.guardrail
+            ))
+        })?;
     let key = CallKey { caller: undo.person.clone(), call: format!("undo {}", uuid::Uuid::new_v4()) };
     let input = FindingInput::UndoAsked { person: undo.person, until: undo.until };
-    let answer = app.engine.findings().apply(&id, &key, &input, &app.registry.settings_of(&finding.guardrail)).await.map_err(refusal)?;
+    let answer = app
+        .engine
+        .findings()
+        .apply(&id, &key, &input, &app.registry.settings_of(&finding.guardrail))
+        .await
+        .map_err(refusal)?;
     let part = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
     let execution = app.engine.start_response(&machine, part("ExecutionName"), part("Input"), &id).await?;
     Ok(Json(json!({"id": id, "execution_arn": execution.arn})))
@@ -115,7 +121,10 @@ pub struct Except {
 pub async fn except(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> Result<Json<Value>, ApiError> {
     let except: Except = crate::aws_json::request(&body)?;
     if except.until <= Timestamp::now() {
-        return Err(ApiError::validation(format!("`until` is {}, which is over: an exception ends in the future", except.until)));
+        return Err(ApiError::validation(format!(
+            "`until` is {}, which is over: an exception ends in the future",
+            except.until
+        )));
     }
     if except.reason.trim().is_empty() {
         return Err(ApiError::validation("`reason` is empty: an exception says why"));

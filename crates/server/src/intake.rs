@@ -126,7 +126,12 @@ impl Intake {
             _ => (body, reason),
         };
         let id = uuid::Uuid::now_v7().to_string();
-        tracing::warn!(id, origin, reason, "this could not be read as an event; it is kept: `rectify events show {id}`");
+        tracing::warn!(
+            id,
+            origin,
+            reason,
+            "this could not be read as an event; it is kept: `rectify events show {id}`"
+        );
         self.store
             .keep_unreadable(UnreadableEvent {
                 id: id.clone(),
@@ -155,7 +160,10 @@ fn inflate(body: &[u8]) -> Result<Option<Vec<u8>>, String> {
         .read_to_end(&mut inflated)
         .map_err(|error| format!("the body begins as gzip does, but can't be inflated: {error}"))?;
     if inflated.len() > INFLATED_LIMIT_BYTES {
-        return Err(format!("the gzipped body of {} bytes inflates to more than the {INFLATED_LIMIT_BYTES} bytes that are taken: send it in parts", body.len()));
+        return Err(format!(
+            "the gzipped body of {} bytes inflates to more than the {INFLATED_LIMIT_BYTES} bytes that are taken: send it in parts",
+            body.len()
+        ));
     }
     Ok(Some(inflated))
 }

@@ -40,7 +40,12 @@ impl Queue {
             match round {
                 Ok(()) => pause = FIRST_PAUSE,
                 Err(error) => {
-                    tracing::warn!(queue = self.url, error, "polling failed; it is tried again in {} s", pause.as_secs_f32());
+                    tracing::warn!(
+                        queue = self.url,
+                        error,
+                        "polling failed; it is tried again in {} s",
+                        pause.as_secs_f32()
+                    );
                     tokio::select! {
                         _ = stop.wait_for(|stop| *stop) => return,
                         () = tokio::time::sleep(pause) => {}

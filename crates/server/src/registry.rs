@@ -39,7 +39,8 @@ impl Registry {
                 Entry { guardrail, settings, definition }
             })
             .collect();
-        let patterns = entries.iter().enumerate().map(|(index, entry)| (index, entry.guardrail.pattern.clone())).collect();
+        let patterns =
+            entries.iter().enumerate().map(|(index, entry)| (index, entry.guardrail.pattern.clone())).collect();
         Registry { entries, matcher: Matcher::new(patterns), registered: Mutex::default(), account: account.to_owned() }
     }
 
@@ -78,7 +79,10 @@ impl Registry {
         if let Some(arn) = self.registered.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(arn.clone());
         }
-        let entry = self.entries.get(index).ok_or_else(|| Refusal::StateMachineDoesNotExist(format!("there is no guardrail number {index}")))?;
+        let entry = self
+            .entries
+            .get(index)
+            .ok_or_else(|| Refusal::StateMachineDoesNotExist(format!("there is no guardrail number {index}")))?;
         let name = format!("rectify-guardrail-{}", entry.guardrail.id);
         let role_arn = format!("arn:aws:iam::{}:role/rectify", self.account);
         let machine = engine.put_state_machine(&self.account, region, &name, &entry.definition, &role_arn).await?;
@@ -124,7 +128,10 @@ mod tests {
     #[test]
     fn functions_get_their_names() {
         let check = |definition: &str, expected: &str| assert_eq!(fill_in_functions(definition), expected);
-        check(r#"{"FunctionName":"${function.finding}","x":"${function.tell}"}"#, r#"{"FunctionName":"rectify-finding","x":"rectify-tell"}"#);
+        check(
+            r#"{"FunctionName":"${function.finding}","x":"${function.tell}"}"#,
+            r#"{"FunctionName":"rectify-finding","x":"rectify-tell"}"#,
+        );
         check("nothing", "nothing");
         check("${function.open", "${function.open");
     }

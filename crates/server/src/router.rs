@@ -64,7 +64,9 @@ async fn aws_api(State(app): State<App>, parts: Parts, body: Bytes) -> Response 
 pub fn unknown_operation(target: &str) -> ApiError {
     ApiError::caller(
         "UnknownOperationException",
-        format!("`{target}` is no operation served here: X-Amz-Target has to name one of AWSStepFunctions or AWSEvents"),
+        format!(
+            "`{target}` is no operation served here: X-Amz-Target has to name one of AWSStepFunctions or AWSEvents"
+        ),
     )
 }
 
@@ -79,7 +81,10 @@ async fn api_key_only(State(app): State<App>, request: Request, next: Next) -> R
     if app.access.has_api_key(request.headers()) {
         next.run(request).await
     } else {
-        refused(StatusCode::UNAUTHORIZED, "the header x-api-key is missing or wrong: `serve` keeps the key in DIR/api-key of its --data folder")
+        refused(
+            StatusCode::UNAUTHORIZED,
+            "the header x-api-key is missing or wrong: `serve` keeps the key in DIR/api-key of its --data folder",
+        )
     }
 }
 

@@ -60,7 +60,8 @@ impl TlsListener {
         let chain = CertificateDer::pem_file_iter(certificate)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(|error| unreadable(certificate, "certificate", error.to_string()))?;
-        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, "private key", error.to_string()))?;
+        let key =
+            PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, "private key", error.to_string()))?;
         let unusable = |error: &dyn std::fmt::Display| TlsError::Unusable(error.to_string());
         let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
@@ -76,7 +77,11 @@ impl TlsListener {
 }
 
 /// Accepts connections for as long as somebody takes them.
-async fn accept(mut listener: TcpListener, acceptor: TlsAcceptor, ready: mpsc::Sender<(TlsStream<TcpStream>, SocketAddr)>) {
+async fn accept(
+    mut listener: TcpListener,
+    acceptor: TlsAcceptor,
+    ready: mpsc::Sender<(TlsStream<TcpStream>, SocketAddr)>,
+) {
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES_AT_ONCE));
     while let Ok(permit) = handshakes.clone().acquire_owned().await {
         let (stream, address) = tokio::select! {

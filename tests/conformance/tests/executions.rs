@@ -134,7 +134,8 @@ fn grade(case: &Value, execution: &Execution, events: &[HistoryEvent]) -> Grade 
     let Some(recorded) = case["expected"]["history"]["events"].as_array() else { return Grade::Full };
     let actual: Vec<Value> = events.iter().map(|event| serde_json::to_value(event).unwrap()).collect();
     let outline = |event: &Value| {
-        let name = event["stateEnteredEventDetails"]["name"].as_str().or(event["stateExitedEventDetails"]["name"].as_str());
+        let name =
+            event["stateEnteredEventDetails"]["name"].as_str().or(event["stateExitedEventDetails"]["name"].as_str());
         format!("{} {}<-{} {}", event["id"], event["previousEventId"], event["type"], name.unwrap_or_default())
     };
     // Where branches ran at once, the recording has no ids and no order.
@@ -143,7 +144,11 @@ fn grade(case: &Value, execution: &Execution, events: &[HistoryEvent]) -> Grade 
     let mut actual_outlines: Vec<String> = actual.iter().map(outline).collect();
     if !is_ordered {
         let bare = |outlines: &mut Vec<String>| {
-            outlines.iter_mut().for_each(|outline| *outline = outline.split_once("<-").unwrap().1[2..].trim_start_matches(|c: char| c.is_numeric() || c == ']').to_owned());
+            outlines.iter_mut().for_each(|outline| {
+                *outline = outline.split_once("<-").unwrap().1[2..]
+                    .trim_start_matches(|c: char| c.is_numeric() || c == ']')
+                    .to_owned()
+            });
             outlines.sort();
         };
         bare(&mut outlines);
@@ -176,16 +181,17 @@ fn alike(recorded: &Value, actual: &Value) -> bool {
         }
         (Value::String(recorded), Value::String(actual)) => {
             let parsed = (serde_json::from_str::<Value>(recorded), serde_json::from_str::<Value>(actual));
-            matches!(parsed, (Ok(Value::Object(_) | Value::Array(_)), Ok(_))) && alike(&parsed.0.unwrap(), &parsed.1.unwrap())
+            matches!(parsed, (Ok(Value::Object(_) | Value::Array(_)), Ok(_)))
+                && alike(&parsed.0.unwrap(), &parsed.1.unwrap())
         }
         (Value::Array(recorded), Value::Array(actual)) => {
             recorded.len() == actual.len() && recorded.iter().zip(actual).all(|(one, other)| alike(one, other))
         }
         (Value::Object(recorded), Value::Object(actual)) => {
             recorded.len() == actual.len()
-                && recorded.iter().all(|(key, one)| {
-                    key == "timestamp" || actual.get(key).is_some_and(|other| alike(one, other))
-                })
+                && recorded
+                    .iter()
+                    .all(|(key, one)| key == "timestamp" || actual.get(key).is_some_and(|other| alike(one, other)))
         }
         (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),
         (recorded, actual) => recorded == actual,

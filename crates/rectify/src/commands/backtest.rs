@@ -78,7 +78,11 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
     match arguments.format {
         Format::Jsonl => {}
         Format::Json => output::rows(&hits, &[], Format::Json),
-        Format::Table => output::rows(&seen.rows(), &["rule", "severity", "events", "resources", "first", "last", "title"], Format::Table),
+        Format::Table => output::rows(
+            &seen.rows(),
+            &["rule", "severity", "events", "resources", "first", "last", "title"],
+            Format::Table,
+        ),
     }
     output::problem(&format!("{} events of {} files, {} could not be read", seen.events, files.len(), seen.unreadable));
     Ok(if seen.unreadable == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -90,7 +94,13 @@ impl Seen {
         let fired = self.fired.entry(text("rule")).or_default();
         let time = event.time.to_string();
         if fired.events == 0 {
-            *fired = Fired { title: text("title"), severity: text("severity"), first: time.clone(), last: time.clone(), ..Fired::default() };
+            *fired = Fired {
+                title: text("title"),
+                severity: text("severity"),
+                first: time.clone(),
+                last: time.clone(),
+                ..Fired::default()
+            };
         }
         fired.events += 1;
         fired.first = fired.first.clone().min(time.clone());
@@ -101,9 +111,7 @@ impl Seen {
     }
 
     fn rows(&self) -> Vec<Value> {
-        let row = |(rule, fired): (&String, &Fired)| {
-            json!({"rule": rule, "severity": fired.severity, "events": fired.events, "resources": fired.resources.len(), "first": fired.first, "last": fired.last, "title": fired.title})
-        };
+        let row = |(rule, fired): (&String, &Fired)| json!({"rule": rule, "severity": fired.severity, "events": fired.events, "resources": fired.resources.len(), "first": fired.first, "last": fired.last, "title": fired.title});
         self.fired.iter().map(row).collect()
     }
 }

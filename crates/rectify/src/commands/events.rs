@@ -50,7 +50,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
             let events = answer.get("events").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
             output::rows(events, &["id", "received_at", "origin", "reason", "body"], format);
         }
-        Action::Show { id, server } => output::line(&format!("{:#}", server.ask("GET", &format!("/api/events/{id}"), None)?)),
+        Action::Show { id, server } => {
+            output::line(&format!("{:#}", server.ask("GET", &format!("/api/events/{id}"), None)?))
+        }
         Action::Retry { id, server } => {
             let taken = server.ask("POST", &format!("/api/events/{id}/retry"), None)?;
             let unreadable = taken.get("unreadable").and_then(Value::as_array).is_some_and(|parts| !parts.is_empty());

@@ -98,12 +98,17 @@ struct Person {
     person: String,
 }
 
-const COLUMNS: [&str; 9] = ["id", "guardrail", "account", "region", "resource", "severity", "status", "compliance", "stage"];
+const COLUMNS: [&str; 9] =
+    ["id", "guardrail", "account", "region", "resource", "severity", "status", "compliance", "stage"];
 
 pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
     match arguments.action {
         Action::List { guardrail, status, stage, format, server } => {
-            output::rows(&list(&server, &[("guardrail", guardrail), ("status", status), ("stage", stage)])?, &COLUMNS, format);
+            output::rows(
+                &list(&server, &[("guardrail", guardrail), ("status", status), ("stage", stage)])?,
+                &COLUMNS,
+                format,
+            );
         }
         Action::Show { id, format, server } => {
             let finding = server.ask("GET", &format!("/api/findings/{}", encode(&id)), None)?;
@@ -121,7 +126,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
         Action::Undo { id, until, person, server } => {
             let body = json!({"person": person.person, "until": until});
             let answer = server.ask("POST", &format!("/api/findings/{}/undo", encode(&id)), Some(&body))?;
-            output::line(&format!("the undo has begun: `rectify findings show {id}` tells when it is done ({})", answer.get("execution_arn").and_then(Value::as_str).unwrap_or_default()));
+            output::line(&format!(
+                "the undo has begun: `rectify findings show {id}` tells when it is done ({})",
+                answer.get("execution_arn").and_then(Value::as_str).unwrap_or_default()
+            ));
         }
         Action::Except { id, reason, until, person, server } => {
             let until = until.unwrap_or_else(|| in_days(90));
@@ -160,15 +168,23 @@ fn shown(finding: &Value) -> String {
         Some(other) => other.to_string(),
     };
     let mut lines = vec![text(finding, "title")];
-    lines.extend(COLUMNS.iter().chain(&["reason", "suppressed_until"]).map(|name| format!("  {name:17}{}", text(finding, name))));
-    if let Some(occurrence) = finding.get("occurrences").and_then(Value::as_array).and_then(|occurrences| occurrences.last()) {
+    lines.extend(
+        COLUMNS.iter().chain(&["reason", "suppressed_until"]).map(|name| format!("  {name:17}{}", text(finding, name))),
+    );
+    if let Some(occurrence) =
+        finding.get("occurrences").and_then(Value::as_array).and_then(|occurrences| occurrences.last())
+    {
         lines.push("before the fix".to_owned());
         lines.push(format!("  {:#}", occurrence.get("before").unwrap_or(&Value::Null)).replace('\n', "\n  "));
     }
     lines.push("timeline".to_owned());
     let entries = finding.get("timeline").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     lines.extend(entries.iter().map(|entry| {
-        let detail = entry.get("detail").filter(|detail| !detail.is_null() && **detail != json!({})).map(Value::to_string).unwrap_or_default();
+        let detail = entry
+            .get("detail")
+            .filter(|detail| !detail.is_null() && **detail != json!({}))
+            .map(Value::to_string)
+            .unwrap_or_default();
         format!("  {}  {:18}{}  {detail}", text(entry, "at"), text(entry, "what"), text(entry, "by"))
     }));
     lines.join("\n")
@@ -177,7 +193,10 @@ fn shown(finding: &Value) -> String {
 /// `2026-12-24`, or a whole timestamp.
 fn date(text: &str) -> Result<Timestamp, String> {
     let day = || text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
-    text.parse::<Timestamp>().ok().or_else(day).ok_or_else(|| "a date (2026-12-24) or a time (2026-12-24T18:00:00Z) is wanted".to_owned())
+    text.parse::<Timestamp>()
+        .ok()
+        .or_else(day)
+        .ok_or_else(|| "a date (2026-12-24) or a time (2026-12-24T18:00:00Z) is wanted".to_owned())
 }
 
 fn in_days(days: i64) -> Timestamp {

@@ -29,14 +29,19 @@ pub struct Arguments {
 
 pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
     let name = arguments.playbook.display().to_string();
-    let text = fs::read_to_string(&arguments.playbook).map_err(|error| Problem(format!("{name} can't be read: {error}")))?;
-    let document = Document::parse(&text, TextFormat::of_file_name(&name).unwrap_or_else(|| TextFormat::of_text(&text)))
+    let text =
+        fs::read_to_string(&arguments.playbook).map_err(|error| Problem(format!("{name} can't be read: {error}")))?;
+    let document =
+        Document::parse(&text, TextFormat::of_file_name(&name).unwrap_or_else(|| TextFormat::of_text(&text)))
+            .map_err(|problems| Problem(diagnostics::render(&name, &text, &problems)))?;
+    asl::parse::parse(&document, &start::known_resources().map_err(Problem::new)?)
         .map_err(|problems| Problem(diagnostics::render(&name, &text, &problems)))?;
-    asl::parse::parse(&document, &start::known_resources().map_err(Problem::new)?).map_err(|problems| Problem(diagnostics::render(&name, &text, &problems)))?;
     let input = match &arguments.input {
         None => "{}".to_owned(),
         Some(path) if path.as_os_str() == "-" => std::io::read_to_string(std::io::stdin()).map_err(Problem::new)?,
-        Some(path) => fs::read_to_string(path).map_err(|error| Problem(format!("{} can't be read: {error}", path.display())))?,
+        Some(path) => {
+            fs::read_to_string(path).map_err(|error| Problem(format!("{} can't be read: {error}", path.display())))?
+        }
     };
     let definition = document.value().to_string();
     start::runtime().map_err(Problem::new)?.block_on(execute(&definition, &input))
@@ -49,9 +54,14 @@ async fn execute(definition: &str, input: &str) -> Result<ExitCode, Problem> {
     let account = start::account(None, &aws).await;
     let region = aws.region().to_owned();
     let executor = Executor::new(aws, store.findings(), GuardrailSettings::default(), Channels::default());
-    let engine = Engine::start(store, Arc::new(executor), Arc::new(SystemClock), Options::default()).await.map_err(Problem::new)?;
+    let engine = Engine::start(store, Arc::new(executor), Arc::new(SystemClock), Options::default())
+        .await
+        .map_err(Problem::new)?;
     let role_arn = format!("arn:aws:iam::{account}:role/rectify");
-    let machine = engine.create_state_machine(&account, &region, "playbook", definition, &role_arn).await.map_err(Problem::new)?;
+    let machine = engine
+        .create_state_machine(&account, &region, "playbook", definition, &role_arn)
+        .await
+        .map_err(Problem::new)?;
     let execution = engine.start_execution(&machine.arn, None, input).await.map_err(Problem::new)?;
     let ended = {
         let end = engine.wait_for_end(&execution.arn);
@@ -90,7 +100,8 @@ async fn show(engine: &Engine, arn: &str, mut shown: u64) -> Result<u64, Problem
         shown = last.id;
         for event in &events {
             let event = json!(event);
-            let details = event.as_object().and_then(|event| event.iter().find(|(key, _)| key.ends_with("EventDetails")));
+            let details =
+                event.as_object().and_then(|event| event.iter().find(|(key, _)| key.ends_with("EventDetails")));
             let part = |name: &str| details.and_then(|(_, details)| details.get(name)).and_then(Value::as_str);
             let text = [part("name"), part("resource"), part("error"), part("cause")];
             let text = text.into_iter().flatten().collect::<Vec<_>>().join("  ");

@@ -63,12 +63,13 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
 }
 
 async fn serve(arguments: Arguments, configuration: Configuration) -> Result<ExitCode, Problem> {
-    fs::create_dir_all(&arguments.data).map_err(|error| Problem(format!("the data folder {} can't be made: {error}", arguments.data.display())))?;
+    fs::create_dir_all(&arguments.data)
+        .map_err(|error| Problem(format!("the data folder {} can't be made: {error}", arguments.data.display())))?;
     let store = Arc::new(SqliteStore::open(&arguments.data).map_err(Problem::new)?);
     let access = Arc::new(Access::open(&arguments.data).map_err(Problem::new)?);
-    let listener = TcpListener::bind(arguments.listen)
-        .await
-        .map_err(|error| Problem(format!("{} can't be listened on: {error}; choose another with --listen", arguments.listen)))?;
+    let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
+        Problem(format!("{} can't be listened on: {error}; choose another with --listen", arguments.listen))
+    })?;
     let aws = Aws::from_environment().await;
     let account = start::account(configuration.account.as_deref(), &aws).await;
     let guardrails = guardrails(&configuration, &KnownResources::new(aws.clone()))?;
@@ -76,7 +77,9 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     let registry = Arc::new(Registry::new(guardrails, &account, role.as_deref()));
     let channels = Channels::new(&configuration.channels, &HttpClient::new()).map_err(Problem::new)?;
     let executor = Executor::new(aws.clone(), store.findings(), GuardrailSettings::new(registry.settings()), channels);
-    let engine = Engine::start(store, Arc::new(executor), Arc::new(SystemClock), Options::default()).await.map_err(Problem::new)?;
+    let engine = Engine::start(store, Arc::new(executor), Arc::new(SystemClock), Options::default())
+        .await
+        .map_err(Problem::new)?;
     let intake = Intake::new(engine.clone(), Arc::clone(&registry), &account, configuration.role.is_some());
     let (stop, stopped) = watch::channel(false);
     let mut pollers = JoinSet::new();
@@ -93,20 +96,26 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
 }
 
 /// Serves until the end is asked for; then requests under way get a grace.
-async fn listen(listener: TcpListener, arguments: &Arguments, router: axum::Router, stop: watch::Sender<bool>) -> Result<(), Problem> {
+async fn listen(
+    listener: TcpListener,
+    arguments: &Arguments,
+    router: axum::Router,
+    stop: watch::Sender<bool>,
+) -> Result<(), Problem> {
     let mut stopped = stop.subscribe();
     let ending = async move {
         end_asked_for().await;
         // Nobody listens where nothing is polled.
         drop(stop.send(true));
     };
-    let serving: std::pin::Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>> = match (&arguments.tls_certificate, &arguments.tls_key) {
-        (Some(certificate), Some(key)) => {
-            let listener = TlsListener::new(listener, certificate, key).map_err(Problem::new)?;
-            Box::pin(axum::serve(listener, router).with_graceful_shutdown(ending).into_future())
-        }
-        _ => Box::pin(axum::serve(listener, router).with_graceful_shutdown(ending).into_future()),
-    };
+    let serving: std::pin::Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>> =
+        match (&arguments.tls_certificate, &arguments.tls_key) {
+            (Some(certificate), Some(key)) => {
+                let listener = TlsListener::new(listener, certificate, key).map_err(Problem::new)?;
+                Box::pin(axum::serve(listener, router).with_graceful_shutdown(ending).into_future())
+            }
+            _ => Box::pin(axum::serve(listener, router).with_graceful_shutdown(ending).into_future()),
+        };
     let grace_over = async {
         drop(stopped.wait_for(|stop| *stop).await);
         tokio::time::sleep(GRACE).await;
@@ -135,12 +144,19 @@ async fn end_asked_for() {
 
 /// The guardrails with their settings. A broken guardrail file is told and left out; what the configuration says of a
 /// guardrail that it can't take ends the start, since the guardrail would do something else than was meant.
-fn guardrails(configuration: &Configuration, resources: &KnownResources) -> Result<Vec<(Guardrail, Settings)>, Problem> {
+fn guardrails(
+    configuration: &Configuration,
+    resources: &KnownResources,
+) -> Result<Vec<(Guardrail, Settings)>, Problem> {
     let folder: Option<&Path> = configuration.guardrails_folder.as_deref();
     let (found, broken) = content::guardrails(folder, resources).map_err(Problem)?;
     for file in broken {
         output::problem(&diagnostics::render(&file.name, &file.text, &file.diagnostics));
-        tracing::error!(file = file.name, problems = file.diagnostics.len(), "this guardrail is left out; the others go on");
+        tracing::error!(
+            file = file.name,
+            problems = file.diagnostics.len(),
+            "this guardrail is left out; the others go on"
+        );
     }
     let ids = found.iter().map(|file| file.guardrail.id.as_str());
     if let Some(unknown) = configuration.unknown_guardrails(ids).first() {
@@ -149,7 +165,9 @@ fn guardrails(configuration: &Configuration, resources: &KnownResources) -> Resu
     found
         .into_iter()
         .map(|file| {
-            let settings = configuration.settings(&file.guardrail).map_err(|reason| Problem(format!("the configuration can't be taken: {reason}")))?;
+            let settings = configuration
+                .settings(&file.guardrail)
+                .map_err(|reason| Problem(format!("the configuration can't be taken: {reason}")))?;
             Ok((file.guardrail, settings))
         })
         .collect()

@@ -59,9 +59,15 @@ fn chosen(names: &[String], resources: &KnownResources) -> Result<Vec<detection:
             continue;
         }
         let text = std::fs::read_to_string(name).map_err(|error| {
-            Problem(format!("{}, and no file of that name can be read: {error}", unknown("there is no guardrail", name, carried.iter().map(|guardrail| guardrail.id.as_str()))))
+            Problem(format!(
+                "{}, and no file of that name can be read: {error}",
+                unknown("there is no guardrail", name, carried.iter().map(|guardrail| guardrail.id.as_str()))
+            ))
         })?;
-        guardrails.push(content::parse(&text, resources).map_err(|problems| Problem(diagnostics::render(name, &text, &problems)))?);
+        guardrails.push(
+            content::parse(&text, resources)
+                .map_err(|problems| Problem(diagnostics::render(name, &text, &problems)))?,
+        );
     }
     Ok(guardrails)
 }

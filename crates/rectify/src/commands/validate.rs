@@ -32,7 +32,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
     let mut invalid = false;
     let mut rows = Vec::new();
     for path in &arguments.files {
-        let text = fs::read_to_string(path).map_err(|error| Problem(format!("{} can't be read: {error}", path.display())))?;
+        let text =
+            fs::read_to_string(path).map_err(|error| Problem(format!("{} can't be read: {error}", path.display())))?;
         let name = path.display().to_string();
         let (kind, problems) = check(&text, TextFormat::of_file_name(&name), &resources);
         invalid |= diagnostics::has_error(&problems);

@@ -40,7 +40,9 @@ pub enum Denied {
     UnrecognizedClient,
     #[error("Signature expired or not yet valid: {0} is more than five minutes from this server's clock")]
     Expired(String),
-    #[error("The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.")]
+    #[error(
+        "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method."
+    )]
     InvalidSignature,
 }
 
@@ -67,7 +69,12 @@ struct Authorization<'a> {
 }
 
 /// Checks a request against a key pair.
-pub fn verify(request: &SignedRequest<'_>, access_key_id: &str, secret_access_key: &str, now: Timestamp) -> Result<Caller, Denied> {
+pub fn verify(
+    request: &SignedRequest<'_>,
+    access_key_id: &str,
+    secret_access_key: &str,
+    now: Timestamp,
+) -> Result<Caller, Denied> {
     let header = request.headers.get("authorization").ok_or(Denied::MissingAuthenticationToken)?;
     let authorization = parse(header.to_str().unwrap_or_default())?;
     if authorization.access_key_id != access_key_id {
@@ -76,34 +83,58 @@ pub fn verify(request: &SignedRequest<'_>, access_key_id: &str, secret_access_ke
     let time = signed_time(request.headers, &authorization, now)?;
     let scope = format!("{}/{}/{}/aws4_request", authorization.date, authorization.region, authorization.service);
     let canonical = canonical_request(request, authorization.signed_headers)?;
-    let to_sign = format!("{ALGORITHM}\n{time}\n{scope}\n{}", hex(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref()));
+    let to_sign = format!(
+        "{ALGORITHM}\n{time}\n{scope}\n{}",
+        hex(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref())
+    );
     let mut key = format!("AWS4{secret_access_key}").into_bytes();
     for part in [authorization.date, authorization.region, authorization.service, "aws4_request"] {
         key = sign(&key, part).as_ref().to_vec();
     }
     let signature = unhex(authorization.signature).ok_or(Denied::InvalidSignature)?;
-    hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, &key), to_sign.as_bytes(), &signature).map_err(|_| Denied::InvalidSignature)?;
+    hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, &key), to_sign.as_bytes(), &signature)
+        .map_err(|_| Denied::InvalidSignature)?;
     Ok(Caller { region: authorization.region.to_owned() })
 }
 
 fn parse(header: &str) -> Result<Authorization<'_>, Denied> {
-    let incomplete = |what: &str| Denied::IncompleteSignature(format!("Authorization header requires '{what}' parameter."));
+    let incomplete =
+        |what: &str| Denied::IncompleteSignature(format!("Authorization header requires '{what}' parameter."));
     let rest = header.strip_prefix(ALGORITHM).ok_or_else(|| {
-        Denied::IncompleteSignature(format!("the Authorization header does not begin with {ALGORITHM}, the one algorithm taken here"))
+        Denied::IncompleteSignature(format!(
+            "the Authorization header does not begin with {ALGORITHM}, the one algorithm taken here"
+        ))
     })?;
     let field = |name: &str| {
-        rest.split(',').find_map(|part| part.trim().strip_prefix(name).and_then(|value| value.strip_prefix('='))).ok_or_else(|| incomplete(name))
+        rest.split(',')
+            .find_map(|part| part.trim().strip_prefix(name).and_then(|value| value.strip_prefix('=')))
+            .ok_or_else(|| incomplete(name))
     };
     let credential: Vec<&str> = field("Credential")?.split('/').collect();
     let [access_key_id, date, region, service, "aws4_request"] = credential[..] else {
         return Err(incomplete("Credential"));
     };
-    Ok(Authorization { access_key_id, date, region, service, signed_headers: field("SignedHeaders")?, signature: field("Signature")? })
+    Ok(Authorization {
+        access_key_id,
+        date,
+        region,
+        service,
+        signed_headers: field("SignedHeaders")?,
+        signature: field("Signature")?,
+    })
 }
 
 /// The request's `x-amz-date`, if it is near enough and of the credential's day.
-fn signed_time<'a>(headers: &'a HeaderMap, authorization: &Authorization<'_>, now: Timestamp) -> Result<&'a str, Denied> {
-    let incomplete = || Denied::IncompleteSignature("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.".to_owned());
+fn signed_time<'a>(
+    headers: &'a HeaderMap,
+    authorization: &Authorization<'_>,
+    now: Timestamp,
+) -> Result<&'a str, Denied> {
+    let incomplete = || {
+        Denied::IncompleteSignature(
+            "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.".to_owned(),
+        )
+    };
     let text = headers.get("x-amz-date").and_then(|value| value.to_str().ok()).ok_or_else(incomplete)?;
     let time = strtime::parse("%Y%m%dT%H%M%SZ", text)
         .and_then(|parsed| parsed.to_datetime())
@@ -117,9 +148,16 @@ fn signed_time<'a>(headers: &'a HeaderMap, authorization: &Authorization<'_>, no
 }
 
 fn canonical_request(request: &SignedRequest<'_>, signed_headers: &str) -> Result<String, Denied> {
-    let mut text = format!("{}\n{}\n{}\n", request.method, canonical_path(request.uri.path()), canonical_query(request.uri.query().unwrap_or_default()));
+    let mut text = format!(
+        "{}\n{}\n{}\n",
+        request.method,
+        canonical_path(request.uri.path()),
+        canonical_query(request.uri.query().unwrap_or_default())
+    );
     if !signed_headers.split(';').any(|name| name == "host") {
-        return Err(Denied::IncompleteSignature("'Host' must be a 'SignedHeader' in the Authorization header.".to_owned()));
+        return Err(Denied::IncompleteSignature(
+            "'Host' must be a 'SignedHeader' in the Authorization header.".to_owned(),
+        ));
     }
     for name in signed_headers.split(';') {
         let values: Vec<String> = request
@@ -128,7 +166,8 @@ fn canonical_request(request: &SignedRequest<'_>, signed_headers: &str) -> Resul
             .iter()
             .map(|value| String::from_utf8_lossy(value.as_bytes()).split_whitespace().collect::<Vec<_>>().join(" "))
             .collect();
-        let host = (name == "host" && values.is_empty()).then(|| request.uri.authority().map(ToString::to_string)).flatten();
+        let host =
+            (name == "host" && values.is_empty()).then(|| request.uri.authority().map(ToString::to_string)).flatten();
         let value = host.unwrap_or_else(|| values.join(","));
         let _ = writeln!(text, "{name}:{value}");
     }
@@ -176,7 +215,10 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     if !text.is_ascii() || text.len() % 2 == 1 {
         return None;
     }
-    (0..text.len()).step_by(2).map(|at| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok())).collect()
+    (0..text.len())
+        .step_by(2)
+        .map(|at| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -213,12 +255,21 @@ mod tests {
         assert_eq!(check("AKIDOTHER", SECRET, AUTHORIZATION, b"", then), Err(Denied::UnrecognizedClient));
         assert_eq!(check(KEY, "wrong", AUTHORIZATION, b"", then), Err(Denied::InvalidSignature));
         assert_eq!(check(KEY, SECRET, AUTHORIZATION, b"changed", then), Err(Denied::InvalidSignature));
-        assert_eq!(check(KEY, SECRET, &AUTHORIZATION.replace("us-east-1", "eu-west-1"), b"", then), Err(Denied::InvalidSignature));
+        assert_eq!(
+            check(KEY, SECRET, &AUTHORIZATION.replace("us-east-1", "eu-west-1"), b"", then),
+            Err(Denied::InvalidSignature)
+        );
         assert!(matches!(check(KEY, SECRET, AUTHORIZATION, b"", "2015-08-30T12:42:00Z"), Err(Denied::Expired(_))));
         assert!(matches!(check(KEY, SECRET, AUTHORIZATION, b"", "2015-08-30T12:30:00Z"), Err(Denied::Expired(_))));
         assert!(matches!(check(KEY, SECRET, "Basic abc", b"", then), Err(Denied::IncompleteSignature(_))));
-        assert!(matches!(check(KEY, SECRET, &AUTHORIZATION.replace("host;", ""), b"", then), Err(Denied::IncompleteSignature(_))));
-        assert!(matches!(check(KEY, SECRET, "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/x", b"", then), Err(Denied::IncompleteSignature(_))));
+        assert!(matches!(
+            check(KEY, SECRET, &AUTHORIZATION.replace("host;", ""), b"", then),
+            Err(Denied::IncompleteSignature(_))
+        ));
+        assert!(matches!(
+            check(KEY, SECRET, "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/x", b"", then),
+            Err(Denied::IncompleteSignature(_))
+        ));
     }
 
     #[test]

@@ -51,7 +51,9 @@ enum Outcome {
 
 pub async fn call(app: &App, caller: &Caller, request: Request) -> Result<Response, ApiError> {
     if request.entries.is_empty() || request.entries.len() > MOST_ENTRIES {
-        return Err(ApiError::validation(format!("1 validation error detected: 'entries' has to hold 1 to {MOST_ENTRIES} entries")));
+        return Err(ApiError::validation(format!(
+            "1 validation error detected: 'entries' has to hold 1 to {MOST_ENTRIES} entries"
+        )));
     }
     let mut entries = Vec::new();
     for entry in request.entries {
@@ -69,7 +71,9 @@ pub async fn call(app: &App, caller: &Caller, request: Request) -> Result<Respon
 
 fn event(entry: Entry, app: &App, caller: &Caller) -> Result<Event, Outcome> {
     let refuse = |error_code, message: &str| Outcome::Refused { error_code, error_message: message.to_owned() };
-    let missing = |name| refuse("InvalidArgument", &format!("Parameter {name} is not valid. Reason: {name} is a required argument."));
+    let missing = |name| {
+        refuse("InvalidArgument", &format!("Parameter {name} is not valid. Reason: {name} is a required argument."))
+    };
     let source = entry.source.filter(|source| !source.is_empty()).ok_or_else(|| missing("Source"))?;
     let detail_type = entry.detail_type.filter(|text| !text.is_empty()).ok_or_else(|| missing("DetailType"))?;
     let detail: Value = serde_json::from_str(&entry.detail.ok_or_else(|| missing("Detail"))?)
@@ -84,11 +88,23 @@ fn event(entry: Entry, app: &App, caller: &Caller) -> Result<Event, Outcome> {
     }
     let time = entry.time.and_then(timestamp).unwrap_or_else(Timestamp::now);
     let id = uuid::Uuid::new_v4().to_string();
-    Ok(Event { id, source, detail_type, account: app.account.clone(), region: caller.region.clone(), time, resources: entry.resources, detail })
+    Ok(Event {
+        id,
+        source,
+        detail_type,
+        account: app.account.clone(),
+        region: caller.region.clone(),
+        time,
+        resources: entry.resources,
+        detail,
+    })
 }
 
 /// Seconds since 1970, as the protocol writes a timestamp; EventBridge keeps whole seconds.
 fn timestamp(seconds: f64) -> Option<Timestamp> {
-    #[expect(clippy::cast_possible_truncation, reason = "`as` saturates, and what is out of a timestamp's range is refused below")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "`as` saturates, and what is out of a timestamp's range is refused below"
+    )]
     Timestamp::from_second(seconds.floor() as i64).ok()
 }

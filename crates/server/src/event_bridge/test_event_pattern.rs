@@ -22,8 +22,10 @@ pub struct Response {
 pub fn call(request: Request) -> Result<Response, ApiError> {
     let pattern = EventPattern::parse(&request.event_pattern)
         .map_err(|invalid| ApiError::caller("InvalidEventPatternException", invalid.to_string()))?;
-    let event: Value = serde_json::from_str(&request.event)
-        .map_err(|error| ApiError::validation(format!("Parameter Event is not valid. Reason: it is not JSON: {error}")))?;
-    check_envelope(&event).map_err(|reason| ApiError::validation(format!("Parameter Event is not valid. Reason: {reason}")))?;
+    let event: Value = serde_json::from_str(&request.event).map_err(|error| {
+        ApiError::validation(format!("Parameter Event is not valid. Reason: it is not JSON: {error}"))
+    })?;
+    check_envelope(&event)
+        .map_err(|reason| ApiError::validation(format!("Parameter Event is not valid. Reason: {reason}")))?;
     Ok(Response { result: pattern.matches(&event) })
 }

@@ -3,7 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{App, access::Caller, aws_json::{ApiError, epoch_seconds}};
+use crate::{
+    App,
+    access::Caller,
+    aws_json::{ApiError, epoch_seconds},
+};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,7 +29,10 @@ pub struct Response {
 
 pub async fn call(app: &App, caller: &Caller, request: Request) -> Result<Response, ApiError> {
     if request.machine_type.as_deref().is_some_and(|machine_type| machine_type != "STANDARD") {
-        return Err(ApiError::caller("StateMachineTypeNotSupported", "only state machines of type STANDARD are run here"));
+        return Err(ApiError::caller(
+            "StateMachineTypeNotSupported",
+            "only state machines of type STANDARD are run here",
+        ));
     }
     let machine = app
         .engine

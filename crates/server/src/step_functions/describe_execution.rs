@@ -5,7 +5,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{App, aws_json::{ApiError, epoch_seconds, optional_epoch_seconds}};
+use crate::{
+    App,
+    aws_json::{ApiError, epoch_seconds, optional_epoch_seconds},
+};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,7 +41,8 @@ pub struct Response {
 
 pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
     let execution = app.engine.describe_execution(&request.execution_arn).await?;
-    let (output, error, cause) = execution.ended.map_or((None, None, None), |ended| (ended.output, ended.error, ended.cause));
+    let (output, error, cause) =
+        execution.ended.map_or((None, None, None), |ended| (ended.output, ended.error, ended.cause));
     Ok(Response {
         execution_arn: execution.arn,
         state_machine_arn: execution.state_machine_arn,

@@ -5,7 +5,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::page;
-use crate::{App, aws_json::{ApiError, epoch_seconds, optional_epoch_seconds}};
+use crate::{
+    App,
+    aws_json::{ApiError, epoch_seconds, optional_epoch_seconds},
+};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,8 +43,10 @@ struct Item {
 pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
     let length = page::length(request.max_results)?;
     let after = page::after(request.next_token.as_deref())?;
-    let mut executions =
-        app.engine.list_executions(&request.state_machine_arn, request.status_filter, after.as_deref(), length + 1).await?;
+    let mut executions = app
+        .engine
+        .list_executions(&request.state_machine_arn, request.status_filter, after.as_deref(), length + 1)
+        .await?;
     let next_token = page::cut(&mut executions, length, |execution| execution.arn.clone());
     let item = |execution: engine::engine::ExecutionRecord| Item {
         execution_arn: execution.arn,

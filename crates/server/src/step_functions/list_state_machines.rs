@@ -4,7 +4,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::page;
-use crate::{App, access::Caller, aws_json::{ApiError, epoch_seconds}};
+use crate::{
+    App,
+    access::Caller,
+    aws_json::{ApiError, epoch_seconds},
+};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -35,7 +39,8 @@ struct Item {
 pub async fn call(app: &App, caller: &Caller, request: Request) -> Result<Response, ApiError> {
     let length = page::length(request.max_results)?;
     let after = page::after(request.next_token.as_deref())?;
-    let mut machines = app.engine.list_state_machines(&app.account, &caller.region, after.as_deref(), length + 1).await?;
+    let mut machines =
+        app.engine.list_state_machines(&app.account, &caller.region, after.as_deref(), length + 1).await?;
     let next_token = page::cut(&mut machines, length, |machine| machine.arn.clone());
     let item = |machine: engine::engine::StateMachineRecord| Item {
         state_machine_arn: machine.arn,

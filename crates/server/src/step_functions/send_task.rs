@@ -29,8 +29,9 @@ pub struct Heartbeat {
 pub struct Response {}
 
 pub async fn success(app: &App, request: Success) -> Result<Response, ApiError> {
-    let output = serde_json::from_str(&request.output)
-        .map_err(|error| ApiError::caller("InvalidOutput", format!("Invalid Output: the output is not JSON: {error}")))?;
+    let output = serde_json::from_str(&request.output).map_err(|error| {
+        ApiError::caller("InvalidOutput", format!("Invalid Output: the output is not JSON: {error}"))
+    })?;
     app.engine.send_task_success(&request.task_token, output).await?;
     Ok(Response {})
 }

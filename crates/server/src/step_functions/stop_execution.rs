@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{App, aws_json::{ApiError, epoch_seconds}};
+use crate::{
+    App,
+    aws_json::{ApiError, epoch_seconds},
+};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -31,7 +31,8 @@ pub enum Part {
 pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Problem> {
     let mut files = Vec::new();
     for path in paths {
-        let found = fs::metadata(path).map_err(|error| Problem(format!("{} can't be read: {error}", path.display())))?;
+        let found =
+            fs::metadata(path).map_err(|error| Problem(format!("{} can't be read: {error}", path.display())))?;
         if found.is_dir() { below(path, &mut files)? } else { files.push(path.clone()) }
     }
     Ok(files)
@@ -43,7 +44,11 @@ fn below(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Problem> {
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         // A link is not followed: it could lead back.
-        if entry.file_type().map_err(unreadable)?.is_dir() { below(&entry.path(), files)? } else { files.push(entry.path()) }
+        if entry.file_type().map_err(unreadable)?.is_dir() {
+            below(&entry.path(), files)?
+        } else {
+            files.push(entry.path())
+        }
     }
     Ok(())
 }
@@ -64,7 +69,8 @@ pub fn read(path: &Path, mut each: impl FnMut(Part)) {
         }
     };
     // One document over many lines, or a document a line?
-    let is_one = serde_json::from_slice::<serde::de::IgnoredAny>(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body)).is_ok();
+    let is_one =
+        serde_json::from_slice::<serde::de::IgnoredAny>(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body)).is_ok();
     if is_one {
         return pass_on(&name, normalize::read(&body));
     }
