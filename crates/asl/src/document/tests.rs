@@ -104,7 +104,7 @@ fn bombs_are_refused() {
     }
     let text = problems(&bomb, Format::Yaml);
     assert!(text[0].contains("TOO_MANY_ALIASES"), "{text:?}");
-    let long = "x".repeat(1 << 20);
+    let long = "x".repeat(1 << 19);
     let text = problems(&format!("a: &a {long}\nb: [*a, *a, *a, *a, *a]\n"), Format::Yaml);
     assert!(text[0].contains("TOO_MANY_ALIASES"), "{text:?}");
     let mut deep = format!("a0: &a0 {}{}\n", "[".repeat(100), "]".repeat(100));
@@ -124,4 +124,41 @@ fn formats_are_told_apart() {
     assert_eq!(Format::of_file_name("a/b.asl.YAML"), Some(Format::Yaml));
     assert_eq!(Format::of_file_name("b.asl.json"), Some(Format::Json));
     assert_eq!(Format::of_file_name("readme"), None);
+}
+
+#[test]
+fn a_place_inside_of_a_string() {
+    fn check(text: &str, offset: usize, expected: (&str, usize, usize)) {
+        let document = Document::parse(text, Format::Yaml).expect(text);
+        let span = document.span_inside("/a", offset);
+        assert_eq!((&text[span.start..span.end], span.line, span.column), expected, "{text}");
+    }
+    check("a: 'abcd'", 2, ("cd", 1, 7));
+    check("a: abcd", 2, ("cd", 1, 6));
+    check("{\"a\": \"abcd\"}", 4, ("", 1, 12));
+    check("a: \"a\\nb\"", 2, ("\"a\\nb\"", 1, 4));
+    check("a: [1]", 2, ("[1]", 1, 4));
+    check("a: abcd", 9, ("abcd", 1, 4));
+}
+
+/// What is long or much at once is read in a moment, and does not fill the memory.
+#[test]
+fn long_keys_and_many_values() {
+    let key = "k".repeat(1 << 20);
+    let many = vec!["0"; 1 << 18].join(",");
+    for format in [Format::Json, Format::Yaml] {
+        let text = format!("{{\"StartAt\": \"A\", \"States\": {{\"{key}\": {{\"Retry\": [{many}]}}}}}}");
+        assert!(
+            Document::parse(&text, format)
+                .map_or(true, |document| { crate::parse::parse(&document, &crate::parse::AnyResource).is_err() })
+        );
+        let text = format!(
+            "{{\"States\": {{\"A\": {{\"Type\": \"Task\", \"Retry\": [{many}], \"Parameters\": {{\"{key}\": [{many}]}}}}}}}}"
+        );
+        if let Ok(document) = Document::parse(&text, format) {
+            let problems = crate::parse::parse(&document, &crate::parse::AnyResource).expect_err("no machine");
+            assert_eq!(problems.len(), crate::diagnostic::MAX_PROBLEMS + 1);
+            assert_eq!(problems.last().expect("a problem").code, "TOO_MANY_PROBLEMS");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use query::{
 use serde_json::Value;
 
 use super::{Object, Parser, SCHEMA};
-use crate::{Dynamic, document::escape, state::Selector};
+use crate::{Dynamic, document::escape, state::Selector, trail::Trail};
 
 impl Parser<'_> {
     /// A payload template in the object's language.
@@ -17,14 +17,15 @@ impl Parser<'_> {
         let value = object.get(field)?;
         let pointer = object.at(field);
         if object.language == Language::JsonPath {
-            self.warn_without_dollar(value, &pointer);
-            self.no_doubles(value, &pointer);
+            self.warn_without_dollar(value, &Trail::at(&pointer));
+            self.no_doubles(value, &Trail::at(&pointer));
         }
         match Template::parse(value, object.language) {
             Ok(template) => Some(template),
             Err(errors) => {
+                let skipped = if object.language == Language::Jsonata { DELIMITER.len() } else { 0 };
                 for error in errors {
-                    self.template_problem(&pointer, error);
+                    self.template_problem(&pointer, skipped, error);
                 }
                 None
             }
@@ -55,7 +56,7 @@ impl Parser<'_> {
             Ok(path) => Some(path),
             Err(error) => {
                 let message = format!("`{text}` is no JSONPath: {}", error.message.trim());
-                self.problem(SCHEMA, object.at(field), message, None);
+                self.expression_problem(&object.at(field), 0, &error, message);
                 None
             }
         }
@@ -120,7 +121,7 @@ impl Parser<'_> {
                 Ok(call) => Some(Dynamic::Intrinsic(call)),
                 Err(error) => {
                     let message = format!("`{text}` is no intrinsic function call: {}", error.message.trim());
-                    self.problem(SCHEMA, object.at(field), message, None);
+                    self.expression_problem(&object.at(field), 0, &error, message);
                     None
                 }
             };
@@ -137,7 +138,8 @@ impl Parser<'_> {
         match Expression::parse(inside) {
             Ok(expression) => Some(expression),
             Err(error) => {
-                self.problem(SCHEMA, pointer, error.message, None);
+                let message = error.message.clone();
+                self.expression_problem(pointer, DELIMITER.len(), &error, message);
                 None
             }
         }
@@ -145,8 +147,8 @@ impl Parser<'_> {
 
     /// AWS tells a template's errors of the object that holds the field; the text shows the field itself. Why it is none
     /// comes in parentheses behind AWS's sentence, and goes into the help.
-    fn template_problem(&mut self, pointer: &str, error: SyntaxError) {
-        let place = format!("{pointer}{}", error.pointer);
+    fn template_problem(&mut self, pointer: &str, skipped: usize, error: SyntaxError) {
+        let span = self.expression_span(&format!("{pointer}{}", error.pointer), skipped, error.offset);
         let around = match error.pointer.rsplit_once('/') {
             Some((around, _)) => format!("{pointer}{around}"),
             None => pointer.to_owned(),
@@ -158,31 +160,34 @@ impl Parser<'_> {
             }
             None => (error.message, None),
         };
-        self.inner_problem(&around, &place, message, help);
+        self.inner_problem(&around, span, message, help);
     }
 
     /// A name that stands in a JSONPath template both as it is and with `.$` would come out twice.
-    fn no_doubles(&mut self, value: &Value, pointer: &str) {
+    fn no_doubles(&mut self, value: &Value, trail: &Trail<'_>) {
         match value {
             Value::Object(fields) => {
                 for (key, value) in fields {
-                    let inside = format!("{pointer}/{}", escape(key));
+                    let inside = trail.key(key);
                     if let Some(name) = key.strip_suffix(".$").filter(|name| fields.contains_key(*name)) {
                         let message = format!("`{name}` is here twice, as `{name}` and as `{key}`");
-                        self.key_problem(SCHEMA, &inside, message, Some("keep one of them".to_owned()));
+                        self.key_problem(SCHEMA, &inside.to_string(), message, Some("keep one of them".to_owned()));
                     }
                     self.no_doubles(value, &inside);
                 }
             }
             Value::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    self.no_doubles(item, &format!("{pointer}/{index}"));
+                    self.no_doubles(item, &trail.index(index));
                 }
             }
             _ => {}
         }
     }
 }
+
+/// What an expression in JSONata begins with.
+const DELIMITER: &str = "{%";
 
 /// The end of AWS's sentence about a template's field, behind which the reason stands.
 const REFUSED: &str = "or a valid intrinsic function call (";
