@@ -68,9 +68,11 @@ impl Document {
         if text.trim().is_empty() {
             return Err(vec![Diagnostic::error("SCHEMA_VALIDATION_FAILED", "Definition must be a valid JSON object")]);
         }
-        let (value, root) = match format {
-            Format::Json => json::parse(text, &lines)?,
-            Format::Yaml => yaml::parse(text, &lines)?,
+        let (value, root) = match (format, text.strip_prefix('\u{feff}')) {
+            // A byte-order mark is three bytes, which blanks replace, so that every place stays where it is.
+            (Format::Json, Some(rest)) => json::parse(&format!("   {rest}"), &lines)?,
+            (Format::Json, None) => json::parse(text, &lines)?,
+            (Format::Yaml, _) => yaml::parse(text, &lines)?,
         };
         Ok(Document { value, root, lines })
     }

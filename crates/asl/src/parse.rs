@@ -8,7 +8,7 @@ mod warnings;
 
 use std::collections::{HashMap, HashSet};
 
-use query::{Language, SyntaxError};
+use query::Language;
 use serde_json::Value;
 
 use crate::{Diagnostic, Document, Severity, Span, StateMachine, diagnostic::Problems, nearest::did_you_mean};
@@ -232,13 +232,7 @@ impl<'a> Parser<'a> {
         self.problems.push(Diagnostic { help, ..Diagnostic::error(SCHEMA, message).at(pointer, span) });
     }
 
-    /// Notes that the string at `pointer` is no expression; `skipped` bytes stand before the expression in it.
-    pub(crate) fn expression_problem(&mut self, pointer: &str, skipped: usize, error: &SyntaxError, message: String) {
-        let span = self.expression_span(pointer, skipped, error.offset);
-        self.inner_problem(pointer, span, message, None);
-    }
-
-    /// The place of an error in the string at `pointer`.
+    /// The place of an error in the string at `pointer`; `skipped` bytes stand before the expression in it.
     pub(crate) fn expression_span(&self, pointer: &str, skipped: usize, offset: Option<usize>) -> Span {
         match offset {
             Some(offset) => self.document.span_inside(pointer, offset.saturating_add(skipped)),

@@ -15,6 +15,8 @@ fn json_and_yaml_say_the_same() {
     for (text, format) in [
         (r#"{"a": {"b/c": [1, "\ud83d\ude00", null]}, "on": true}"#, Format::Json),
         (r#"{"a": {"b/c": [1, "\ud83d\ude00", null]}, "on": true}"#, Format::Yaml),
+        ("\u{feff}{\"a\": {\"b/c\": [1, \"\\ud83d\\ude00\", null]}, \"on\": true}", Format::Json),
+        ("\u{feff}a:\n  b/c:\n  - 1\n  - \u{1f600}\n  - ~\non: true\n", Format::Yaml),
         ("a:\n  b/c:\n  - 1\n  - \u{1f600}\n  - ~\non: true\n", Format::Yaml),
     ] {
         let document = Document::parse(text, format).expect(text);
@@ -37,6 +39,8 @@ fn every_part_knows_its_place() {
     check(json, Format::Json, "/a/b~1c", (2, 2), ("[1, \"x\\\"y\"]", 2, 9));
     check(json, Format::Json, "/a/b~1c/1", (2, 13), ("\"x\\\"y\"", 2, 13));
     check(json, Format::Json, "/a/b~1c/7/z", (2, 2), ("[1, \"x\\\"y\"]", 2, 9));
+    check("\u{feff}{\"a\":\n7}", Format::Json, "/a", (1, 3), ("7", 2, 1));
+    check("\u{feff}a: 7", Format::Yaml, "/a", (1, 2), ("7", 1, 5));
     let yaml = "é: 1\na:\n  b/c: # here\n    - 1\n    - 'x'\n\nlast: {m: [2]}\n";
     check(yaml, Format::Yaml, "/é", (1, 1), ("1", 1, 4));
     check(yaml, Format::Yaml, "/a", (2, 1), ("b/c: # here\n    - 1\n    - 'x'", 3, 3));

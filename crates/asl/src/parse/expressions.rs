@@ -56,7 +56,8 @@ impl Parser<'_> {
             Ok(path) => Some(path),
             Err(error) => {
                 let message = format!("`{text}` is no JSONPath: {}", error.message.trim());
-                self.expression_problem(&object.at(field), 0, &error, message);
+                let span = self.expression_span(&object.at(field), 0, error.offset);
+                self.inner_problem(&object.at(field), span, message, error.detail.map(trimmed));
                 None
             }
         }
@@ -121,7 +122,8 @@ impl Parser<'_> {
                 Ok(call) => Some(Dynamic::Intrinsic(call)),
                 Err(error) => {
                     let message = format!("`{text}` is no intrinsic function call: {}", error.message.trim());
-                    self.expression_problem(&object.at(field), 0, &error, message);
+                    let span = self.expression_span(&object.at(field), 0, error.offset);
+                    self.inner_problem(&object.at(field), span, message, error.detail.map(trimmed));
                     None
                 }
             };
@@ -138,29 +140,21 @@ impl Parser<'_> {
         match Expression::parse(inside) {
             Ok(expression) => Some(expression),
             Err(error) => {
-                let message = error.message.clone();
-                self.expression_problem(pointer, DELIMITER.len(), &error, message);
+                let span = self.expression_span(pointer, DELIMITER.len(), error.offset);
+                self.inner_problem(pointer, span, error.message, error.detail.map(trimmed));
                 None
             }
         }
     }
 
-    /// AWS tells a template's errors of the object that holds the field; the text shows the field itself. Why it is none
-    /// comes in parentheses behind AWS's sentence, and goes into the help.
+    /// AWS tells a template's errors of the object that holds the field; the text shows the field itself.
     fn template_problem(&mut self, pointer: &str, skipped: usize, error: SyntaxError) {
         let span = self.expression_span(&format!("{pointer}{}", error.pointer), skipped, error.offset);
         let around = match error.pointer.rsplit_once('/') {
             Some((around, _)) => format!("{pointer}{around}"),
             None => pointer.to_owned(),
         };
-        let (message, help) = match error.message.split_once(REFUSED) {
-            Some((before, reason)) => {
-                let reason = reason.strip_suffix(')').unwrap_or(reason).trim();
-                (format!("{before}{}", REFUSED.trim_end_matches(" (")), Some(reason.to_owned()))
-            }
-            None => (error.message, None),
-        };
-        self.inner_problem(&around, span, message, help);
+        self.inner_problem(&around, span, error.message, error.detail.map(trimmed));
     }
 
     /// A name that stands in a JSONPath template both as it is and with `.$` would come out twice.
@@ -189,8 +183,10 @@ impl Parser<'_> {
 /// What an expression in JSONata begins with.
 const DELIMITER: &str = "{%";
 
-/// The end of AWS's sentence about a template's field, behind which the reason stands.
-const REFUSED: &str = "or a valid intrinsic function call (";
+/// Some messages end in a blank, where they list what was expected.
+fn trimmed(text: String) -> String {
+    text.trim_end().to_owned()
+}
 
 /// Names of variables: a Unicode letter or `_`, then letters, digits and `_`, 80 characters, `states` being taken.
 ///
