@@ -9,7 +9,7 @@ use query::{
 use serde_json::Value;
 
 use super::{Object, Parser, SCHEMA};
-use crate::{Dynamic, document::escape, state::Selector};
+use crate::{Dynamic, document::escape, state::Selector, trail::Trail};
 
 impl Parser<'_> {
     /// A payload template in the object's language.
@@ -17,14 +17,15 @@ impl Parser<'_> {
         let value = object.get(field)?;
         let pointer = object.at(field);
         if object.language == Language::JsonPath {
-            self.warn_without_dollar(value, &pointer);
-            self.no_doubles(value, &pointer);
+            self.warn_without_dollar(value, &Trail::at(&pointer));
+            self.no_doubles(value, &Trail::at(&pointer));
         }
         match Template::parse(value, object.language) {
             Ok(template) => Some(template),
             Err(errors) => {
+                let skipped = if object.language == Language::Jsonata { DELIMITER.len() } else { 0 };
                 for error in errors {
-                    self.template_problem(&pointer, error);
+                    self.template_problem(&pointer, skipped, error);
                 }
                 None
             }
@@ -55,7 +56,8 @@ impl Parser<'_> {
             Ok(path) => Some(path),
             Err(error) => {
                 let message = format!("`{text}` is no JSONPath: {}", error.message.trim());
-                self.problem(SCHEMA, object.at(field), message, None);
+                let span = self.expression_span(&object.at(field), 0, error.offset);
+                self.inner_problem(&object.at(field), span, message, error.detail.map(trimmed));
                 None
             }
         }
@@ -120,7 +122,8 @@ impl Parser<'_> {
                 Ok(call) => Some(Dynamic::Intrinsic(call)),
                 Err(error) => {
                     let message = format!("`{text}` is no intrinsic function call: {}", error.message.trim());
-                    self.problem(SCHEMA, object.at(field), message, None);
+                    let span = self.expression_span(&object.at(field), 0, error.offset);
+                    self.inner_problem(&object.at(field), span, message, error.detail.map(trimmed));
                     None
                 }
             };
@@ -137,46 +140,39 @@ impl Parser<'_> {
         match Expression::parse(inside) {
             Ok(expression) => Some(expression),
             Err(error) => {
-                self.problem(SCHEMA, pointer, error.message, None);
+                let span = self.expression_span(pointer, DELIMITER.len(), error.offset);
+                self.inner_problem(pointer, span, error.message, error.detail.map(trimmed));
                 None
             }
         }
     }
 
-    /// AWS tells a template's errors of the object that holds the field; the text shows the field itself. Why it is none
-    /// comes in parentheses behind AWS's sentence, and goes into the help.
-    fn template_problem(&mut self, pointer: &str, error: SyntaxError) {
-        let place = format!("{pointer}{}", error.pointer);
+    /// AWS tells a template's errors of the object that holds the field; the text shows the field itself.
+    fn template_problem(&mut self, pointer: &str, skipped: usize, error: SyntaxError) {
+        let span = self.expression_span(&format!("{pointer}{}", error.pointer), skipped, error.offset);
         let around = match error.pointer.rsplit_once('/') {
             Some((around, _)) => format!("{pointer}{around}"),
             None => pointer.to_owned(),
         };
-        let (message, help) = match error.message.split_once(REFUSED) {
-            Some((before, reason)) => {
-                let reason = reason.strip_suffix(')').unwrap_or(reason).trim();
-                (format!("{before}{}", REFUSED.trim_end_matches(" (")), Some(reason.to_owned()))
-            }
-            None => (error.message, None),
-        };
-        self.inner_problem(&around, &place, message, help);
+        self.inner_problem(&around, span, error.message, error.detail.map(trimmed));
     }
 
     /// A name that stands in a JSONPath template both as it is and with `.$` would come out twice.
-    fn no_doubles(&mut self, value: &Value, pointer: &str) {
+    fn no_doubles(&mut self, value: &Value, trail: &Trail<'_>) {
         match value {
             Value::Object(fields) => {
                 for (key, value) in fields {
-                    let inside = format!("{pointer}/{}", escape(key));
+                    let inside = trail.key(key);
                     if let Some(name) = key.strip_suffix(".$").filter(|name| fields.contains_key(*name)) {
                         let message = format!("`{name}` is here twice, as `{name}` and as `{key}`");
-                        self.key_problem(SCHEMA, &inside, message, Some("keep one of them".to_owned()));
+                        self.key_problem(SCHEMA, &inside.to_string(), message, Some("keep one of them".to_owned()));
                     }
                     self.no_doubles(value, &inside);
                 }
             }
             Value::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    self.no_doubles(item, &format!("{pointer}/{index}"));
+                    self.no_doubles(item, &trail.index(index));
                 }
             }
             _ => {}
@@ -184,8 +180,13 @@ impl Parser<'_> {
     }
 }
 
-/// The end of AWS's sentence about a template's field, behind which the reason stands.
-const REFUSED: &str = "or a valid intrinsic function call (";
+/// What an expression in JSONata begins with.
+const DELIMITER: &str = "{%";
+
+/// Some messages end in a blank, where they list what was expected.
+fn trimmed(text: String) -> String {
+    text.trim_end().to_owned()
+}
 
 /// Names of variables: a Unicode letter or `_`, then letters, digits and `_`, 80 characters, `states` being taken.
 ///
