@@ -125,10 +125,8 @@ impl<'d> Search<'d> {
                     return if upstream_definite { Err(not_an_object(token, trail, model)) } else { Ok(()) };
                 };
                 if names.len() > 1 && rest.is_empty() {
-                    let merged: Map<String, Value> = names
-                        .iter()
-                        .filter_map(|name| Some((name.clone(), fields.get(name)?.clone())))
-                        .collect();
+                    let merged: Map<String, Value> =
+                        names.iter().filter_map(|name| Some((name.clone(), fields.get(name)?.clone()))).collect();
                     return self.add(Cow::Owned(Value::Object(merged)));
                 }
                 for name in names {
@@ -157,7 +155,9 @@ impl<'d> Search<'d> {
             }
             Token::Wildcard => self.wildcard(rest, trail, model, depth),
             Token::Scan => self.scan(rest, trail, model, depth),
-            Token::Filter { condition, .. } => self.filter(condition, token, rest, upstream_definite, trail, model, depth),
+            Token::Filter { condition, .. } => {
+                self.filter(condition, token, rest, upstream_definite, trail, model, depth)
+            }
             Token::Function { function, arguments } => self.function(*function, arguments, rest, model),
         }
     }

@@ -119,7 +119,9 @@ impl Function {
             }
             _ => sum,
         };
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| Failure::Invalid("The result is not a number".to_owned()))
+        Number::from_f64(value)
+            .map(Value::Number)
+            .ok_or_else(|| Failure::Invalid("The result is not a number".to_owned()))
     }
 }
 
@@ -153,7 +155,8 @@ fn concatenate(model: &Value, arguments: &[Cow<'_, Value>]) -> String {
 
 fn item(model: &Value, index: i64) -> Result<Value, Failure> {
     let Value::Array(items) = model else { return Err(empty()) };
-    super::evaluator::position(index, items.len()).and_then(|at| items.get(at)).cloned().ok_or_else(|| {
-        Failure::Invalid(format!("Target index:{index} larger than object count:{}", items.len()))
-    })
+    super::evaluator::position(index, items.len())
+        .and_then(|at| items.get(at))
+        .cloned()
+        .ok_or_else(|| Failure::Invalid(format!("Target index:{index} larger than object count:{}", items.len())))
 }

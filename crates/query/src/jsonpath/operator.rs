@@ -74,7 +74,8 @@ impl Operator {
     /// Whether it holds. `None` is a path that found nothing.
     pub fn compare(self, left: Option<&Value>, right: Option<&Value>) -> bool {
         let both = left.zip(right);
-        let order = |wanted: fn(Ordering) -> bool| both.and_then(|(left, right)| order(left, right)).is_some_and(wanted);
+        let order =
+            |wanted: fn(Ordering) -> bool| both.and_then(|(left, right)| order(left, right)).is_some_and(wanted);
         match self {
             Operator::Equal => both.is_some_and(|(left, right)| equal(left, right)),
             Operator::NotEqual => !Operator::Equal.compare(left, right),
@@ -94,11 +95,15 @@ impl Operator {
                 Some((Value::Array(items), item)) => has(items, item),
                 _ => false,
             },
-            Operator::All => lists(left, right).is_some_and(|(items, wanted)| wanted.iter().all(|item| has(items, item))),
-            Operator::Size => both.is_some_and(|(left, right)| length(left).is_some_and(|size| Some(size) == right.as_i64())),
-            Operator::Empty => both.is_some_and(|(left, right)| {
-                length(left).is_some_and(|size| Some(size == 0) == right.as_bool())
-            }),
+            Operator::All => {
+                lists(left, right).is_some_and(|(items, wanted)| wanted.iter().all(|item| has(items, item)))
+            }
+            Operator::Size => {
+                both.is_some_and(|(left, right)| length(left).is_some_and(|size| Some(size) == right.as_i64()))
+            }
+            Operator::Empty => {
+                both.is_some_and(|(left, right)| length(left).is_some_and(|size| Some(size == 0) == right.as_bool()))
+            }
             Operator::SubsetOf => lists(left, right).is_some_and(|(items, of)| items.iter().all(|item| has(of, item))),
             Operator::AnyOf => lists(left, right).is_some_and(|(items, of)| items.iter().any(|item| has(of, item))),
             Operator::NoneOf => lists(left, right).is_some_and(|(items, of)| !items.iter().any(|item| has(of, item))),
