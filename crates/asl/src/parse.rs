@@ -3,15 +3,17 @@
 mod expressions;
 mod flow;
 mod object;
+mod resources;
+mod warnings;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use query::Language;
 use serde_json::Value;
 
-use crate::{Diagnostic, Document, Severity, StateMachine, nearest::did_you_mean};
-pub(crate) use expressions::expression_text;
+use crate::{Diagnostic, Document, Severity, Span, StateMachine, diagnostic::Problems, nearest::did_you_mean};
 pub(crate) use object::{Allowed, Object, integer, shown};
+pub use resources::{AnyResource, ExpressResources, Resources, UnknownResource};
 
 /// What AWS says of a text that is no object.
 pub(crate) const NO_OBJECT: &str = "Definition must be a valid JSON object";
@@ -24,31 +26,6 @@ pub(crate) const SCHEMA: &str = "SCHEMA_VALIDATION_FAILED";
 
 /// The code of a transition to nowhere, and of a state that no transition leads to.
 pub(crate) const MISSING_TARGET: &str = "MISSING_TRANSITION_TARGET";
-
-/// What a Task's Resource may be is known outside this crate: `validate` asks this of each.
-pub trait Resources {
-    /// Whether a Resource can be called; else what is wrong with it (its text names the thing and the way out).
-    fn check(&self, resource: &str) -> Result<(), UnknownResource>;
-}
-
-/// A Resource that can't be called.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownResource {
-    /// What is wrong.
-    pub message: String,
-    /// What to do, for instance the nearest known name.
-    pub help: Option<String>,
-}
-
-/// Every Resource will do: for those who have nothing to ask.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct AnyResource;
-
-impl Resources for AnyResource {
-    fn check(&self, _resource: &str) -> Result<(), UnknownResource> {
-        Ok(())
-    }
-}
 
 const MACHINE: Allowed = Allowed {
     both: &["Comment", "StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage"],
@@ -100,7 +77,9 @@ pub(crate) struct Parser<'a> {
     machine_language: Language,
     /// Every state's name so far, and the pointer of its state: names are unique in the whole machine.
     names: HashMap<String, String>,
-    diagnostics: Vec<Diagnostic>,
+    /// Every Distributed Map's label so far: they are unique too.
+    labels: HashSet<String>,
+    problems: Problems,
 }
 
 impl<'a> Parser<'a> {
@@ -110,15 +89,16 @@ impl<'a> Parser<'a> {
             resources,
             machine_language: Language::JsonPath,
             names: HashMap::new(),
-            diagnostics: Vec::new(),
+            labels: HashSet::new(),
+            problems: Problems::default(),
         }
     }
 
     /// The warnings if there are but warnings, else all problems, in the order of the text.
-    fn finish(mut self) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
-        self.diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
+    fn finish(self) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+        let problems = self.problems.into_sorted();
         let is_error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
-        if self.diagnostics.iter().any(is_error) { Err(self.diagnostics) } else { Ok(self.diagnostics) }
+        if problems.iter().any(is_error) { Err(problems) } else { Ok(problems) }
     }
 
     fn machine(&mut self) -> Option<StateMachine> {
@@ -177,14 +157,20 @@ impl<'a> Parser<'a> {
         Some(resource)
     }
 
-    /// Notes a state's name; a second state of that name is a problem.
-    pub(crate) fn name(&mut self, name: &str, pointer: &str) {
+    /// Notes a state's name; a second state of that name is a problem. A state whose name is too long is not looked at: its
+    /// pointer would be in every problem.
+    pub(crate) fn name(&mut self, name: &str, pointer: &str) -> bool {
         let length = name.chars().count();
         if length > 80 {
             let message = format!("the state's name has {length} characters, 80 are allowed");
-            self.key_problem(SCHEMA, pointer, message, Some("shorten it, and keep the long text in `Comment`".into()));
+            self.key_problem(
+                "INVALID_STATE_NAME",
+                pointer,
+                message,
+                Some("shorten it, and keep the long text in `Comment`".into()),
+            );
         } else if name.is_empty() {
-            self.key_problem(SCHEMA, pointer, "a state's name can't be empty", None);
+            self.key_problem("INVALID_STATE_NAME", pointer, "a state's name can't be empty", None);
         }
         match self.names.get(name) {
             Some(first) => {
@@ -198,6 +184,16 @@ impl<'a> Parser<'a> {
                 self.names.insert(name.to_owned(), pointer.to_owned());
             }
         }
+        length <= 80
+    }
+
+    /// Notes a Distributed Map's label.
+    pub(crate) fn label(&mut self, label: &str, pointer: String) {
+        if label.chars().count() > 40 {
+            self.problem("INVALID_LABEL_NAME", pointer, "a label has at most 40 characters", None);
+        } else if !self.labels.insert(label.to_owned()) {
+            self.problem("DUPLICATE_LABEL_NAME", pointer, format!("there is another label `{label}`"), None);
+        }
     }
 
     /// Notes an error at the value that `pointer` names.
@@ -210,18 +206,40 @@ impl<'a> Parser<'a> {
     ) {
         let pointer = pointer.into();
         let span = self.document.span(&pointer);
-        self.diagnostics.push(Diagnostic { help, ..Diagnostic::error(code, message).at(pointer, span) });
+        self.problems.push(Diagnostic { help, ..Diagnostic::error(code, message).at(pointer, span) });
     }
 
     /// Notes an error at the key of the value that `pointer` names.
     pub(crate) fn key_problem(&mut self, code: &str, pointer: &str, message: impl Into<String>, help: Option<String>) {
         let span = self.document.key_span(pointer);
-        self.diagnostics.push(Diagnostic { help, ..Diagnostic::error(code, message).at(pointer, span) });
+        self.problems.push(Diagnostic { help, ..Diagnostic::error(code, message).at(pointer, span) });
     }
 
-    /// Notes an error that AWS tells of the object at `pointer`, and that stands in the text at `place`.
-    pub(crate) fn inner_problem(&mut self, pointer: &str, place: &str, message: impl Into<String>) {
-        let span = self.document.span(place);
-        self.diagnostics.push(Diagnostic::error(SCHEMA, message).at(pointer, span));
+    /// Notes what works, but not as its author thinks.
+    pub(crate) fn warning(&mut self, code: &str, pointer: &str, message: impl Into<String>, help: impl Into<String>) {
+        let warning = Diagnostic::error(code, message).with_help(help).at(pointer, self.document.span(pointer));
+        self.problems.push(Diagnostic { severity: Severity::Warning, ..warning });
+    }
+
+    /// Notes an error that AWS tells of the object at `pointer`, and that stands elsewhere in the text.
+    pub(crate) fn inner_problem(
+        &mut self,
+        pointer: &str,
+        span: Span,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
+        self.problems.push(Diagnostic { help, ..Diagnostic::error(SCHEMA, message).at(pointer, span) });
+    }
+
+    /// The place of an error in the string at `pointer`; `skipped` bytes stand before the expression in it.
+    pub(crate) fn expression_span(&self, pointer: &str, skipped: usize, offset: Option<usize>) -> Span {
+        match offset {
+            Some(offset) => self.document.span_inside(pointer, offset.saturating_add(skipped)),
+            None => self.document.span(pointer),
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,17 +74,24 @@ impl Parser<'_> {
     }
 
     fn unknown_field(&mut self, object: &Object<'_>, field: &str) {
+        if self.problems.is_full() {
+            return self.problems.skip();
+        }
         let Object { allowed, language, .. } = object;
         let (this, other, other_language) = match language {
             Language::JsonPath => ("JSONPath", "JSONata", Language::Jsonata),
             Language::Jsonata => ("JSONata", "JSONPath", Language::JsonPath),
         };
         let (message, help) = if allowed.permits(field, other_language) {
-            let help = match instead(field) {
-                Some(field) => format!("write `{field}`, or set `QueryLanguage` to `{other}` here"),
-                None => format!("set `QueryLanguage` to `{other}` here if that is what you want"),
+            let switch = format!("set `QueryLanguage` to `{other}` here");
+            let may_switch = self.machine_language == Language::JsonPath;
+            let help = match (instead(field), may_switch) {
+                (Some(field), true) => Some(format!("write `{field}`, or {switch}")),
+                (Some(field), false) => Some(format!("write `{field}`")),
+                (None, true) => Some(format!("{switch} if that is what you want")),
+                (None, false) => None,
             };
-            (format!("the field `{field}` belongs to {other}, and this is {this}"), Some(help))
+            (format!("the field `{field}` belongs to {other}, and this is {this}"), help)
         } else {
             let known = allowed.both.iter().chain(allowed.own(*language)).copied();
             (format!("the field `{field}` is not supported here"), did_you_mean(field, known))
@@ -196,7 +203,7 @@ fn instead(field: &str) -> Option<&'static str> {
         "Output" => Some("ResultSelector"),
         "ItemsPath" => Some("Items"),
         "Items" => Some("ItemsPath"),
-        "Variable" => Some("Condition"),
+        "Variable" | "And" | "Or" | "Not" => Some("Condition"),
         "Condition" => Some("Variable"),
         "TimeoutSecondsPath" => Some("TimeoutSeconds"),
         "HeartbeatSecondsPath" => Some("HeartbeatSeconds"),
@@ -207,6 +214,7 @@ fn instead(field: &str) -> Option<&'static str> {
         "MaxConcurrencyPath" => Some("MaxConcurrency"),
         "ToleratedFailureCountPath" => Some("ToleratedFailureCount"),
         "ToleratedFailurePercentagePath" => Some("ToleratedFailurePercentage"),
+        _ if crate::state::choice::comparator(field).is_some() => Some("Condition"),
         _ => None,
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Kind;
 use crate::{
-    parse::{Allowed, Object, Parser, SCHEMA, expression_text, shown},
+    parse::{Allowed, Object, Parser, SCHEMA, shown},
     timestamp,
 };
 
@@ -188,7 +188,7 @@ const COMPARATORS: [(&str, Comparator); 23] = [
 ];
 
 /// The comparator that a field names, and whether its operand is a path.
-fn comparator(field: &str) -> Option<(Comparator, bool)> {
+pub(crate) fn comparator(field: &str) -> Option<(Comparator, bool)> {
     let named = |name: &str| COMPARATORS.iter().find(|(known, _)| *known == name).map(|(_, comparator)| *comparator);
     match (named(field), field.strip_suffix("Path").and_then(named)) {
         (Some(comparator), _) => Some((comparator, false)),
@@ -228,8 +228,8 @@ impl Parser<'_> {
         let pointer = rule.at("Condition");
         match rule.get("Condition")? {
             Value::Bool(constant) => Some(Condition::Constant(*constant)),
-            Value::String(text) if expression_text(text).is_some() => {
-                self.expression(expression_text(text)?, &pointer).map(Condition::Expression)
+            Value::String(text) if text.starts_with("{%") || text.ends_with("%}") => {
+                self.expression(text, &pointer).map(Condition::Expression)
             }
             other => {
                 let message = format!("this must be a boolean or `{{% … %}}`, and it is {}", shown(other));
@@ -248,6 +248,9 @@ impl Parser<'_> {
             return None;
         }
         let Some(test) = tests.first().copied() else {
+            if rule.keys().any(|key| !rule.has(key)) {
+                return None; // a misspelt comparator is a problem already
+            }
             let message = "the rule compares nothing";
             let help = "give it a `Variable` and one comparator, or `And`, `Or` or `Not`";
             self.problem(SCHEMA, rule.pointer.clone(), message, Some(help.to_owned()));
@@ -283,6 +286,9 @@ impl Parser<'_> {
         let operand = if is_path {
             self.path(rule, field).map(Operand::Path)
         } else {
+            if field != "StringMatches" {
+                self.warn_without_path(rule, field);
+            }
             let value = rule.get(field)?;
             let operand = operand(comparator, value);
             if let Err(message) = &operand {

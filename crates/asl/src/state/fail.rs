@@ -27,6 +27,8 @@ pub(super) const FIELDS: Allowed = Allowed {
 pub(super) fn parse(parser: &mut Parser<'_>, object: &Object<'_>) -> Option<Kind> {
     let error = parser.dynamic(object, "Error", string);
     let cause = parser.dynamic(object, "Cause", string);
+    parser.warn_without_path(object, "Error");
+    parser.warn_without_path(object, "Cause");
     Some(Kind::Fail(Fail { error, cause }))
 }
 

@@ -80,6 +80,9 @@ pub(super) const FIELDS: Allowed = Allowed {
     jsonata: &["Items", "Output"],
 };
 
+/// The most items that a Distributed Map's reader may be told to read.
+const MAX_ITEMS: u64 = 100_000_000;
+
 const PROCESSOR: Allowed =
     Allowed { both: &["Comment", "StartAt", "States", "ProcessorConfig"], jsonpath: &[], jsonata: &[] };
 
@@ -202,7 +205,7 @@ impl Parser<'_> {
             self.require(&reader, &["Resource"]);
             self.template(&reader, payload(object.language));
             if let Some(config) = self.part(&reader, "ReaderConfig", &READER_CONFIG) {
-                self.dynamic(&config, "MaxItems", whole);
+                self.dynamic(&config, "MaxItems", |value| integer(value, 0, MAX_ITEMS).map(drop));
             }
         }
         if let Some(batcher) = self.part(object, "ItemBatcher", &ITEM_BATCHER) {
@@ -213,8 +216,8 @@ impl Parser<'_> {
         if let Some(writer) = self.part(object, "ResultWriter", &RESULT_WRITER) {
             self.template(&writer, payload(object.language));
         }
-        if self.text(object, "Label").is_some_and(|label| label.chars().count() > 40) {
-            self.problem(SCHEMA, object.at("Label"), "a label has at most 40 characters", None);
+        if let Some(label) = self.text(object, "Label") {
+            self.label(&label, object.at("Label"));
         }
     }
 

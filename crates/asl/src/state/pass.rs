@@ -19,6 +19,7 @@ pub(super) const FIELDS: Allowed = Allowed {
     jsonata: &["Output"],
 };
 
-pub(super) fn parse(_parser: &mut Parser<'_>, object: &Object<'_>) -> Option<Kind> {
+pub(super) fn parse(parser: &mut Parser<'_>, object: &Object<'_>) -> Option<Kind> {
+    parser.warn_of_static_result(object);
     Some(Kind::Pass(Pass { result: object.get("Result").cloned() }))
 }
