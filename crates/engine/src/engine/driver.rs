@@ -154,10 +154,6 @@ async fn load(shared: &Shared, arn: &str) -> Result<Option<Box<Live>>, StoreErro
     let Some(stored) = shared.store.load(arn).await? else { return Ok(None) };
     let machine = shared.machines.of_definition(stored.new.definition, &stored.definition)?;
     let replayed = tokio::task::spawn_blocking(move || {
-        let last_event = stored.records.iter().rev().find_map(|record| match record {
-            execution::Record::Event(event) => Some(event.id),
-            execution::Record::Fact(_) => None,
-        });
         let execution = match stored.records.is_empty() {
             true => execution::Execution::new(),
             false => execution::replay(&machine, &stored.records).map_err(|error| {
@@ -170,7 +166,6 @@ async fn load(shared: &Shared, arn: &str) -> Result<Option<Box<Live>>, StoreErro
             machine,
             execution,
             next_seq: stored.next_seq,
-            last_event: last_event.unwrap_or(0),
             standing: stored.standing,
         }))
     });

@@ -75,7 +75,6 @@ pub(super) struct Live {
     pub(super) machine: Arc<StateMachine>,
     pub(super) execution: Execution,
     pub(super) next_seq: u64,
-    pub(super) last_event: u64,
     /// As the store has it.
     pub(super) standing: Standing,
 }

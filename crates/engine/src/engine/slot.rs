@@ -5,7 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use execution::{Command, IllegalInput, Input, Moment, Record, Step, Timer};
+use execution::{Command, IllegalInput, Input, Moment, Step, Timer};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
@@ -176,12 +176,8 @@ impl Slot {
 impl Batch {
     fn add(&mut self, live: &mut Live, step: Step) {
         if !step.records.is_empty() {
-            let last = step.records.iter().rev().find_map(|record| match record {
-                Record::Event(event) => Some(event.id),
-                Record::Fact(_) => None,
-            });
-            live.last_event = last.unwrap_or(live.last_event);
-            self.rows.push(JournalRow { seq: live.next_seq, last_event: live.last_event, records: step.records });
+            let last_event = live.execution.last_event_id();
+            self.rows.push(JournalRow { seq: live.next_seq, last_event, records: step.records });
             live.next_seq = live.next_seq.saturating_add(1);
         }
         self.commands.extend(step.commands);

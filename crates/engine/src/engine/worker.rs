@@ -115,7 +115,6 @@ impl Worker {
             machine,
             execution: execution::Execution::new(),
             next_seq: 0,
-            last_event: 0,
             standing: Standing::Working,
         });
         let mut slot = Slot::new(Phase::Loading, Some(room));

@@ -301,7 +301,8 @@ fn load(connection: &Connection, arn: &str) -> Result<Option<Stored>, StoreError
     Ok(Some(Stored { number: natural(id)?, new, definition, records, next_seq, standing }))
 }
 
-fn id_of(connection: &Connection, arn: &str) -> Result<Option<i64>, StoreError> {
+/// The row of an ARN.
+pub(super) fn id_of(connection: &Connection, arn: &str) -> Result<Option<i64>, StoreError> {
     Ok(connection
         .prepare_cached("SELECT id FROM executions WHERE arn = ?1")?
         .query_row([arn], |row| row.get(0))

@@ -3,8 +3,21 @@
 use execution::{HistoryEvent, Record};
 use rusqlite::{Connection, params};
 
-use super::{integer, natural, schema::FORMAT};
+use super::{SqliteStore, executions::id_of, integer, natural, schema::FORMAT};
 use crate::ports::{JournalRow, StoreError};
+
+impl SqliteStore {
+    /// All records of an execution, of one that has ended too: what [`execution::replay()`] takes.
+    pub async fn journal(&self, arn: &str) -> Result<Vec<Record>, StoreError> {
+        let arn = arn.to_owned();
+        self.readers
+            .read(move |connection| {
+                let Some(id) = id_of(connection, &arn)? else { return Ok(Vec::new()) };
+                records(connection, id).map(|(records, _)| records)
+            })
+            .await
+    }
+}
 
 /// A row as it is written: made outside the writer's thread, where serializing costs nobody else anything.
 pub(super) struct Written {
