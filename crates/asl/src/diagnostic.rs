@@ -1,5 +1,7 @@
 //! One problem of a file, at its place.
 
+use std::fmt;
+
 use serde::Serialize;
 
 /// How bad a problem is.
@@ -40,4 +42,66 @@ pub struct Diagnostic {
     pub pointer: String,
     /// Where in the text.
     pub span: Span,
+}
+
+impl Diagnostic {
+    /// An error, at the beginning of the text until [`Diagnostic::at`] says where.
+    pub fn error(code: impl Into<String>, message: impl Into<String>) -> Diagnostic {
+        Diagnostic {
+            severity: Severity::Error,
+            code: code.into(),
+            message: message.into(),
+            help: None,
+            pointer: String::new(),
+            span: Span { start: 0, end: 0, line: 1, column: 1 },
+        }
+    }
+
+    /// The same problem with what to do about it.
+    pub fn with_help(mut self, help: impl Into<String>) -> Diagnostic {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The same problem at its place.
+    pub fn at(mut self, pointer: impl Into<String>, span: Span) -> Diagnostic {
+        self.pointer = pointer.into();
+        self.span = span;
+        self
+    }
+}
+
+/// One line for people: `line:column: error CODE: message (help)`.
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        let Span { line, column, .. } = self.span;
+        write!(formatter, "{line}:{column}: {severity} {}: {}", self.code, self.message)?;
+        match &self.help {
+            Some(help) => write!(formatter, " ({help})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The message of the Step Functions API's `InvalidDefinition`: every error with its code and its place, as AWS writes them.
+pub fn invalid_definition(diagnostics: &[Diagnostic]) -> String {
+    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    let texts: Vec<String> = errors.map(definition_error).collect();
+    format!("Invalid State Machine Definition: '{}'", texts.join(", "))
+}
+
+fn definition_error(diagnostic: &Diagnostic) -> String {
+    let Diagnostic { code, message, pointer, span, .. } = diagnostic;
+    match pointer.as_str() {
+        "" if code == "INVALID_JSON_DESCRIPTION" => {
+            format!("{code}: {message} at [Source: (String); line: {}, column: {}]", span.line, span.column)
+        }
+        "" if message == crate::parse::NO_OBJECT => format!("{code}: {message}"),
+        "" => format!("{code}: {message} at /"),
+        pointer => format!("{code}: {message} at {pointer}"),
+    }
 }

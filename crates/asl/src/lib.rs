@@ -2,11 +2,15 @@
 //!
 //! Source: <https://states-language.net/spec.html> and the Step Functions Developer Guide.
 
+pub mod actions;
 pub mod diagnostic;
 pub mod document;
+pub mod graph;
 pub mod machine;
+pub mod nearest;
 pub mod parse;
 pub mod state;
+pub mod timestamp;
 
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use document::{Document, Format};

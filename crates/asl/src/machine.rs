@@ -42,3 +42,34 @@ pub enum Dynamic {
     /// A JSONata expression.
     Expression(Expression),
 }
+
+impl StateMachine {
+    /// Every state, those of branches and processors too, each with the flow it is in: a state before what is inside of it.
+    pub fn states(&self) -> impl Iterator<Item = (&Flow, &Arc<State>)> {
+        self.flow.all_states()
+    }
+
+    /// The state of a name, wherever it is: names are unique in a machine.
+    pub fn find(&self, name: &str) -> Option<(&Flow, &Arc<State>)> {
+        self.states().find(|(_, state)| state.name == name)
+    }
+}
+
+impl Flow {
+    /// The state of a name in this flow, not in those inside of its states.
+    pub fn state(&self, name: &str) -> Option<&Arc<State>> {
+        self.states.get(name)
+    }
+
+    /// Every state of this flow and of the flows inside of its states.
+    pub fn all_states(&self) -> impl Iterator<Item = (&Flow, &Arc<State>)> {
+        let mut open: Vec<(&Flow, &Arc<State>)> = self.states.values().rev().map(|state| (self, state)).collect();
+        std::iter::from_fn(move || {
+            let (flow, state) = open.pop()?;
+            for inner in state.flows().iter().rev() {
+                open.extend(inner.states.values().rev().map(|state| (inner.as_ref(), state)));
+            }
+            Some((flow, state))
+        })
+    }
+}

@@ -1,45 +1,236 @@
 //! From a document to a state machine, with every problem of it at once.
 
-use crate::{Diagnostic, Document, StateMachine};
+mod expressions;
+mod flow;
+mod object;
+mod resources;
+mod warnings;
 
-/// What a Task's Resource may be is known outside this crate: `validate` asks this of each.
-pub trait Resources {
-    /// Whether a Resource can be called; else what is wrong with it (its text names the thing and the way out).
-    fn check(&self, resource: &str) -> Result<(), UnknownResource>;
-}
+use std::collections::{HashMap, HashSet};
 
-/// A Resource that can't be called.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownResource {
-    /// What is wrong.
-    pub message: String,
-    /// What to do, for instance the nearest known name.
-    pub help: Option<String>,
-}
+use query::Language;
+use serde_json::Value;
 
-/// Every Resource will do: for those who have nothing to ask.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct AnyResource;
+use crate::{Diagnostic, Document, Severity, StateMachine, nearest::did_you_mean};
+pub(crate) use object::{Allowed, Object, integer, shown};
+pub use resources::{AnyResource, ExpressResources, Resources, UnknownResource};
 
-impl Resources for AnyResource {
-    fn check(&self, _resource: &str) -> Result<(), UnknownResource> {
-        Ok(())
-    }
-}
+/// What AWS says of a text that is no object.
+pub(crate) const NO_OBJECT: &str = "Definition must be a valid JSON object";
+
+/// The longest time in seconds that a definition may name, and the most attempts of a retrier.
+pub(crate) const MAX_NUMBER: u64 = 99_999_999;
+
+/// The code of what is not as the States Language wants it.
+pub(crate) const SCHEMA: &str = "SCHEMA_VALIDATION_FAILED";
+
+/// The code of a transition to nowhere, and of a state that no transition leads to.
+pub(crate) const MISSING_TARGET: &str = "MISSING_TRANSITION_TARGET";
+
+const MACHINE: Allowed = Allowed {
+    both: &["Comment", "StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage"],
+    jsonpath: &[],
+    jsonata: &[],
+};
+
+const FRAGMENT: Allowed = Allowed { both: &["Comment", "StartAt", "States"], jsonpath: &[], jsonata: &[] };
 
 /// Parses and validates a definition. The machine comes with its warnings; one error, and there is no machine.
 pub fn parse(
-    _document: &Document,
-    _resources: &dyn Resources,
+    document: &Document,
+    resources: &dyn Resources,
 ) -> Result<(StateMachine, Vec<Diagnostic>), Vec<Diagnostic>> {
-    todo!()
+    let mut parser = Parser::new(document, resources);
+    let machine = parser.machine();
+    let diagnostics = parser.finish()?;
+    machine.map(|machine| (machine, diagnostics)).ok_or_else(no_machine)
 }
 
 /// The fragment at `pointer` (an object with `StartAt` and `States`) as a flow in JSONata: how a guardrail's parts are read.
+/// Pointers and spans are those of the whole document. Gives the warnings, or every problem.
 pub fn parse_fragment(
-    _document: &Document,
-    _pointer: &str,
-    _resources: &dyn Resources,
+    document: &Document,
+    pointer: &str,
+    resources: &dyn Resources,
 ) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
-    todo!()
+    let mut parser = Parser::new(document, resources);
+    parser.machine_language = Language::Jsonata;
+    match document.value().pointer(pointer) {
+        Some(value) => {
+            if let Some(object) = parser.object(value, pointer, Language::Jsonata, &FRAGMENT) {
+                parser.flow(&object);
+            }
+        }
+        None => parser.problem(SCHEMA, pointer, format!("there is nothing at `{pointer}`"), None),
+    }
+    parser.finish()
 }
+
+fn no_machine() -> Vec<Diagnostic> {
+    vec![Diagnostic::error(SCHEMA, NO_OBJECT)]
+}
+
+/// What is known while a definition is read, and what was found wrong with it so far.
+pub(crate) struct Parser<'a> {
+    document: &'a Document,
+    resources: &'a dyn Resources,
+    machine_language: Language,
+    /// Every state's name so far, and the pointer of its state: names are unique in the whole machine.
+    names: HashMap<String, String>,
+    /// Every Distributed Map's label so far: they are unique too.
+    labels: HashSet<String>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl<'a> Parser<'a> {
+    fn new(document: &'a Document, resources: &'a dyn Resources) -> Parser<'a> {
+        Parser {
+            document,
+            resources,
+            machine_language: Language::JsonPath,
+            names: HashMap::new(),
+            labels: HashSet::new(),
+            diagnostics: Vec::new(),
+        }
+    }
+
+    /// The warnings if there are but warnings, else all problems, in the order of the text.
+    fn finish(mut self) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+        self.diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
+        let is_error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
+        if self.diagnostics.iter().any(is_error) { Err(self.diagnostics) } else { Ok(self.diagnostics) }
+    }
+
+    fn machine(&mut self) -> Option<StateMachine> {
+        let value = self.document.value();
+        if !value.is_object() {
+            self.problem(SCHEMA, "", NO_OBJECT, None);
+            return None;
+        }
+        let object = self.object(value, "", Language::JsonPath, &MACHINE)?;
+        self.machine_language = self.query_language(&object).unwrap_or_default();
+        if let Some(version) = self.text(&object, "Version").filter(|version| version != "1.0") {
+            self.problem(SCHEMA, object.at("Version"), format!("there is no version `{version}`, only `1.0`"), None);
+        }
+        Some(StateMachine {
+            comment: self.text(&object, "Comment"),
+            query_language: self.machine_language,
+            timeout_seconds: self.integer(&object, "TimeoutSeconds", 1, MAX_NUMBER),
+            flow: self.flow(&object)?,
+        })
+    }
+
+    /// `QueryLanguage` where an object says it.
+    pub(crate) fn query_language(&mut self, object: &Object<'_>) -> Option<Language> {
+        match self.text(object, "QueryLanguage")?.as_str() {
+            "JSONPath" => Some(Language::JsonPath),
+            "JSONata" => Some(Language::Jsonata),
+            other => {
+                let message = "The field 'QueryLanguage' should have one of these values: [JSONPath, JSONata]";
+                self.problem(SCHEMA, object.at("QueryLanguage"), message, did_you_mean(other, ["JSONPath", "JSONata"]));
+                None
+            }
+        }
+    }
+
+    /// The language of a state: its own, else the machine's. A machine in JSONata has no states in JSONPath.
+    pub(crate) fn state_language(&mut self, value: &Value, pointer: &str) -> Language {
+        let written = value.get("QueryLanguage").and_then(Value::as_str);
+        match (written, self.machine_language) {
+            (Some("JSONata"), _) => Language::Jsonata,
+            (Some("JSONPath"), Language::Jsonata) => {
+                let message = "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine";
+                let help = "let the machine be JSONPath, and set `QueryLanguage` to `JSONata` in each state that is";
+                self.problem(SCHEMA, pointer, message, Some(help.to_owned()));
+                Language::JsonPath
+            }
+            (_, language) => language,
+        }
+    }
+
+    /// Asks the caller's [`Resources`].
+    pub(crate) fn resource(&mut self, object: &Object<'_>) -> Option<String> {
+        let resource = self.text(object, "Resource")?;
+        if let Err(UnknownResource { message, help }) = self.resources.check(&resource) {
+            self.problem(SCHEMA, object.at("Resource"), message, help);
+        }
+        Some(resource)
+    }
+
+    /// Notes a state's name; a second state of that name is a problem.
+    pub(crate) fn name(&mut self, name: &str, pointer: &str) {
+        let length = name.chars().count();
+        if length > 80 {
+            let message = format!("the state's name has {length} characters, 80 are allowed");
+            self.key_problem(
+                "INVALID_STATE_NAME",
+                pointer,
+                message,
+                Some("shorten it, and keep the long text in `Comment`".into()),
+            );
+        } else if name.is_empty() {
+            self.key_problem("INVALID_STATE_NAME", pointer, "a state's name can't be empty", None);
+        }
+        match self.names.get(name) {
+            Some(first) => {
+                let line = self.document.key_span(first).line;
+                let message = format!("Duplicate State name: {name}");
+                let help =
+                    format!("names are unique in the whole machine, and there is one of that name on line {line}");
+                self.key_problem("DUPLICATE_STATE_NAME", pointer, message, Some(help));
+            }
+            None => {
+                self.names.insert(name.to_owned(), pointer.to_owned());
+            }
+        }
+    }
+
+    /// Notes a Distributed Map's label.
+    pub(crate) fn label(&mut self, label: &str, pointer: String) {
+        if label.chars().count() > 40 {
+            self.problem("INVALID_LABEL_NAME", pointer, "a label has at most 40 characters", None);
+        } else if !self.labels.insert(label.to_owned()) {
+            self.problem("DUPLICATE_LABEL_NAME", pointer, format!("there is another label `{label}`"), None);
+        }
+    }
+
+    /// Notes an error at the value that `pointer` names.
+    pub(crate) fn problem(
+        &mut self,
+        code: &str,
+        pointer: impl Into<String>,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
+        let pointer = pointer.into();
+        let span = self.document.span(&pointer);
+        self.diagnostics.push(Diagnostic { help, ..Diagnostic::error(code, message).at(pointer, span) });
+    }
+
+    /// Notes an error at the key of the value that `pointer` names.
+    pub(crate) fn key_problem(&mut self, code: &str, pointer: &str, message: impl Into<String>, help: Option<String>) {
+        let span = self.document.key_span(pointer);
+        self.diagnostics.push(Diagnostic { help, ..Diagnostic::error(code, message).at(pointer, span) });
+    }
+
+    /// Notes what works, but not as its author thinks.
+    pub(crate) fn warning(&mut self, code: &str, pointer: &str, message: impl Into<String>, help: impl Into<String>) {
+        let warning = Diagnostic::error(code, message).with_help(help).at(pointer, self.document.span(pointer));
+        self.diagnostics.push(Diagnostic { severity: Severity::Warning, ..warning });
+    }
+
+    /// Notes an error that AWS tells of the object at `pointer`, and that stands in the text at `place`.
+    pub(crate) fn inner_problem(
+        &mut self,
+        pointer: &str,
+        place: &str,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
+        let span = self.document.span(place);
+        self.diagnostics.push(Diagnostic { help, ..Diagnostic::error(SCHEMA, message).at(pointer, span) });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -32,6 +32,39 @@ pub struct Error {
     pub message: String,
 }
 
+impl Error {
+    /// The failure as a sentence in AWS's words, `field` being the state's field that holds the expression. AWS puts "An
+    /// error occurred while executing the state 'S' (entered at the event id #2). " before it.
+    ///
+    /// "The JSONPath '$.x' specified for the field 'x.$' could not be found in the input '{}'", "Invalid path '$.x' : No
+    /// results for path: $['x']", "The JSONata expression '$x' specified for the field 'Output/y' returned nothing (undefined)."
+    pub fn sentence(&self, field: &str) -> String {
+        let Error { kind, location, expression, message } = self;
+        match kind {
+            ErrorKind::Path if message.starts_with("could not be found") => {
+                let field = if location.is_empty() { field } else { location };
+                format!("The JSONPath '{expression}' specified for the field '{field}' {message}")
+            }
+            ErrorKind::Path if message.starts_with("The function") => message.clone(),
+            ErrorKind::Path => format!("Invalid path '{expression}' : {message}"),
+            ErrorKind::Jsonata => {
+                let place = self.place(field);
+                format!("The JSONata expression '{expression}' specified for the field '{place}' {message}")
+            }
+            ErrorKind::Intrinsic | ErrorKind::ResultPath => message.clone(),
+        }
+    }
+
+    /// AWS's `location` of an EvaluationFailed event: "Output/result", `field` being "Output".
+    pub fn place(&self, field: &str) -> String {
+        match self.location.as_str() {
+            "" => field.to_owned(),
+            location if location.starts_with('[') => format!("{field}{location}"),
+            location => format!("{field}/{location}"),
+        }
+    }
+}
+
 /// The kinds of failed evaluations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {

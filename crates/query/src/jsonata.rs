@@ -1,28 +1,91 @@
 //! JSONata, as Step Functions has it: with `$partition`, `$range`, `$hash`, `$uuid`, `$parse` and a seeded `$random`, without `$eval`.
+//!
+//! Source: the Step Functions developer guide, "Transforming data with JSONata". The language itself is `jsonata-core`.
 
-use serde_json::Value;
+mod convert;
+mod functions;
+mod session;
 
-use crate::{Error, Scope, SyntaxError};
+#[cfg(test)]
+mod tests;
+
+use std::{panic::catch_unwind, sync::Arc};
+
+use jsonata_core::{ast::AstNode, parser};
+use serde_json::{Map, Value};
+
+pub(crate) use self::session::Session;
+use crate::{Error, Moment, Scope, SyntaxError, limits};
 
 /// A compiled JSONata expression: parsed once, evaluated often.
 #[derive(Clone, Debug)]
 pub struct Expression {
+    parsed: Arc<Parsed>,
+}
+
+#[derive(Debug)]
+struct Parsed {
     text: String,
+    tree: AstNode,
 }
 
 impl Expression {
     /// Parses the text between `{%` and `%}`.
     pub fn parse(text: &str) -> Result<Expression, SyntaxError> {
-        Ok(Expression { text: text.to_owned() })
+        let text = text.trim();
+        let fail = |message: String| SyntaxError { message, offset: None, pointer: String::new() };
+        if text.len() > limits::JSONATA_LENGTH {
+            return Err(fail(format!("the expression is longer than {} bytes", limits::JSONATA_LENGTH)));
+        }
+        let tree = catch_unwind(|| parser::parse(text))
+            .map_err(|_| fail("the JSONata parser broke down on this expression".to_owned()))?
+            .map_err(|error| fail(error.to_string()))?;
+        Ok(Expression { parsed: Arc::new(Parsed { text: text.to_owned(), tree }) })
     }
 
     /// The expression as it was written, without `{%` and `%}`.
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.parsed.text
     }
 
-    /// What it evaluates to. Undefined and functions are errors, as in Step Functions.
-    pub fn evaluate(&self, _scope: &Scope<'_>) -> Result<Value, Error> {
-        todo!()
+    /// What it evaluates to. Undefined and functions are errors, as in Step Functions. The same as
+    /// [`Expression::evaluate_at`] with an empty place.
+    pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, Error> {
+        self.evaluate_at(scope, "")
     }
+
+    /// What it evaluates to. `place` says where it stands (`TimeoutSeconds`, `Output/id`): the same expression at two
+    /// places of one moment draws different randomness.
+    pub fn evaluate_at(&self, scope: &Scope<'_>, place: &str) -> Result<Value, Error> {
+        Session::new(scope).evaluate(self, place)
+    }
+
+    /// What it evaluates to as plain JSONata with a root input, `None` for undefined and functions; the error is JSONata's
+    /// own, code first. For the suites of the language.
+    #[doc(hidden)]
+    pub fn evaluate_plainly(
+        &self,
+        input: Option<&Value>,
+        bindings: &Map<String, Value>,
+        moment: &Moment,
+    ) -> Result<Option<Value>, String> {
+        session::evaluate_plainly(self, input, bindings, moment)
+    }
+
+    fn tree(&self) -> &AstNode {
+        &self.parsed.tree
+    }
+
+    /// Whether the expression can mean the variable or function `$name`: a quick look at its text.
+    fn mentions(&self, name: &str) -> bool {
+        self.parsed
+            .text
+            .match_indices('$')
+            .any(|(at, _)| self.parsed.text.get(at + 1..).and_then(|rest| rest.strip_prefix(name)).is_some())
+    }
+}
+
+/// The expression in a string `{% … %}`, or `None` where the string is an ordinary one.
+pub fn delimited(text: &str) -> Option<&str> {
+    text.strip_prefix("{%")?.strip_suffix("%}")
 }

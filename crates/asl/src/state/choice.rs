@@ -1,7 +1,14 @@
 //! Choice.
 
 use jiff::Timestamp;
-use query::{Template, jsonata::Expression, jsonpath::Path};
+use query::{Language, Template, jsonata::Expression, jsonpath::Path};
+use serde_json::Value;
+
+use super::Kind;
+use crate::{
+    parse::{Allowed, Object, Parser, SCHEMA, shown},
+    timestamp,
+};
 
 /// What only a Choice has.
 #[derive(Clone, Debug)]
@@ -91,4 +98,244 @@ pub enum Operand {
     Timestamp(Timestamp),
     /// `…Path`: where to find it.
     Path(Path),
+}
+
+/// The fields of a Choice.
+pub(super) const FIELDS: Allowed = Allowed {
+    both: &["Type", "Comment", "QueryLanguage", "Choices", "Default", "Assign"],
+    jsonpath: &["InputPath", "OutputPath"],
+    jsonata: &["Output"],
+};
+
+/// The fields of one of its rules.
+const RULE: Allowed =
+    Allowed { both: &["Comment", "Next", "Assign"], jsonpath: &CONDITION_FIELDS, jsonata: &["Condition", "Output"] };
+
+/// The fields of a condition inside of `And`, `Or` or `Not`.
+const CONDITION: Allowed = Allowed { both: &["Comment"], jsonpath: &CONDITION_FIELDS, jsonata: &[] };
+
+const CONDITION_FIELDS: [&str; 43] = [
+    "Variable",
+    "And",
+    "Or",
+    "Not",
+    "StringEquals",
+    "StringLessThan",
+    "StringGreaterThan",
+    "StringLessThanEquals",
+    "StringGreaterThanEquals",
+    "StringMatches",
+    "NumericEquals",
+    "NumericLessThan",
+    "NumericGreaterThan",
+    "NumericLessThanEquals",
+    "NumericGreaterThanEquals",
+    "BooleanEquals",
+    "TimestampEquals",
+    "TimestampLessThan",
+    "TimestampGreaterThan",
+    "TimestampLessThanEquals",
+    "TimestampGreaterThanEquals",
+    "IsNull",
+    "IsPresent",
+    "IsNumeric",
+    "IsString",
+    "IsBoolean",
+    "IsTimestamp",
+    "StringEqualsPath",
+    "StringLessThanPath",
+    "StringGreaterThanPath",
+    "StringLessThanEqualsPath",
+    "StringGreaterThanEqualsPath",
+    "NumericEqualsPath",
+    "NumericLessThanPath",
+    "NumericGreaterThanPath",
+    "NumericLessThanEqualsPath",
+    "NumericGreaterThanEqualsPath",
+    "BooleanEqualsPath",
+    "TimestampEqualsPath",
+    "TimestampLessThanPath",
+    "TimestampGreaterThanPath",
+    "TimestampLessThanEqualsPath",
+    "TimestampGreaterThanEqualsPath",
+];
+
+/// Every comparator and its name.
+const COMPARATORS: [(&str, Comparator); 23] = [
+    ("StringEquals", Comparator::StringEquals),
+    ("StringLessThan", Comparator::StringLessThan),
+    ("StringGreaterThan", Comparator::StringGreaterThan),
+    ("StringLessThanEquals", Comparator::StringLessThanEquals),
+    ("StringGreaterThanEquals", Comparator::StringGreaterThanEquals),
+    ("StringMatches", Comparator::StringMatches),
+    ("NumericEquals", Comparator::NumericEquals),
+    ("NumericLessThan", Comparator::NumericLessThan),
+    ("NumericGreaterThan", Comparator::NumericGreaterThan),
+    ("NumericLessThanEquals", Comparator::NumericLessThanEquals),
+    ("NumericGreaterThanEquals", Comparator::NumericGreaterThanEquals),
+    ("BooleanEquals", Comparator::BooleanEquals),
+    ("TimestampEquals", Comparator::TimestampEquals),
+    ("TimestampLessThan", Comparator::TimestampLessThan),
+    ("TimestampGreaterThan", Comparator::TimestampGreaterThan),
+    ("TimestampLessThanEquals", Comparator::TimestampLessThanEquals),
+    ("TimestampGreaterThanEquals", Comparator::TimestampGreaterThanEquals),
+    ("IsNull", Comparator::IsNull),
+    ("IsPresent", Comparator::IsPresent),
+    ("IsNumeric", Comparator::IsNumeric),
+    ("IsString", Comparator::IsString),
+    ("IsBoolean", Comparator::IsBoolean),
+    ("IsTimestamp", Comparator::IsTimestamp),
+];
+
+/// The comparator that a field names, and whether its operand is a path.
+pub(crate) fn comparator(field: &str) -> Option<(Comparator, bool)> {
+    let named = |name: &str| COMPARATORS.iter().find(|(known, _)| *known == name).map(|(_, comparator)| *comparator);
+    match (named(field), field.strip_suffix("Path").and_then(named)) {
+        (Some(comparator), _) => Some((comparator, false)),
+        (None, Some(comparator)) => Some((comparator, true)),
+        (None, None) => None,
+    }
+}
+
+pub(super) fn parse(parser: &mut Parser<'_>, object: &Object<'_>) -> Option<Kind> {
+    parser.require(object, &["Choices"]);
+    let default = parser.text(object, "Default");
+    let mut rules = Vec::new();
+    for (pointer, value) in parser.items(object, "Choices") {
+        if let Some(rule) = parser.object(value, &pointer, object.language, &RULE) {
+            rules.extend(parser.choice_rule(&rule));
+        }
+    }
+    Some(Kind::Choice(Choice { rules, default }))
+}
+
+impl Parser<'_> {
+    fn choice_rule(&mut self, rule: &Object<'_>) -> Option<ChoiceRule> {
+        self.require(rule, &["Next"]);
+        self.text(rule, "Comment");
+        let next = self.text(rule, "Next");
+        let output = self.template(rule, "Output");
+        let assign = self.assign(rule);
+        let condition = match rule.language {
+            Language::JsonPath => self.condition(rule),
+            Language::Jsonata => self.jsonata_condition(rule),
+        };
+        Some(ChoiceRule { condition: condition?, next: next?, output, assign })
+    }
+
+    fn jsonata_condition(&mut self, rule: &Object<'_>) -> Option<Condition> {
+        self.require(rule, &["Condition"]);
+        let pointer = rule.at("Condition");
+        match rule.get("Condition")? {
+            Value::Bool(constant) => Some(Condition::Constant(*constant)),
+            Value::String(text) if text.starts_with("{%") || text.ends_with("%}") => {
+                self.expression(text, &pointer).map(Condition::Expression)
+            }
+            other => {
+                let message = format!("this must be a boolean or `{{% … %}}`, and it is {}", shown(other));
+                self.problem(SCHEMA, pointer, message, None);
+                None
+            }
+        }
+    }
+
+    /// One of `And`, `Or`, `Not`, or `Variable` with one comparator.
+    fn condition(&mut self, rule: &Object<'_>) -> Option<Condition> {
+        let written: Vec<&str> = rule.keys().map(String::as_str).filter(|key| rule.has(key)).collect();
+        let is_test = |key: &&str| matches!(*key, "And" | "Or" | "Not") || comparator(key).is_some();
+        let tests: Vec<&str> = written.into_iter().filter(is_test).collect();
+        if !self.at_most_one(rule, &tests) {
+            return None;
+        }
+        let Some(test) = tests.first().copied() else {
+            if rule.keys().any(|key| !rule.has(key)) {
+                return None; // a misspelt comparator is a problem already
+            }
+            let message = "the rule compares nothing";
+            let help = "give it a `Variable` and one comparator, or `And`, `Or` or `Not`";
+            self.problem(SCHEMA, rule.pointer.clone(), message, Some(help.to_owned()));
+            return None;
+        };
+        match test {
+            "And" => self.conditions(rule, "And").map(Condition::And),
+            "Or" => self.conditions(rule, "Or").map(Condition::Or),
+            "Not" => {
+                let inner = self.object(rule.get("Not")?, &rule.at("Not"), rule.language, &CONDITION)?;
+                self.condition(&inner).map(Box::new).map(Condition::Not)
+            }
+            test => self.comparison(rule, test),
+        }
+    }
+
+    fn conditions(&mut self, rule: &Object<'_>, field: &str) -> Option<Vec<Condition>> {
+        let items = self.items(rule, field);
+        let count = items.len();
+        let mut conditions = Vec::new();
+        for (pointer, value) in items {
+            if let Some(inner) = self.object(value, &pointer, rule.language, &CONDITION) {
+                conditions.extend(self.condition(&inner));
+            }
+        }
+        (count > 0 && conditions.len() == count).then_some(conditions)
+    }
+
+    fn comparison(&mut self, rule: &Object<'_>, field: &str) -> Option<Condition> {
+        self.require(rule, &["Variable"]);
+        let variable = self.path(rule, "Variable");
+        let (comparator, is_path) = comparator(field)?;
+        let operand = if is_path {
+            self.path(rule, field).map(Operand::Path)
+        } else {
+            if field != "StringMatches" {
+                self.warn_without_path(rule, field);
+            }
+            let value = rule.get(field)?;
+            let operand = operand(comparator, value);
+            if let Err(message) = &operand {
+                self.problem(SCHEMA, rule.at(field), message.clone(), None);
+            }
+            operand.ok()
+        };
+        Some(Condition::Compare { variable: variable?, comparator, operand: operand? })
+    }
+}
+
+/// The operand in the type that its comparator wants.
+fn operand(comparator: Comparator, value: &Value) -> Result<Operand, String> {
+    use Comparator as C;
+    let wanted = match comparator {
+        C::StringEquals
+        | C::StringLessThan
+        | C::StringGreaterThan
+        | C::StringLessThanEquals
+        | C::StringGreaterThanEquals
+        | C::StringMatches => match value {
+            Value::String(text) => return Ok(Operand::Text(text.clone())),
+            _ => "a string",
+        },
+        C::NumericEquals
+        | C::NumericLessThan
+        | C::NumericGreaterThan
+        | C::NumericLessThanEquals
+        | C::NumericGreaterThanEquals => match value.as_f64() {
+            Some(number) => return Ok(Operand::Number(number)),
+            None => "a number",
+        },
+        C::TimestampEquals
+        | C::TimestampLessThan
+        | C::TimestampGreaterThan
+        | C::TimestampLessThanEquals
+        | C::TimestampGreaterThanEquals => match value.as_str().and_then(timestamp::parse) {
+            Some(moment) => return Ok(Operand::Timestamp(moment)),
+            None if value.is_string() => return Err("String does not match RFC3339 timestamp".to_owned()),
+            None => "a timestamp",
+        },
+        C::BooleanEquals | C::IsNull | C::IsPresent | C::IsNumeric | C::IsString | C::IsBoolean | C::IsTimestamp => {
+            match value {
+                Value::Bool(boolean) => return Ok(Operand::Boolean(*boolean)),
+                _ => "a boolean",
+            }
+        }
+    };
+    Err(format!("this must be {wanted}, and it is {}", shown(value)))
 }

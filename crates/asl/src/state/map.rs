@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
-use query::{Template, jsonpath::Path};
-use serde_json::Value;
+use query::{Language, Template, jsonpath::Path};
+use serde_json::{Map as Fields, Value};
 
-use crate::{Dynamic, Flow};
+use super::Kind;
+use crate::{
+    Dynamic, Flow,
+    parse::{Allowed, MAX_NUMBER, Object, Parser, SCHEMA, integer, shown},
+};
 
 /// What only a Map has.
 #[derive(Clone, Debug)]
@@ -26,7 +30,7 @@ pub struct Map {
     pub tolerated_failure_count: Option<Dynamic>,
     /// `ToleratedFailurePercentage`, `ToleratedFailurePercentagePath` (Distributed).
     pub tolerated_failure_percentage: Option<Dynamic>,
-    /// `ItemReader`, `ItemBatcher`, `ResultWriter`, `Label` as written (Distributed).
+    /// `ItemReader`, `ItemBatcher`, `ResultWriter`, `Label` and `ProcessorConfig` as written (Distributed).
     pub distributed: Option<Value>,
 }
 
@@ -38,4 +42,193 @@ pub enum ProcessorMode {
     Inline,
     /// Each in a child execution.
     Distributed,
+}
+
+/// The fields of a Map.
+pub(super) const FIELDS: Allowed = Allowed {
+    both: &[
+        "Type",
+        "Comment",
+        "QueryLanguage",
+        "ItemProcessor",
+        "Iterator",
+        "ItemSelector",
+        "MaxConcurrency",
+        "ToleratedFailureCount",
+        "ToleratedFailurePercentage",
+        "ItemReader",
+        "ItemBatcher",
+        "ResultWriter",
+        "Label",
+        "Retry",
+        "Catch",
+        "Assign",
+        "Next",
+        "End",
+    ],
+    jsonpath: &[
+        "InputPath",
+        "ItemsPath",
+        "Parameters",
+        "ResultSelector",
+        "ResultPath",
+        "OutputPath",
+        "MaxConcurrencyPath",
+        "ToleratedFailureCountPath",
+        "ToleratedFailurePercentagePath",
+    ],
+    jsonata: &["Items", "Output"],
+};
+
+/// The most items that a Distributed Map's reader may be told to read.
+const MAX_ITEMS: u64 = 100_000_000;
+
+const PROCESSOR: Allowed =
+    Allowed { both: &["Comment", "StartAt", "States", "ProcessorConfig"], jsonpath: &[], jsonata: &[] };
+
+const PROCESSOR_CONFIG: Allowed = Allowed { both: &["Mode", "ExecutionType"], jsonpath: &[], jsonata: &[] };
+
+const ITEM_READER: Allowed =
+    Allowed { both: &["Resource", "ReaderConfig"], jsonpath: &["Parameters"], jsonata: &["Arguments"] };
+
+const READER_CONFIG: Allowed = Allowed {
+    both: &[
+        "InputType",
+        "Transformation",
+        "CSVHeaderLocation",
+        "CSVHeaders",
+        "CSVDelimiter",
+        "MaxItems",
+        "ItemsPointer",
+        "ManifestType",
+    ],
+    jsonpath: &["MaxItemsPath"],
+    jsonata: &[],
+};
+
+const ITEM_BATCHER: Allowed = Allowed {
+    both: &["BatchInput", "MaxItemsPerBatch", "MaxInputBytesPerBatch"],
+    jsonpath: &["MaxItemsPerBatchPath", "MaxInputBytesPerBatchPath"],
+    jsonata: &[],
+};
+
+const RESULT_WRITER: Allowed =
+    Allowed { both: &["Resource", "WriterConfig"], jsonpath: &["Parameters"], jsonata: &["Arguments"] };
+
+pub(super) fn parse(parser: &mut Parser<'_>, object: &Object<'_>) -> Option<Kind> {
+    let whole = |value: &Value| integer(value, 0, MAX_NUMBER).map(drop);
+    parser.at_most_one(object, &["ItemSelector", "Parameters"]);
+    let selector = if object.has("ItemSelector") { "ItemSelector" } else { "Parameters" };
+    let item_selector = parser.template(object, selector);
+    let items_path = parser.path(object, "ItemsPath");
+    let items = parser.template(object, "Items");
+    let max_concurrency = parser.dynamic(object, "MaxConcurrency", whole);
+    let tolerated_failure_count = parser.dynamic(object, "ToleratedFailureCount", whole);
+    let tolerated_failure_percentage = parser.dynamic(object, "ToleratedFailurePercentage", percentage);
+    parser.distributed_fields(object);
+    let (processor, mode) = parser.processor(object)?;
+    Some(Kind::Map(Box::new(Map {
+        items_path,
+        items,
+        item_selector,
+        max_concurrency,
+        processor: Arc::new(processor?),
+        mode,
+        tolerated_failure_count,
+        tolerated_failure_percentage,
+        distributed: distributed(object),
+    })))
+}
+
+fn percentage(value: &Value) -> Result<(), String> {
+    match value.as_f64() {
+        Some(number) if (0.0..=100.0).contains(&number) => Ok(()),
+        _ => Err(format!("this must be a number from 0 to 100, and it is {}", shown(value))),
+    }
+}
+
+/// What only a Distributed Map has, as written.
+fn distributed(object: &Object<'_>) -> Option<Value> {
+    let mut fields: Fields<String, Value> = ["ItemReader", "ItemBatcher", "ResultWriter", "Label"]
+        .into_iter()
+        .filter_map(|field| Some((field.to_owned(), object.get(field)?.clone())))
+        .collect();
+    let config = object.get("ItemProcessor").and_then(|processor| processor.get("ProcessorConfig"));
+    if let Some(config) = config.filter(|config| config.get("Mode").is_some_and(|mode| mode == "DISTRIBUTED")) {
+        fields.insert("ProcessorConfig".to_owned(), config.clone());
+    }
+    (!fields.is_empty()).then_some(Value::Object(fields))
+}
+
+impl Parser<'_> {
+    /// `ItemProcessor`, or `Iterator` as it was called before.
+    fn processor(&mut self, object: &Object<'_>) -> Option<(Option<Flow>, ProcessorMode)> {
+        self.at_most_one(object, &["ItemProcessor", "Iterator"]);
+        let field = if object.has("Iterator") { "Iterator" } else { "ItemProcessor" };
+        self.require(object, &[field]);
+        let processor = self.object(object.get(field)?, &object.at(field), object.language, &PROCESSOR)?;
+        let mode = match processor.get("ProcessorConfig") {
+            Some(config) => self.processor_config(config, &processor),
+            None => ProcessorMode::Inline,
+        };
+        Some((self.flow(&processor), mode))
+    }
+
+    fn processor_config(&mut self, value: &Value, processor: &Object<'_>) -> ProcessorMode {
+        let pointer = processor.at("ProcessorConfig");
+        let Some(config) = self.object(value, &pointer, processor.language, &PROCESSOR_CONFIG) else {
+            return ProcessorMode::Inline;
+        };
+        let kind = self.one_of(&config, "ExecutionType", &["STANDARD", "EXPRESS"]);
+        let distributed = self.one_of(&config, "Mode", &["INLINE", "DISTRIBUTED"]) == Some("DISTRIBUTED");
+        if distributed && kind.is_none() {
+            self.require(&config, &["ExecutionType"]);
+        }
+        if distributed { ProcessorMode::Distributed } else { ProcessorMode::Inline }
+    }
+
+    /// A string out of a list.
+    fn one_of(&mut self, object: &Object<'_>, field: &str, values: &[&'static str]) -> Option<&'static str> {
+        let text = self.text(object, field)?;
+        let found = values.iter().copied().find(|value| *value == text);
+        if found.is_none() {
+            let message = format!("The field '{field}' should have one of these values: [{}]", values.join(", "));
+            self.problem(SCHEMA, object.at(field), message, None);
+        }
+        found
+    }
+
+    /// Looks at the fields of a Distributed Map, which are kept as they are written.
+    fn distributed_fields(&mut self, object: &Object<'_>) {
+        let whole = |value: &Value| integer(value, 0, MAX_NUMBER).map(drop);
+        if let Some(reader) = self.part(object, "ItemReader", &ITEM_READER) {
+            self.require(&reader, &["Resource"]);
+            self.template(&reader, payload(object.language));
+            if let Some(config) = self.part(&reader, "ReaderConfig", &READER_CONFIG) {
+                self.dynamic(&config, "MaxItems", |value| integer(value, 0, MAX_ITEMS).map(drop));
+            }
+        }
+        if let Some(batcher) = self.part(object, "ItemBatcher", &ITEM_BATCHER) {
+            self.template(&batcher, "BatchInput");
+            self.dynamic(&batcher, "MaxItemsPerBatch", whole);
+            self.dynamic(&batcher, "MaxInputBytesPerBatch", whole);
+        }
+        if let Some(writer) = self.part(object, "ResultWriter", &RESULT_WRITER) {
+            self.template(&writer, payload(object.language));
+        }
+        if let Some(label) = self.text(object, "Label") {
+            self.label(&label, object.at("Label"));
+        }
+    }
+
+    fn part<'v>(&mut self, object: &Object<'v>, field: &str, allowed: &'static Allowed) -> Option<Object<'v>> {
+        self.object(object.get(field)?, &object.at(field), object.language, allowed)
+    }
+}
+
+fn payload(language: Language) -> &'static str {
+    match language {
+        Language::JsonPath => "Parameters",
+        Language::Jsonata => "Arguments",
+    }
 }

@@ -1,0 +1,131 @@
+//! JSON: serde_json says whether it is JSON and what it is; a walk over the same bytes then says where everything is.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::place::{Lines, Place};
+use crate::Diagnostic;
+
+/// Parses a JSON text.
+pub(super) fn parse(text: &str, lines: &Lines) -> Result<(Value, Place), Vec<Diagnostic>> {
+    let value: Value = serde_json::from_str(text).map_err(|error| vec![syntax_error(&error, lines)])?;
+    let mut walk = Walk { text, at: 0, lines, duplicates: Vec::new() };
+    let root = walk.value("");
+    if walk.duplicates.is_empty() { Ok((value, root)) } else { Err(walk.duplicates) }
+}
+
+fn syntax_error(error: &serde_json::Error, lines: &Lines) -> Diagnostic {
+    let at = lines.byte(error.line(), error.column());
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let message = text.strip_suffix(place.as_str()).unwrap_or(&text);
+    Diagnostic::error("INVALID_JSON_DESCRIPTION", message).at("", lines.span(at, at))
+}
+
+/// A walk over a text that is known to be JSON, not deeper than serde_json's own limit of 128.
+struct Walk<'a> {
+    text: &'a str,
+    at: usize,
+    lines: &'a Lines,
+    duplicates: Vec<Diagnostic>,
+}
+
+impl Walk<'_> {
+    fn value(&mut self, pointer: &str) -> Place {
+        match self.next() {
+            Some(b'{') => self.object(pointer),
+            Some(b'[') => self.array(pointer),
+            Some(b'"') => self.string(),
+            _ => self.word(),
+        }
+    }
+
+    fn object(&mut self, pointer: &str) -> Place {
+        let start = self.at;
+        let mut children = Vec::new();
+        let mut keys = HashSet::new();
+        self.advance();
+        while self.next().is_some_and(|byte| byte != b'}') {
+            let key = self.string().value;
+            let name: String =
+                self.text.get(key.0..key.1).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+            let inside = format!("{pointer}/{}", super::escape(&name));
+            self.next();
+            self.advance(); // the colon
+            let place = Place { key: Some(key), ..self.value(&inside) };
+            if keys.contains(&name) {
+                self.duplicates.push(duplicate_key(&name, inside, key, self.lines));
+            } else {
+                keys.insert(name);
+                children.push(place);
+            }
+            self.comma();
+        }
+        self.advance();
+        Place { value: (start, self.at), key: None, children }
+    }
+
+    fn array(&mut self, pointer: &str) -> Place {
+        let start = self.at;
+        let mut children = Vec::new();
+        self.advance();
+        while self.next().is_some_and(|byte| byte != b']') {
+            children.push(self.value(&format!("{pointer}/{}", children.len())));
+            self.comma();
+        }
+        self.advance();
+        Place { value: (start, self.at), key: None, children }
+    }
+
+    fn string(&mut self) -> Place {
+        let start = self.at;
+        self.advance();
+        while let Some(byte) = self.byte() {
+            self.advance();
+            match byte {
+                b'\\' => self.advance(),
+                b'"' => break,
+                _ => {}
+            }
+        }
+        Place::leaf(start, self.at)
+    }
+
+    /// A number, `true`, `false` or `null`.
+    fn word(&mut self) -> Place {
+        let start = self.at;
+        while self.byte().is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')) {
+            self.advance();
+        }
+        Place::leaf(start, self.at)
+    }
+
+    fn comma(&mut self) {
+        if self.next() == Some(b',') {
+            self.advance();
+        }
+    }
+
+    /// The first byte that is no white space, from here on.
+    fn next(&mut self) -> Option<u8> {
+        while self.byte().is_some_and(|byte| byte.is_ascii_whitespace()) {
+            self.advance();
+        }
+        self.byte()
+    }
+
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn advance(&mut self) {
+        self.at = self.at.saturating_add(1);
+    }
+}
+
+pub(super) fn duplicate_key(name: &str, pointer: String, key: (usize, usize), lines: &Lines) -> Diagnostic {
+    Diagnostic::error("DUPLICATE_KEY", format!("the key `{name}` is here twice"))
+        .with_help("keep one of the two: the other would be lost without a word")
+        .at(pointer, lines.span(key.0, key.1))
+}

@@ -1,0 +1,114 @@
+//! States with an entry, and how they lead to each other.
+
+use std::{collections::HashSet, sync::Arc};
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+use super::{MISSING_TARGET, Object, Parser, SCHEMA};
+use crate::{Flow, document::escape, nearest::did_you_mean};
+
+impl Parser<'_> {
+    /// `StartAt` and `States` of an object.
+    pub(crate) fn flow(&mut self, object: &Object<'_>) -> Option<Flow> {
+        self.require(object, &["States", "StartAt"]);
+        let start_at = self.text(object, "StartAt");
+        let states = object.get("States")?;
+        let pointer = object.at("States");
+        let Some(states) = states.as_object() else {
+            self.wrong_type(&pointer, "an object", states);
+            return None;
+        };
+        if states.is_empty() {
+            self.problem(SCHEMA, pointer, "`States` can't be empty", None);
+            return None;
+        }
+        let mut parsed = IndexMap::new();
+        for (name, value) in states {
+            let pointer = format!("{pointer}/{}", escape(name));
+            self.name(name, &pointer);
+            if let Some(state) = self.state(name, value, &pointer) {
+                parsed.insert(name.clone(), Arc::new(state));
+            }
+        }
+        self.transitions(states, &pointer);
+        let start_at = start_at?;
+        if states.contains_key(&start_at) {
+            self.unreachable(&start_at, states, &pointer);
+        } else {
+            self.missing_target("StartAt", &start_at, states, object.at("StartAt"));
+        }
+        Some(Flow { start_at, states: parsed })
+    }
+
+    /// Every transition leads to a state of the same flow, and one state at least ends it.
+    fn transitions(&mut self, states: &Map<String, Value>, pointer: &str) {
+        let mut ends = false;
+        for (name, state) in states {
+            let transitions = transitions(state);
+            ends |= transitions.is_empty() || state.get("End") == Some(&Value::Bool(true));
+            for Transition { field, target, place } in transitions {
+                if !states.contains_key(target) {
+                    self.missing_target(field, target, states, format!("{pointer}/{}{place}", escape(name)));
+                }
+            }
+        }
+        if !ends {
+            let help = "set `End` to true in the last state, or add a Succeed or a Fail";
+            self.key_problem("MISSING_END_STATE", pointer, "no state ends this flow", Some(help.to_owned()));
+        }
+    }
+
+    fn missing_target(&mut self, field: &str, target: &str, states: &Map<String, Value>, pointer: String) {
+        let help = did_you_mean(target, states.keys().map(String::as_str)).or_else(|| {
+            self.names.contains_key(target).then(|| {
+                "the state of that name is in another flow: a branch or a Map's processor is never left or entered so"
+                    .to_owned()
+            })
+        });
+        self.problem(MISSING_TARGET, pointer, format!("Missing '{field}' target: {target}"), help);
+    }
+
+    fn unreachable(&mut self, start_at: &str, states: &Map<String, Value>, pointer: &str) {
+        let mut reached = HashSet::from([start_at]);
+        let mut open = vec![start_at];
+        while let Some(state) = open.pop().and_then(|name| states.get(name)) {
+            for Transition { target, .. } in transitions(state) {
+                if states.contains_key(target) && reached.insert(target) {
+                    open.push(target);
+                }
+            }
+        }
+        for name in states.keys().filter(|name| !reached.contains(name.as_str())) {
+            let message = format!("State \"{name}\" is not reachable.");
+            let help = "lead to it by a `Next`, or take it out".to_owned();
+            self.key_problem(MISSING_TARGET, &format!("{pointer}/{}", escape(name)), message, Some(help));
+        }
+    }
+}
+
+/// Where a state may go on: read from the definition itself, so that a state with other problems still leads on.
+struct Transition<'v> {
+    field: &'static str,
+    target: &'v str,
+    /// The pointer from the state.
+    place: String,
+}
+
+fn transitions(state: &Value) -> Vec<Transition<'_>> {
+    let mut found = Vec::new();
+    for field in ["Next", "Default"] {
+        if let Some(target) = state.get(field).and_then(Value::as_str) {
+            found.push(Transition { field, target, place: format!("/{field}") });
+        }
+    }
+    for list in ["Choices", "Catch"] {
+        let items = state.get(list).and_then(Value::as_array).into_iter().flatten().enumerate();
+        for (index, item) in items {
+            if let Some(target) = item.get("Next").and_then(Value::as_str) {
+                found.push(Transition { field: "Next", target, place: format!("/{list}/{index}/Next") });
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,57 @@
+//! What of Java shows in AWS's answers.
+
+use serde_json::{Map, Value};
+
+/// In which order a `java.util.HashMap` hands out its keys when they were put in in the order given.
+///
+/// The table has 16 buckets and doubles when it is more than three quarters full; a key's bucket is the low bits of its
+/// spread hash; within a bucket keys keep their order.
+pub fn hash_map_order(keys: &[&str]) -> Vec<usize> {
+    let mut buckets = 16usize;
+    while keys.len() > buckets / 4 * 3 {
+        buckets *= 2;
+    }
+    let mask = u32::try_from(buckets - 1).unwrap_or(u32::MAX);
+    let mut order: Vec<usize> = (0..keys.len()).collect();
+    order.sort_by_key(|index| keys.get(*index).map(|key| spread_hash(key) & mask));
+    order
+}
+
+/// `fields` in the order of a `java.util.HashMap`.
+pub fn hash_map(fields: Map<String, Value>) -> Map<String, Value> {
+    let keys: Vec<&str> = fields.keys().map(String::as_str).collect();
+    let order = hash_map_order(&keys);
+    let mut fields: Vec<Option<(String, Value)>> = fields.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|index| fields.get_mut(index)?.take()).collect()
+}
+
+/// `String.hashCode()` as `HashMap` mixes it.
+fn spread_hash(text: &str) -> u32 {
+    let hash = text.encode_utf16().fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));
+    hash ^ (hash >> 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn java_strings_hash_as_java_says() {
+        for (text, hash) in [("", 0u32), ("a", 97), ("hello", 99_162_322)] {
+            assert_eq!(spread_hash(text), hash ^ (hash >> 16), "{text}");
+        }
+        // Both fall together with what AWS answered to States.JsonMerge.
+        assert_eq!(hash_map_order(&["constant_in_literal", "constant_input_field"]), [1, 0]);
+    }
+
+    #[test]
+    fn a_full_table_doubles() {
+        let keys: Vec<String> = (0..13).map(|number| format!("key{number}")).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let mut order = hash_map_order(&keys);
+        let buckets: Vec<u32> = order.iter().map(|index| spread_hash(keys[*index]) & 31).collect();
+        assert!(buckets.is_sorted(), "{buckets:?}");
+        order.sort_unstable();
+        assert_eq!(order, (0..13).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,33 @@
+//! Every limit of this crate, in one place. A query that reaches one fails and says which.
+
+/// How long a JSONPath may be, in characters.
+pub const PATH_LENGTH: usize = 10_000;
+/// How deep parentheses and paths within paths may nest in a JSONPath.
+pub const PATH_NESTING: usize = 32;
+/// How deep a document may be for `..` to walk it.
+pub const DOCUMENT_DEPTH: usize = 512;
+/// How many nodes one JSONPath may find, and how many nodes of a filter it may look at.
+pub const PATH_RESULTS: usize = 1_000_000;
+/// How large a compiled regular expression may be, in bytes.
+pub const REGEX_SIZE: usize = 1 << 20;
+
+/// How deep calls of intrinsic functions may nest. (AWS: 10.)
+pub const INTRINSIC_NESTING: usize = 10;
+/// How long a text `States.Hash`, `States.Base64Encode` and `States.Base64Decode` take, in characters. (AWS: 10,000.)
+pub const INTRINSIC_TEXT: usize = 10_000;
+/// How many elements `States.ArrayRange` and `$range` make. (AWS: 1,000.)
+pub const RANGE_LENGTH: usize = 1_000;
+
+/// How long one JSONata expression may run, in milliseconds.
+pub const JSONATA_MILLISECONDS: u64 = 1_000;
+/// How deep JSONata may recurse.
+pub const JSONATA_DEPTH: usize = 1_000;
+/// How many items a JSONata sequence may have.
+pub const JSONATA_SEQUENCE: usize = 1_000_000;
+/// How long a text `$pad` makes, in characters. One built-in call can't be interrupted, so it is refused beforehand.
+pub const JSONATA_PAD: usize = 1_000_000;
+/// How long a JSONata expression may be, in bytes.
+pub const JSONATA_LENGTH: usize = 100_000;
+
+/// How deep a payload template, and a value that an expression makes, may nest.
+pub const VALUE_DEPTH: usize = 512;
