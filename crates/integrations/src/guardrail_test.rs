@@ -34,14 +34,17 @@ pub enum NotEmulated {
     /// Nothing answers there.
     #[error("the emulated account does not answer: {0}")]
     NoAnswer(String),
+    /// The engine can't be started here.
+    #[error("the fragments of guardrails can't be run here: {0}")]
+    NoEngine(String),
 }
 
-/// An account that is not real, on this machine.
-#[derive(Clone, Debug)]
+/// An account that is not real, on this machine, and an engine that runs fragments in it.
 pub struct EmulatedAccount {
     aws: Aws,
     account: String,
     region: String,
+    fragments: Fragments,
 }
 
 impl EmulatedAccount {
@@ -58,7 +61,8 @@ impl EmulatedAccount {
         let identity = call(&aws, &region, "sts", "getCallerIdentity", json!({})).await;
         let identity = identity.map_err(|error| NotEmulated::NoAnswer(error.to_string()))?;
         let account = identity.get("Account").and_then(Value::as_str).unwrap_or("000000000000").to_owned();
-        Ok(EmulatedAccount { aws, account, region })
+        let fragments = Fragments::start(&aws, &account, &region).await.map_err(NotEmulated::NoEngine)?;
+        Ok(EmulatedAccount { aws, account, region, fragments })
     }
 }
 
@@ -87,7 +91,7 @@ pub struct TestOutcome {
     /// The guardrail's id.
     pub guardrail: String,
     /// The test's name.
-    pub test: String,
+    pub name: String,
     /// Why it failed, if it did.
     pub failure: Option<TestFailure>,
 }
@@ -102,23 +106,22 @@ pub struct TestFailure {
     pub why: String,
 }
 
-/// Runs all tests of a guardrail, one after the other; its error is that of this machine (no temporary folder, no store).
-pub async fn run(guardrail: &Guardrail, account: &EmulatedAccount) -> Result<Vec<TestOutcome>, String> {
-    let fragments = Fragments::start(account).await?;
+/// Runs all tests of a guardrail, one after the other.
+pub async fn run(guardrail: &Guardrail, account: &EmulatedAccount) -> Vec<TestOutcome> {
     let mut outcomes = Vec::new();
     for test in &guardrail.tests {
         let mut script = Script::new(&account.aws, &account.account, &account.region);
-        let run = Run { guardrail, test, account, fragments: &fragments };
+        let run = Run { guardrail, test, account };
         let result = run.go(&mut script).await;
         // Also after a failure, or the next test would fail for this one's sake.
         let cleaned = script.calls(&test.cleanup).await.map_err(|why| failed("cleanup", why));
         outcomes.push(TestOutcome {
             guardrail: guardrail.id.clone(),
-            test: test.name.clone(),
+            name: test.name.clone(),
             failure: result.and(cleaned).err(),
         });
     }
-    Ok(outcomes)
+    outcomes
 }
 
 /// What an inspection says.
@@ -141,7 +144,6 @@ struct Run<'a> {
     guardrail: &'a Guardrail,
     test: &'a Test,
     account: &'a EmulatedAccount,
-    fragments: &'a Fragments,
 }
 
 impl Run<'_> {
@@ -253,7 +255,7 @@ impl Run<'_> {
     ) -> Result<Value, TestFailure> {
         let parameters: Map<String, Value> = self.guardrail.parameters_with(&self.test.parameters);
         let input = json!({"resource": resource, "parameters": parameters, "before": before});
-        self.fragments.run(fragment, &input).await.map_err(|why| failed(step, why))
+        self.account.fragments.run(fragment, &input).await.map_err(|why| failed(step, why))
     }
 
     async fn observe(&self, script: &Script<'_>, step: &str) -> Result<Value, TestFailure> {

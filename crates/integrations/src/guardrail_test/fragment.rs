@@ -2,12 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
+use aws::Aws;
 use engine::{Engine, Options, SystemClock, sqlite::SqliteStore};
 use execution::Status;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::EmulatedAccount;
 use crate::{Channels, Executor, GuardrailSettings};
 
 /// How long a fragment may take.
@@ -23,18 +23,14 @@ pub(super) struct Fragments {
 }
 
 impl Fragments {
-    pub(super) async fn start(account: &EmulatedAccount) -> Result<Fragments, String> {
+    pub(super) async fn start(aws: &Aws, account: &str, region: &str) -> Result<Fragments, String> {
         let folder = tempfile::tempdir().map_err(|error| format!("there is no temporary folder: {error}"))?;
         let store = Arc::new(SqliteStore::open(folder.path()).map_err(|error| error.to_string())?);
-        let executor = Executor::new(
-            account.aws.clone(),
-            store.findings(),
-            GuardrailSettings::default(),
-            Channels::default(),
-        );
+        let executor =
+            Executor::new(aws.clone(), store.findings(), GuardrailSettings::default(), Channels::default());
         let engine = Engine::start(store, Arc::new(executor), Arc::new(SystemClock), Options::default()).await;
         let engine = engine.map_err(|error| error.to_string())?;
-        Ok(Fragments { engine, account: account.account.clone(), region: account.region.clone(), _folder: folder })
+        Ok(Fragments { engine, account: account.to_owned(), region: region.to_owned(), _folder: folder })
     }
 
     /// Runs a fragment with `{resource, parameters, before}`; its output, or why it failed.
