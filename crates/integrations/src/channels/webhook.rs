@@ -136,7 +136,7 @@ fn retry_after(answer: &Response<Bytes>) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }

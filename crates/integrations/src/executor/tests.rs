@@ -1,5 +1,6 @@
 use execution::ScheduledTask;
 use serde_json::json;
+use tempfile::TempDir;
 
 use super::*;
 use crate::{FunctionError, functions::tests::store};
@@ -21,9 +22,15 @@ impl Function for Echo {
     }
 }
 
-async fn executor() -> Executor {
-    let aws = Aws::from_environment().await;
-    Executor::new(aws, store(), GuardrailSettings::default(), Channels::default()).with_function(Echo)
+/// An executor, and the folder of its store.
+fn executor_of(aws: Aws) -> (Executor, TempDir) {
+    let (store, folder) = store();
+    let executor = Executor::new(aws, store.findings(), GuardrailSettings::default(), Channels::default());
+    (executor.with_function(Echo), folder)
+}
+
+async fn executor() -> (Executor, TempDir) {
+    executor_of(Aws::from_environment().await)
 }
 
 fn task(resource: &str, arguments: Value) -> Task {
@@ -50,7 +57,7 @@ fn failed(error: &str, cause: &str) -> TaskOutcome {
 
 #[tokio::test]
 async fn a_built_in_function_answers_among_lambdas_fields() {
-    let executor = executor().await;
+    let (executor, _folder) = executor().await;
     let result = json!({
         "ExecutedVersion": "$LATEST",
         "Payload": {"n": 1},
@@ -76,7 +83,7 @@ async fn a_built_in_function_answers_among_lambdas_fields() {
 
 #[tokio::test]
 async fn what_fails_says_so_as_step_functions_does() {
-    let executor = executor().await;
+    let (executor, _folder) = executor().await;
     let invoke = "arn:aws:states:::lambda:invoke";
     let echo = |payload: Value| json!({"FunctionName": "rectify-echo", "Payload": payload});
     for (resource, arguments, expected) in [
@@ -113,7 +120,7 @@ async fn what_fails_says_so_as_step_functions_does() {
 
 #[tokio::test]
 async fn another_accounts_function_is_no_built_in_one() {
-    let executor = executor().await;
+    let (executor, _folder) = executor().await;
     let task = task("arn:aws:states:::lambda:invoke", json!({}));
     for (name, built_in) in [
         ("rectify-echo", true),

@@ -1,101 +1,67 @@
 //! The functions against a store, through the executor, with the payloads of [`detection::finding::request`].
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard},
-};
+use std::sync::Mutex;
 
 use aws::{Aws, http::HttpClient};
-use detection::{
-    Event, Severity, Sighting, WorkflowStatus,
-    decide::{Exception, Facts, Mode},
-    finding::Milestone,
-};
+use detection::{Event, Severity, Sighting, WorkflowStatus, decide::Mode, finding::Milestone};
 use engine::{
-    TaskExecutor,
-    ports::{FindingFilter, Task, TaskOutcome, UnreadableEvent},
+    ExecutionStore, TaskExecutor,
+    engine::StateMachineRecord,
+    ports::{Responder, Task, TaskOutcome},
+    sqlite::SqliteStore,
 };
 use execution::ScheduledTask;
 use jiff::Timestamp;
 use serde_json::json;
+use tempfile::TempDir;
 
 use super::*;
 use crate::{ChannelConfiguration, Channels, Executor, channels::webhook::tests::receiver};
 
-const EXECUTION: &str = "arn:aws:states:eu-west-1:123456789012:execution:m:";
+const MACHINE: &str = "arn:aws:states:eu-west-1:123456789012:stateMachine:m";
 
-/// Findings in memory.
-#[derive(Default)]
-struct Memory {
-    findings: Mutex<HashMap<String, Finding>>,
-    answers: Mutex<HashMap<(String, String), Value>>,
+/// A store in a temporary folder, which lives as long as it is held.
+pub(crate) fn store() -> (Arc<SqliteStore>, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    (Arc::new(SqliteStore::open(folder.path()).unwrap()), folder)
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap()
 }
 
-#[async_trait]
-impl FindingStore for Memory {
-    async fn finding(&self, id: &str) -> Result<Option<Finding>, StoreError> {
-        Ok(lock(&self.findings).get(id).cloned())
-    }
-
-    async fn findings(&self, _: &FindingFilter, _: Option<&str>, _: usize) -> Result<Vec<Finding>, StoreError> {
-        Ok(lock(&self.findings).values().cloned().collect())
-    }
-
-    async fn apply(
-        &self,
-        finding_id: &str,
-        key: &CallKey,
-        input: &FindingInput,
-        settings: &Settings,
-    ) -> Result<Value, ApplyError> {
-        let mut answers = lock(&self.answers);
-        let call = (key.caller.clone(), key.call.clone());
-        if let Some(answer) = answers.get(&call) {
-            return Ok(answer.clone());
-        }
-        let mut findings = lock(&self.findings);
-        let finding = findings.get(finding_id).ok_or_else(|| ApplyError::NoSuchFinding(finding_id.to_owned()))?;
-        let change = finding.apply(input, &key.caller, settings, &Facts::default(), Timestamp::now())?;
-        findings.insert(finding_id.to_owned(), change.finding);
-        answers.insert(call, change.answer.clone());
-        Ok(change.answer)
-    }
-
-    async fn event(&self, _: &str) -> Result<Option<Event>, StoreError> {
-        Ok(None)
-    }
-
-    async fn keep_unreadable(&self, _: UnreadableEvent) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn unreadable(&self, _: usize) -> Result<Vec<UnreadableEvent>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn forget_unreadable(&self, _: &str) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn add_exception(&self, _: Exception) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
-
-pub(crate) fn store() -> Arc<dyn FindingStore> {
-    Arc::new(Memory::default())
+/// Receives an event of the sighting; the response's execution.
+async fn begin(store: &dyn ExecutionStore, sighting: Sighting) -> String {
+    let now = Timestamp::now();
+    let machine = StateMachineRecord {
+        arn: MACHINE.to_owned(),
+        name: "m".to_owned(),
+        definition: "{}".to_owned(),
+        role_arn: "arn:aws:iam::123456789012:role/r".to_owned(),
+        created_at: now,
+    };
+    store.put_state_machine(machine, false).await.unwrap();
+    let event = Event {
+        id: sighting.event_id.clone(),
+        source: "aws.s3".to_owned(),
+        detail_type: "AWS API Call via CloudTrail".to_owned(),
+        account: sighting.account.clone(),
+        region: sighting.region.clone(),
+        time: sighting.event_time,
+        resources: Vec::new(),
+        detail: json!({}),
+    };
+    let responder = Responder { sighting, state_machine_arn: MACHINE.to_owned() };
+    store.receive(&event, vec![responder], now).await.unwrap().1.remove(0)
 }
 
 /// An executor over a store with one finding, whose response is under way.
 struct House {
     executor: Executor,
-    findings: Arc<Memory>,
+    findings: Arc<dyn FindingStore>,
     id: String,
     execution: String,
+    _folder: TempDir,
 }
 
 impl House {
@@ -112,10 +78,10 @@ impl House {
             event_time: "2026-01-02T03:04:05Z".parse().unwrap(),
             actor: Some(json!({"type": "IAMUser", "arn": "arn:aws:iam::123456789012:user/alice", "userName": "alice"})),
         };
-        let sighted = Finding::sight(None, &sighting, Timestamp::now());
-        let findings = Arc::new(Memory::default());
-        let id = sighted.finding.id.clone();
-        lock(&findings.findings).insert(id.clone(), sighted.finding);
+        let id = Finding::id_of("open-bucket", "123456789012", "eu-west-1", "reports");
+        let (store, folder) = store();
+        let execution = begin(store.executions().as_ref(), sighting).await;
+        let findings = store.findings();
         let mut settings = Settings::of_risk(Risk::Safe);
         settings.mode = mode;
         let settings = GuardrailSettings::new([("open-bucket".to_owned(), settings)].into());
@@ -126,10 +92,8 @@ impl House {
             .map(|(name, value)| (name, serde_json::from_value(value).unwrap()))
             .collect();
         let channels = Channels::new(&channels, &HttpClient::new()).unwrap();
-        let port: Arc<dyn FindingStore> = findings.clone();
-        let executor = Executor::new(Aws::from_environment().await, port, settings, channels);
-        let execution = format!("{EXECUTION}{}", sighted.start.unwrap().execution_name);
-        House { executor, findings, id, execution }
+        let executor = Executor::new(Aws::from_environment().await, Arc::clone(&findings), settings, channels);
+        House { executor, findings, id, execution, _folder: folder }
     }
 
     /// Invokes a function in a state, as a compiled machine does.
@@ -148,7 +112,7 @@ impl House {
             heartbeat_seconds: None,
             idempotency_token: "11111111-2222-4333-8444-555555555555".to_owned(),
         };
-        let state_machine_arn = "arn:aws:states:eu-west-1:123456789012:stateMachine:m".to_owned();
+        let state_machine_arn = MACHINE.to_owned();
         self.executor.perform(Task { execution_arn: self.execution.clone(), state_machine_arn, scheduled }).await
     }
 
@@ -176,12 +140,12 @@ impl House {
         self.answer("finding", "Decide", json!({"Action": "decide", "Owner": []})).await
     }
 
-    fn finding(&self) -> Finding {
-        lock(&self.findings.findings)[&self.id].clone()
+    async fn finding(&self) -> Finding {
+        self.findings.finding(&self.id).await.unwrap().unwrap()
     }
 
-    fn times(&self, what: Milestone) -> usize {
-        self.finding().timeline.iter().filter(|entry| entry.what == what).count()
+    async fn times(&self, what: Milestone) -> usize {
+        self.finding().await.timeline.iter().filter(|entry| entry.what == what).count()
     }
 }
 
@@ -190,9 +154,9 @@ async fn a_finding_is_changed_once_a_call() {
     let house = House::new(Mode::Fix, &[]).await;
     let decided = house.decided().await;
     assert_eq!((&decided["Decision"], &decided["Tell"]), (&json!("fix"), &json!(true)));
-    let version = house.finding().version;
+    let version = house.finding().await.version;
     assert_eq!(house.answer("finding", "Decide", json!({"Action": "decide", "Owner": []})).await, decided);
-    assert_eq!(house.finding().version, version, "a repeated call changed the finding");
+    assert_eq!(house.finding().await.version, version, "a repeated call changed the finding");
 }
 
 #[tokio::test]
@@ -275,7 +239,7 @@ async fn a_question_is_sent_once_and_a_retry_replaces_its_token() {
     assert_eq!(house.answer("ask", "Ask", ask("first")).await["AlreadyAsked"], true);
     assert_eq!(house.answer("ask", "Ask", ask("second")).await["AlreadyAsked"], true);
     assert_eq!(lock(&received).len(), 1);
-    assert_eq!(house.finding().question().unwrap().task_token.expose(), "second");
+    assert_eq!(house.finding().await.question().unwrap().task_token.expose(), "second");
     let text = lock(&received)[0]["text"].as_str().unwrap().to_owned();
     assert!(text.contains(&format!("`rectify findings approve {}`", house.id)), "{text}");
     assert!(!lock(&received)[0].to_string().contains("first"));
@@ -290,7 +254,7 @@ async fn a_question_that_reached_nobody_is_sent_again_with_the_new_token() {
     assert_eq!(house.error("ask", "Ask", ask("first")).await.0, "NobodyReached");
     assert_eq!(house.answer("ask", "Ask", ask("second")).await["AlreadyAsked"], false);
     assert_eq!(lock(&received).len(), 2);
-    assert_eq!(house.finding().question().unwrap().task_token.expose(), "second");
+    assert_eq!(house.finding().await.question().unwrap().task_token.expose(), "second");
 }
 
 #[tokio::test]
@@ -303,12 +267,12 @@ async fn a_failed_response_is_told_once() {
     let key = CallKey { caller: house.execution.clone(), call: "ended".to_owned() };
     house.findings.apply(&house.id, &key, &failed, &Settings::of_risk(Risk::Safe)).await.unwrap();
 
-    let finding = house.finding();
+    let finding = house.finding().await;
     assert!(house.executor.tell_of_failure(&finding).await.unwrap_err().contains("403"));
-    assert_eq!(house.times(Milestone::Told), 0, "told is recorded although nobody was reached");
+    assert_eq!(house.times(Milestone::Told).await, 0, "told is recorded although nobody was reached");
     house.executor.tell_of_failure(&finding).await.unwrap();
     house.executor.tell_of_failure(&finding).await.unwrap();
-    assert_eq!((lock(&received).len(), house.times(Milestone::Told)), (2, 1));
-    assert_eq!(house.finding().status, WorkflowStatus::Notified);
+    assert_eq!((lock(&received).len(), house.times(Milestone::Told).await), (2, 1));
+    assert_eq!(house.finding().await.status, WorkflowStatus::Notified);
     assert!(lock(&received)[1]["text"].as_str().unwrap().contains("Error: E: C"));
 }
