@@ -149,11 +149,8 @@ impl Execution {
         let (Some(EventDetails::ExecutionStarted(details)), Some(_)) = (&event.details, &self.start) else {
             return Err("a start without what was started".to_owned());
         };
-        self.started = Some(Started {
-            at: event.timestamp,
-            input: details.input.clone(),
-            role_arn: details.role_arn.clone(),
-        });
+        self.started =
+            Some(Started { at: event.timestamp, input: details.input.clone(), role_arn: details.role_arn.clone() });
         let variables = Arc::default();
         // The first state entered points to no event.
         self.paths.insert(ROOT, Path { parent: None, previous: 0, position: None, output: None, variables });

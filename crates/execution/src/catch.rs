@@ -42,7 +42,9 @@ pub(crate) fn exit<'machine>(
     let assigned = data_flow::assign(driver, path, state, catcher.assign.as_ref(), view)?;
     let output = match state.query_language {
         Language::Jsonata => match &catcher.output {
-            Some(template) => Json::new(driver.evaluate(path, state, view, "Output", |scope| template.evaluate(scope))?),
+            Some(template) => {
+                Json::new(driver.evaluate(path, state, view, "Output", |scope| template.evaluate(scope))?)
+            }
             None => Json::new(error_output),
         },
         Language::JsonPath => match &catcher.result_path {

@@ -119,9 +119,7 @@ fn output(
     otherwise: &Json,
 ) -> Result<Json, Failure> {
     match template {
-        Some(template) => {
-            driver.evaluate(path, state, view, "Output", |scope| template.evaluate(scope)).map(Json::new)
-        }
+        Some(template) => driver.evaluate(path, state, view, "Output", |scope| template.evaluate(scope)).map(Json::new),
         None => Ok(otherwise.clone()),
     }
 }

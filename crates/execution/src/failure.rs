@@ -71,8 +71,9 @@ impl Failure {
 
     /// A payload beyond the limit. `what` is the service, the ARN or the state.
     pub(crate) fn data_limit(what: &str) -> Failure {
-        let cause =
-            format!("The state/task '{what}' returned a result with a size exceeding the maximum number of bytes service limit.");
+        let cause = format!(
+            "The state/task '{what}' returned a result with a size exceeding the maximum number of bytes service limit."
+        );
         Failure::given(Some(DATA_LIMIT_EXCEEDED.to_owned()), Some(cause))
     }
 

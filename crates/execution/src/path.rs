@@ -163,7 +163,8 @@ impl Path {
             let scheduled = task.scheduled(&position.name, execution_arn);
             commands.push((task.event_id, Command::ScheduleTask(Box::new(scheduled))));
         }
-        commands.extend(self.timers().into_iter().map(|(timer, at)| (timer.event_id, Command::StartTimer { timer, at })));
+        commands
+            .extend(self.timers().into_iter().map(|(timer, at)| (timer.event_id, Command::StartTimer { timer, at })));
         commands
     }
 }

@@ -121,7 +121,9 @@ fn run(case: &Value) -> Result<(Execution, Vec<HistoryEvent>), String> {
                 Answer::Succeeded(output) => next = Input::TaskSucceeded { event_id, output },
                 Answer::Failed(error, cause) => next = Input::TaskFailed { event_id, error, cause },
                 Answer::TimedOut => {
-                    let Some((timer, at)) = timers.iter().filter(|(timer, _)| timer.event_id == event_id).min_by_key(|(_, at)| **at) else {
+                    let Some((timer, at)) =
+                        timers.iter().filter(|(timer, _)| timer.event_id == event_id).min_by_key(|(_, at)| **at)
+                    else {
                         return Err("has no time-out".to_owned());
                     };
                     now = *at;
@@ -229,12 +231,16 @@ fn grade(case: &Value, execution: &Execution, events: &[HistoryEvent]) -> Grade 
 /// Types and states, and ids where there are any.
 fn outline(events: &[Value], is_ordered: bool) -> Vec<String> {
     let name = |event: &Value| {
-        ["stateEnteredEventDetails", "stateExitedEventDetails"].iter().find_map(|key| event[key]["name"].as_str()).map(str::to_owned)
+        ["stateEnteredEventDetails", "stateExitedEventDetails"]
+            .iter()
+            .find_map(|key| event[key]["name"].as_str())
+            .map(str::to_owned)
     };
     let end_of_parallel = ["ParallelStateSucceeded", "ParallelStateFailed"].map(Value::from);
     let events = events.iter().filter(|event| is_ordered || !end_of_parallel.contains(&event["type"]));
     let line = |event: &Value| {
-        let ids = if is_ordered { format!("{} after {}: ", event["id"], event["previousEventId"]) } else { String::new() };
+        let ids =
+            if is_ordered { format!("{} after {}: ", event["id"], event["previousEventId"]) } else { String::new() };
         format!("{ids}{} {}", event["type"], name(event).unwrap_or_default())
     };
     events.map(line).collect()
@@ -242,11 +248,24 @@ fn outline(events: &[Value], is_ordered: bool) -> Vec<String> {
 
 /// Whether what happened is what was recorded: JSON texts are compared as JSON, placeholders match anything.
 fn alike(recorded: &Value, actual: &Value) -> bool {
-    const PLACEHOLDERS: [&str; 10] = ["a_task_token", "111111111111", "generated-uuid", "RandomNumberGenerated", "timestamp", "snf_role_arn", "date", "start-time", "entered-time", "datetime"];
+    const PLACEHOLDERS: [&str; 10] = [
+        "a_task_token",
+        "111111111111",
+        "generated-uuid",
+        "RandomNumberGenerated",
+        "timestamp",
+        "snf_role_arn",
+        "date",
+        "start-time",
+        "entered-time",
+        "datetime",
+    ];
     match (recorded, actual) {
         (Value::String(recorded), _) if PLACEHOLDERS.contains(&recorded.as_str()) || recorded.contains('<') => true,
         // The recorder numbers the names of what it makes, and shows placeholders for them.
-        (Value::String(_), Value::String(actual)) if actual.contains("u0000") && !actual.starts_with(['{', '[']) => true,
+        (Value::String(_), Value::String(actual)) if actual.contains("u0000") && !actual.starts_with(['{', '[']) => {
+            true
+        }
         (Value::String(one), Value::String(other)) if one == other => true,
         (Value::String(recorded), actual) if !actual.is_string() => {
             serde_json::from_str::<Value>(recorded).is_ok_and(|recorded| alike(&recorded, actual))
@@ -256,16 +275,17 @@ fn alike(recorded: &Value, actual: &Value) -> bool {
         }
         (Value::String(recorded), Value::String(actual)) => {
             let parsed = (serde_json::from_str::<Value>(recorded), serde_json::from_str::<Value>(actual));
-            matches!(parsed, (Ok(Value::Object(_) | Value::Array(_) | Value::String(_)), Ok(_))) && alike(&parsed.0.unwrap(), &parsed.1.unwrap())
+            matches!(parsed, (Ok(Value::Object(_) | Value::Array(_) | Value::String(_)), Ok(_)))
+                && alike(&parsed.0.unwrap(), &parsed.1.unwrap())
         }
         (Value::Array(recorded), Value::Array(actual)) => {
             recorded.len() == actual.len() && recorded.iter().zip(actual).all(|(one, other)| alike(one, other))
         }
         (Value::Object(recorded), Value::Object(actual)) => {
             recorded.len() == actual.len()
-                && recorded.iter().all(|(key, one)| {
-                    key == "timestamp" || actual.get(key).is_some_and(|other| alike(one, other))
-                })
+                && recorded
+                    .iter()
+                    .all(|(key, one)| key == "timestamp" || actual.get(key).is_some_and(|other| alike(one, other)))
         }
         (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),
         (recorded, actual) => recorded == actual,

@@ -66,8 +66,9 @@ impl Test<'_, '_, '_> {
             Condition::Constant(holds) => Ok(*holds),
             Condition::Expression(expression) => {
                 let field = format!("Choices[{}]/Condition", self.rule);
-                let found =
-                    self.driver.evaluate(self.path, self.state, self.view, &field, |scope| expression.evaluate(scope))?;
+                let found = self
+                    .driver
+                    .evaluate(self.path, self.state, self.view, &field, |scope| expression.evaluate(scope))?;
                 found.as_bool().ok_or_else(|| Failure::unexpected_type(expression.as_str(), &field, "boolean", &found))
             }
             Condition::And(all) => {
@@ -257,7 +258,11 @@ mod tests {
     #[test]
     fn other_types_never_compare() {
         let check = |value: Value, comparator, operand: Operand, expected: bool| {
-            assert_eq!(compare(comparator, &value, &Other::Operand(&operand)), expected, "{comparator:?} {value} {operand:?}");
+            assert_eq!(
+                compare(comparator, &value, &Other::Operand(&operand)),
+                expected,
+                "{comparator:?} {value} {operand:?}"
+            );
         };
         check(json!("1"), Comparator::NumericEquals, Operand::Number(1.0), false);
         check(json!(1), Comparator::NumericEquals, Operand::Number(1.0), true);

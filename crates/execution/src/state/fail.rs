@@ -55,6 +55,8 @@ fn text(
             "The {name}Path field must refer to a string, but was '{}' for value: {value}",
             type_name(&value)
         ))),
-        (value, Dynamic::Value(_)) => Err(Failure::runtime(format!("The field '{name}' must be a string but was: {value}"))),
+        (value, Dynamic::Value(_)) => {
+            Err(Failure::runtime(format!("The field '{name}' must be a string but was: {value}")))
+        }
     }
 }

@@ -103,7 +103,9 @@ fn items(
         return match (items, expression(template.source())) {
             (items @ Value::Array(_), _) => Ok(Json::new(items)),
             (other, Some(expression)) => Err(Failure::unexpected_type(expression, "Items", "array", &other)),
-            (other, None) => Err(Failure::jsonata("Items", format!("Map state input must be an array but was: {other}"))),
+            (other, None) => {
+                Err(Failure::jsonata("Items", format!("Map state input must be an array but was: {other}")))
+            }
         };
     }
     let (items, items_path) = match &map.items_path {
@@ -145,8 +147,9 @@ fn max_concurrency(
     };
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     match (number, dynamic) {
-        (Some(number), _) => u64::try_from(number)
-            .map_err(|_| Failure::of_field(state.query_language, FIELD, format!("{FIELD} cannot be negative: {number}"))),
+        (Some(number), _) => u64::try_from(number).map_err(|_| {
+            Failure::of_field(state.query_language, FIELD, format!("{FIELD} cannot be negative: {number}"))
+        }),
         (None, Dynamic::Expression(expression)) => {
             Err(Failure::unexpected_type(expression.as_str(), FIELD, "integer", &value))
         }

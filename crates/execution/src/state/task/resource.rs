@@ -85,10 +85,9 @@ impl Integration {
             task_credentials: scheduling.credentials,
         };
         match self {
-            Integration::Lambda(arn) => (
-                EventType::LambdaFunctionScheduled,
-                EventDetails::LambdaFunctionScheduled(function(arn, scheduling)),
-            ),
+            Integration::Lambda(arn) => {
+                (EventType::LambdaFunctionScheduled, EventDetails::LambdaFunctionScheduled(function(arn, scheduling)))
+            }
             Integration::Activity(arn) => {
                 (EventType::ActivityScheduled, EventDetails::ActivityScheduled(function(arn, scheduling)))
             }
@@ -154,9 +153,7 @@ impl Integration {
 
     pub(super) fn timed_out(&self, error: ErrorDetails) -> (EventType, EventDetails) {
         match self {
-            Integration::Lambda(_) => {
-                (EventType::LambdaFunctionTimedOut, EventDetails::LambdaFunctionTimedOut(error))
-            }
+            Integration::Lambda(_) => (EventType::LambdaFunctionTimedOut, EventDetails::LambdaFunctionTimedOut(error)),
             Integration::Activity(_) => (EventType::ActivityTimedOut, EventDetails::ActivityTimedOut(error)),
             Integration::Service { resource_type, resource } => {
                 (EventType::TaskTimedOut, EventDetails::TaskTimedOut(task_failed(resource_type, resource, error)))
@@ -185,7 +182,8 @@ mod tests {
 
     #[test]
     fn resources_are_told_apart() {
-        let check = |resource: &str, expected: Integration| assert_eq!(Integration::of(resource), expected, "{resource}");
+        let check =
+            |resource: &str, expected: Integration| assert_eq!(Integration::of(resource), expected, "{resource}");
         let service = |resource_type: &str, resource: &str| Integration::Service {
             resource_type: resource_type.to_owned(),
             resource: resource.to_owned(),
