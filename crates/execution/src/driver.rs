@@ -399,8 +399,9 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
         else {
             return;
         };
-        // AWS lets it point over the entry, where nothing has happened since.
-        let previous = if previous == position.entered_id { position.entered_previous } else { previous };
+        // AWS lets it point over the entry, where nothing has happened since; but not over that of a Wait.
+        let is_wait = matches!(state.kind, Kind::Wait(_));
+        let previous = if previous == position.entered_id && !is_wait { position.entered_previous } else { previous };
         let details = EvaluationFailed {
             error: failure.error.clone().unwrap_or_default(),
             cause: failure.cause.clone(),

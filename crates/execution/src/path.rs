@@ -86,6 +86,8 @@ pub(crate) enum Stage {
         max_concurrency: u64,
         /// One for each iteration that has begun.
         outputs: Vec<Option<Json>>,
+        /// What the iteration that begins next points to: the last event within the one before it.
+        last: u64,
     },
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn go_on<'machine>(
     state: &'machine State,
     map: &'machine Map,
 ) -> Result<Outcome<'machine>, Failure> {
-    let Some(Stage::Map { items: Some(items), max_concurrency, outputs }) =
+    let Some(Stage::Map { items: Some(items), max_concurrency, outputs, .. }) =
         driver.position(path).map(|position| &position.stage)
     else {
         return Ok(Outcome::Wait);
