@@ -10,19 +10,22 @@ mod pool;
 mod receive;
 mod schema;
 mod state_machines;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::{
     fs::{File, TryLockError},
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode};
 
-pub use self::writer::WriterCounts;
 pub(crate) use self::state_machines::hash_of;
+pub use self::writer::WriterCounts;
 use self::{pool::Pool, writer::Writer};
 use crate::{
     Clock,
@@ -38,6 +41,8 @@ const LOCK_FILE: &str = "lock";
 const CHECKPOINT_PAGES: i64 = 4000;
 /// What the log's file may keep of the disk after that, in bytes.
 const LOG_SIZE_LIMIT: i64 = 64 << 20;
+/// How long a write waits for another program that has the file locked.
+const LOCKED_TIMEOUT: Duration = Duration::from_secs(2);
 /// Prepared statements kept by each connection.
 const STATEMENTS_KEPT: usize = 128;
 
@@ -115,6 +120,7 @@ fn take_lock(folder: &Path, refused: &dyn Fn(&str, &dyn std::fmt::Display) -> St
 
 fn configure(connection: &Connection) -> Result<(), StoreError> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    connection.busy_timeout(LOCKED_TIMEOUT)?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", "on")?;
@@ -158,7 +164,8 @@ fn micros(time: Timestamp) -> i64 {
 }
 
 fn time_of(micros: i64) -> Result<Timestamp, StoreError> {
-    Timestamp::from_microsecond(micros).map_err(|error| StoreError::Damaged(format!("a time in the store is none: {error}")))
+    Timestamp::from_microsecond(micros)
+        .map_err(|error| StoreError::Damaged(format!("a time in the store is none: {error}")))
 }
 
 /// SQLite's integers are signed; ids and numbers of ours never reach half of the range.
@@ -172,5 +179,6 @@ fn at_most(limit: usize) -> i64 {
 }
 
 fn natural(number: i64) -> Result<u64, StoreError> {
-    u64::try_from(number).map_err(|_| StoreError::Damaged(format!("the store holds {number} where a natural number belongs")))
+    u64::try_from(number)
+        .map_err(|_| StoreError::Damaged(format!("the store holds {number} where a natural number belongs")))
 }

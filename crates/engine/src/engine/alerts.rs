@@ -23,7 +23,11 @@ pub(super) async fn tell(shared: Arc<Shared>) {
                 shared.alerts.notified().await;
             }
             Ok(untold) => {
-                tracing::warn!(untold, seconds = pause.as_secs(), "nobody could be told of failed findings; trying again");
+                tracing::warn!(
+                    untold,
+                    seconds = pause.as_secs(),
+                    "nobody could be told of failed findings; trying again"
+                );
                 tokio::time::sleep(pause).await;
                 pause = pause.saturating_mul(2).min(PAUSE_LIMIT);
             }

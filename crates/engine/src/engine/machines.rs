@@ -181,9 +181,7 @@ impl Engine {
         self.shared().machines.changed(&arn);
         match put {
             Put::Stored(machine) | Put::Same(machine) => Ok(machine),
-            Put::Other => {
-                Err(Refusal::StateMachineAlreadyExists(format!("State Machine Already Exists: '{arn}'")))
-            }
+            Put::Other => Err(Refusal::StateMachineAlreadyExists(format!("State Machine Already Exists: '{arn}'"))),
         }
     }
 }

@@ -35,9 +35,8 @@ pub(crate) fn state_machine_arn(account: &str, region: &str, name: &str) -> Stri
 /// The ARN of an execution of a state machine; `None` if that is no state machine's ARN.
 pub(crate) fn execution_arn(state_machine_arn: &str, name: &str) -> Option<String> {
     let arn = Arn::parse(state_machine_arn)?;
-    (arn.kind == "stateMachine").then(|| {
-        format!("arn:{}:states:{}:{}:execution:{}:{name}", arn.partition, arn.region, arn.account, arn.name)
-    })
+    (arn.kind == "stateMachine")
+        .then(|| format!("arn:{}:states:{}:{}:execution:{}:{name}", arn.partition, arn.region, arn.account, arn.name))
 }
 
 /// The account and the Region of an ARN of Step Functions.
@@ -78,8 +77,13 @@ impl<'a> Arn<'a> {
         let mut parts = arn.splitn(7, ':');
         let (prefix, partition, service) = (parts.next()?, parts.next()?, parts.next()?);
         let (region, account, kind, name) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        (prefix == "arn" && service == "states" && !name.is_empty())
-            .then_some(Arn { partition, region, account, kind, name })
+        (prefix == "arn" && service == "states" && !name.is_empty()).then_some(Arn {
+            partition,
+            region,
+            account,
+            kind,
+            name,
+        })
     }
 }
 

@@ -73,11 +73,7 @@ pub(super) async fn wake(shared: Arc<Shared>) {
 }
 
 /// Hands over what is due; when the next one is.
-async fn wake_due(
-    shared: &Shared,
-    handed: &mut Option<Due>,
-    now: Timestamp,
-) -> Result<Option<Timestamp>, StoreError> {
+async fn wake_due(shared: &Shared, handed: &mut Option<Due>, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
     // Said before looking: an eviction after the look then sees that it is earlier.
     shared.sleeping_until.store(i64::MAX, Ordering::SeqCst);
     loop {

@@ -54,7 +54,8 @@ pub(super) fn note(
 }
 
 pub(super) fn pending(connection: &Connection, limit: usize) -> Result<Vec<(u64, Finding)>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT execution, finding FROM alerts ORDER BY execution LIMIT ?1")?;
+    let mut statement =
+        connection.prepare_cached("SELECT execution, finding FROM alerts ORDER BY execution LIMIT ?1")?;
     let mut rows = statement.query([at_most(limit)])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {

@@ -35,9 +35,8 @@ pub(super) fn keep_unreadable(connection: &Connection, event: &UnreadableEvent) 
             "INSERT OR IGNORE INTO unreadable_events (name, origin, body, reason, received_at) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
         .execute(params![event.id, event.origin, cut(&event.body), event.reason, micros(event.received_at)])?;
-    let kept: i64 = connection
-        .prepare_cached("SELECT count(*) FROM unreadable_events")?
-        .query_row([], |row| row.get(0))?;
+    let kept: i64 =
+        connection.prepare_cached("SELECT count(*) FROM unreadable_events")?.query_row([], |row| row.get(0))?;
     if kept > UNREADABLE_LIMIT {
         let dropped = connection
             .prepare_cached(

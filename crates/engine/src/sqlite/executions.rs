@@ -16,7 +16,8 @@ use super::{
 use crate::{
     engine::{ExecutionRecord, StateMachineRecord, names},
     ports::{
-        Begun, Due, ExecutionStore, NewExecution, Progress, Put, Receipt, Responder, Standing, StoreError, Stored, TokenHash,
+        Begun, Due, ExecutionStore, NewExecution, Progress, Put, Receipt, Responder, Standing, StoreError, Stored,
+        TokenHash,
     },
 };
 

@@ -121,7 +121,9 @@ impl Call {
 
     fn remember(&self, connection: &Connection, answer: &Value) -> Result<(), StoreError> {
         connection
-            .prepare_cached("INSERT OR REPLACE INTO finding_calls (finding, caller, call, answer) VALUES (?1, ?2, ?3, ?4)")?
+            .prepare_cached(
+                "INSERT OR REPLACE INTO finding_calls (finding, caller, call, answer) VALUES (?1, ?2, ?3, ?4)",
+            )?
             .execute(params![self.finding_id, self.key.caller, self.key.call, answer.to_string()])?;
         Ok(())
     }

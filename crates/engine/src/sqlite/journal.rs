@@ -88,14 +88,15 @@ pub(super) fn events(
     let mut rows = statement.query(params![execution, from])?;
     let mut events = Vec::new();
     while let Some(row) = rows.next()? {
-        let mut of_row: Vec<HistoryEvent> = parse(row.get(0)?, row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?
-            .into_iter()
-            .filter_map(|record| match record {
-                Record::Event(event) => Some(*event),
-                Record::Fact(_) => None,
-            })
-            .filter(|event| after.is_none_or(|after| if reverse { event.id < after } else { event.id > after }))
-            .collect();
+        let mut of_row: Vec<HistoryEvent> =
+            parse(row.get(0)?, row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?
+                .into_iter()
+                .filter_map(|record| match record {
+                    Record::Event(event) => Some(*event),
+                    Record::Fact(_) => None,
+                })
+                .filter(|event| after.is_none_or(|after| if reverse { event.id < after } else { event.id > after }))
+                .collect();
         if reverse {
             of_row.reverse();
         }

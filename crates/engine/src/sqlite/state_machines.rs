@@ -9,7 +9,8 @@ use crate::{
     ports::{DefinitionHash, Put, StoreError},
 };
 
-const SELECT: &str = "SELECT arn, name, text, role_arn, created_at FROM state_machines JOIN definitions ON hash = definition";
+const SELECT: &str =
+    "SELECT arn, name, text, role_arn, created_at FROM state_machines JOIN definitions ON hash = definition";
 
 /// What a definition is kept by.
 pub(crate) fn hash_of(definition: &str) -> DefinitionHash {

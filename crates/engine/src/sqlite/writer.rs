@@ -112,7 +112,10 @@ where
     fn run(&mut self, connection: &Connection) -> bool {
         let Some(work) = self.work.take() else { return false };
         let result = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or_else(|_| {
-            Err(StoreError::Damaged("a write panicked; nothing of it was kept. This is a bug: please report it".to_owned()).into())
+            Err(StoreError::Damaged(
+                "a write panicked; nothing of it was kept. This is a bug: please report it".to_owned(),
+            )
+            .into())
         });
         let keep = result.is_ok();
         self.result = Some(result);
@@ -175,7 +178,8 @@ fn run_group(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<(), 
         if connection.is_autocommit() {
             // SQLite rolls the whole transaction back by itself on a full disk or an I/O error.
             return Err(StoreError::Unavailable(
-                "the store's disk is full or fails: make room or repair it; writes are taken again as soon as it works".to_owned(),
+                "the store's disk is full or fails: make room or repair it; writes are taken again as soon as it works"
+                    .to_owned(),
             ));
         }
         if !keep {
