@@ -33,7 +33,12 @@ impl Execution {
             EventType::ExecutionFailed => self.end(event, Status::Failed),
             EventType::ExecutionTimedOut => self.end(event, Status::TimedOut),
             EventType::ExecutionAborted => self.end(event, Status::Aborted),
-            EventType::MapIterationSucceeded => self.end_branch(BranchEnd::Succeeded),
+            EventType::MapIterationSucceeded => {
+                self.end_branch(BranchEnd::Succeeded)?;
+                // What follows the last iteration points to this, the next iteration to the last event before this.
+                self.path()?.previous = event.id;
+                Ok(())
+            }
             EventType::MapIterationFailed => self.end_branch(BranchEnd::Failed),
             EventType::MapIterationAborted => self.end_branch(BranchEnd::Aborted),
             // These stand beside the chain of their path: the next event points to what they point to.
@@ -75,7 +80,7 @@ impl Execution {
             }
             (EventType::ParallelStateStarted, _) => self.set_stage(Stage::Parallel { outputs: Vec::new() })?,
             (EventType::MapStateStarted, _) => {
-                self.set_stage(Stage::Map { items: None, max_concurrency: 0, outputs: Vec::new() })?;
+                self.set_stage(Stage::Map { items: None, max_concurrency: 0, outputs: Vec::new(), last: event.id })?;
             }
             (EventType::MapStateFailed | EventType::ParallelStateFailed, _) => self.set_stage(Stage::Entered)?,
             (_, Some(EventDetails::TaskScheduled(scheduled))) => {
@@ -144,11 +149,8 @@ impl Execution {
         let (Some(EventDetails::ExecutionStarted(details)), Some(_)) = (&event.details, &self.start) else {
             return Err("a start without what was started".to_owned());
         };
-        self.started = Some(Started {
-            at: event.timestamp,
-            input: details.input.clone(),
-            role_arn: details.role_arn.clone(),
-        });
+        self.started =
+            Some(Started { at: event.timestamp, input: details.input.clone(), role_arn: details.role_arn.clone() });
         let variables = Arc::default();
         // The first state entered points to no event.
         self.paths.insert(ROOT, Path { parent: None, previous: 0, position: None, output: None, variables });
@@ -178,13 +180,20 @@ impl Execution {
 
     fn begin(&mut self, id: u32, parent: u32, index: u64) -> Result<(), String> {
         let outer = self.paths.get_mut(&parent).ok_or("a branch of no path")?;
-        match outer.position.as_mut().map(|position| &mut position.stage) {
-            Some(Stage::Parallel { outputs } | Stage::Map { outputs, .. }) => outputs.push(None),
+        let previous = match outer.position.as_mut().map(|position| &mut position.stage) {
+            Some(Stage::Parallel { outputs }) => {
+                outputs.push(None);
+                outer.previous
+            }
+            Some(Stage::Map { outputs, last, .. }) => {
+                outputs.push(None);
+                *last
+            }
             _ => return Err("a branch of no Parallel and no Map".to_owned()),
-        }
+        };
         let path = Path {
             parent: Some((parent, index)),
-            previous: outer.previous,
+            previous,
             position: None,
             output: None,
             variables: outer.variables.clone(),
@@ -210,7 +219,11 @@ impl Execution {
         }
         let index = usize::try_from(index).map_err(|error| error.to_string())?;
         let slot = match outer.position.as_mut().map(|position| &mut position.stage) {
-            Some(Stage::Parallel { outputs } | Stage::Map { outputs, .. }) => outputs.get_mut(index),
+            Some(Stage::Parallel { outputs }) => outputs.get_mut(index),
+            Some(Stage::Map { outputs, last, .. }) => {
+                *last = path.previous;
+                outputs.get_mut(index)
+            }
             _ => None,
         };
         *slot.ok_or("the end of a branch that was not begun")? = path.output;

@@ -119,9 +119,7 @@ fn output(
     otherwise: &Json,
 ) -> Result<Json, Failure> {
     match template {
-        Some(template) => {
-            driver.evaluate(path, state, view, "Output", |scope| template.evaluate(scope)).map(Json::new)
-        }
+        Some(template) => driver.evaluate(path, state, view, "Output", |scope| template.evaluate(scope)).map(Json::new),
         None => Ok(otherwise.clone()),
     }
 }
@@ -157,8 +155,7 @@ fn select(
         Selector::Null => Ok(Json::new(Value::Object(Map::new()))),
         Selector::Path(selected) => {
             let view = View { root: from.value(), ..View::of(from.value()) };
-            let found = driver.query(path, state, view, |scope| selected.evaluate(scope));
-            found.map(Json::new).map_err(Failure::of_selector)
+            driver.evaluate(path, state, view, "", |scope| selected.evaluate(scope)).map(Json::new)
         }
     }
 }
@@ -174,9 +171,7 @@ pub(crate) fn dynamic(
 ) -> Result<Value, Failure> {
     match dynamic {
         Dynamic::Value(value) => Ok(value.clone()),
-        Dynamic::Path(found) => {
-            driver.query(path, state, view, |scope| found.evaluate(scope)).map_err(Failure::of_selector)
-        }
+        Dynamic::Path(found) => driver.evaluate(path, state, view, field, |scope| found.evaluate(scope)),
         Dynamic::Intrinsic(call) => {
             let field = format!("{field}Path");
             driver.evaluate(path, state, view, &field, |scope| call.evaluate(scope))

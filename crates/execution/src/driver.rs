@@ -363,7 +363,8 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
 
     /// A path's state failed: it is tried again, caught, or the path fails.
     pub(crate) fn fail(&mut self, path: PathId, failure: Failure) {
-        let (Some(entered_id), Some(state)) = (self.position(path).map(|position| position.entered_id), self.state(path))
+        let (Some(entered_id), Some(state)) =
+            (self.position(path).map(|position| position.entered_id), self.state(path))
         else {
             return;
         };
@@ -393,12 +394,14 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
     }
 
     fn evaluation_failed(&mut self, path: PathId, state: &State, failure: &Failure, location: String) {
-        let Some((previous, position)) = self.path(path).and_then(|path| Some((path.previous, path.position.as_ref()?)))
+        let Some((previous, position)) =
+            self.path(path).and_then(|path| Some((path.previous, path.position.as_ref()?)))
         else {
             return;
         };
-        // AWS lets it point over the entry, where nothing has happened since.
-        let previous = if previous == position.entered_id { position.entered_previous } else { previous };
+        // AWS lets it point over the entry, where nothing has happened since; but not over that of a Wait.
+        let is_wait = matches!(state.kind, Kind::Wait(_));
+        let previous = if previous == position.entered_id && !is_wait { position.entered_previous } else { previous };
         let details = EvaluationFailed {
             error: failure.error.clone().unwrap_or_default(),
             cause: failure.cause.clone(),

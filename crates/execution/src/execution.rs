@@ -89,7 +89,8 @@ impl Execution {
     /// What was asked for and is unanswered: performed again after a crash. In the order in which it was asked for.
     pub fn outstanding(&self) -> impl Iterator<Item = Command> {
         let arn = self.start.as_ref().map_or("", |start| &start.execution_arn);
-        let mut commands: Vec<(u64, Command)> = self.timeout().map(|(timer, at)| (0, Command::StartTimer { timer, at })).into_iter().collect();
+        let mut commands: Vec<(u64, Command)> =
+            self.timeout().map(|(timer, at)| (0, Command::StartTimer { timer, at })).into_iter().collect();
         commands.extend(self.paths.values().flat_map(|path| path.outstanding(arn)));
         commands.sort_by_key(|(event_id, _)| *event_id);
         commands.into_iter().map(|(_, command)| command)

@@ -71,49 +71,20 @@ impl Failure {
 
     /// A payload beyond the limit. `what` is the service, the ARN or the state.
     pub(crate) fn data_limit(what: &str) -> Failure {
-        let cause =
-            format!("The state/task '{what}' returned a result with a size exceeding the maximum number of bytes service limit.");
+        let cause = format!(
+            "The state/task '{what}' returned a result with a size exceeding the maximum number of bytes service limit."
+        );
         Failure::given(Some(DATA_LIMIT_EXCEEDED.to_owned()), Some(cause))
     }
 
     /// An expression that failed, in this field of a state.
     pub(crate) fn of_query(error: query::Error, field: &str) -> Failure {
-        let field = match (field, error.location.as_str()) {
-            (field, "") => field.to_owned(),
-            ("", location) => location.to_owned(),
-            (field, location) => format!("{field}/{location}"),
-        };
+        let cause = error.sentence(field);
         match error.kind {
-            ErrorKind::Jsonata => {
-                let cause = format!(
-                    "The JSONata expression '{}' specified for the field '{field}' {}",
-                    error.expression, error.message
-                );
-                Failure::jsonata(&field, cause)
-            }
-            ErrorKind::Path => {
-                let key = field.rsplit('/').next().unwrap_or(&field);
-                Failure::runtime(format!(
-                    "The JSONPath '{}' specified for the field '{key}' {}",
-                    error.expression, error.message
-                ))
-            }
-            ErrorKind::Intrinsic => {
-                let key = field.rsplit('/').next().unwrap_or(&field);
-                Failure::of_state(
-                    INTRINSIC_FAILURE,
-                    format!("The function '{}' specified for the field '{key}' {}", error.expression, error.message),
-                )
-            }
-            ErrorKind::ResultPath => Failure::of_state(RESULT_PATH_MATCH_FAILURE, error.message),
-        }
-    }
-
-    /// A path that selects input or output and finds nothing.
-    pub(crate) fn of_selector(error: query::Error) -> Failure {
-        match error.kind {
-            ErrorKind::Path => Failure::runtime(format!("Invalid path '{}' : {}", error.expression, error.message)),
-            _ => Failure::of_query(error, ""),
+            ErrorKind::Jsonata => Failure::jsonata(&error.place(field), cause),
+            ErrorKind::Path => Failure::runtime(cause),
+            ErrorKind::Intrinsic => Failure::of_state(INTRINSIC_FAILURE, cause),
+            ErrorKind::ResultPath => Failure::of_state(RESULT_PATH_MATCH_FAILURE, cause),
         }
     }
 

@@ -26,6 +26,9 @@ mod retry;
 mod state;
 mod time;
 
+#[cfg(test)]
+mod tests;
+
 pub use command::{Command, ScheduledTask, Timer, TimerPurpose};
 pub use execution::{Ended, Execution, Status};
 pub use history::{EventDetails, EventType, HistoryEvent};

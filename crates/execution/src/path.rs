@@ -86,6 +86,8 @@ pub(crate) enum Stage {
         max_concurrency: u64,
         /// One for each iteration that has begun.
         outputs: Vec<Option<Json>>,
+        /// What the iteration that begins next points to: the last event within the one before it.
+        last: u64,
     },
 }
 
@@ -161,7 +163,8 @@ impl Path {
             let scheduled = task.scheduled(&position.name, execution_arn);
             commands.push((task.event_id, Command::ScheduleTask(Box::new(scheduled))));
         }
-        commands.extend(self.timers().into_iter().map(|(timer, at)| (timer.event_id, Command::StartTimer { timer, at })));
+        commands
+            .extend(self.timers().into_iter().map(|(timer, at)| (timer.event_id, Command::StartTimer { timer, at })));
         commands
     }
 }

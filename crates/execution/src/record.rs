@@ -78,7 +78,11 @@ pub struct Start {
     pub state_machine_arn: String,
     pub state_machine_name: String,
     /// When its `TimeoutSeconds` are over.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "jiff::fmt::serde::timestamp::millisecond::optional")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "jiff::fmt::serde::timestamp::millisecond::optional"
+    )]
     pub timeout_at: Option<Timestamp>,
 }
 
@@ -102,10 +106,18 @@ pub struct TaskFact {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<TaskToken>,
     /// When its heartbeat is missed, if none comes.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "jiff::fmt::serde::timestamp::millisecond::optional")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "jiff::fmt::serde::timestamp::millisecond::optional"
+    )]
     pub heartbeat_at: Option<Timestamp>,
     /// When it times out.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "jiff::fmt::serde::timestamp::millisecond::optional")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "jiff::fmt::serde::timestamp::millisecond::optional"
+    )]
     pub timeout_at: Option<Timestamp>,
 }
 

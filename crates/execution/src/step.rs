@@ -3,8 +3,8 @@
 use asl::StateMachine;
 
 use crate::{
-    Command, EventDetails, EventType, Execution, ExecutionStart, Fact, IllegalInput, Input, Json, Moment, Record, Status,
-    Timer, TimerPurpose,
+    Command, EventDetails, EventType, Execution, ExecutionStart, Fact, IllegalInput, Input, Json, Moment, Record,
+    Status, Timer, TimerPurpose,
     driver::Driver,
     history::{DataDetails, ErrorDetails, ExecutionStarted},
     limits::Limits,
@@ -84,11 +84,8 @@ fn start_execution(driver: &mut Driver<'_, '_>, start: ExecutionStart) -> Result
         state_machine_name: start.state_machine_name,
         timeout_at,
     })));
-    let details = ExecutionStarted {
-        input: input.clone(),
-        input_details: DataDetails::default(),
-        role_arn: start.role_arn,
-    };
+    let details =
+        ExecutionStarted { input: input.clone(), input_details: DataDetails::default(), role_arn: start.role_arn };
     driver.event(ROOT, EventType::ExecutionStarted, EventDetails::ExecutionStarted(details));
     if let Some((timer, at)) = driver.execution.timeout() {
         driver.command(Command::StartTimer { timer, at });

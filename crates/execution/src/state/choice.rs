@@ -66,8 +66,9 @@ impl Test<'_, '_, '_> {
             Condition::Constant(holds) => Ok(*holds),
             Condition::Expression(expression) => {
                 let field = format!("Choices[{}]/Condition", self.rule);
-                let found =
-                    self.driver.evaluate(self.path, self.state, self.view, &field, |scope| expression.evaluate(scope))?;
+                let found = self
+                    .driver
+                    .evaluate(self.path, self.state, self.view, &field, |scope| expression.evaluate(scope))?;
                 found.as_bool().ok_or_else(|| Failure::unexpected_type(expression.as_str(), &field, "boolean", &found))
             }
             Condition::And(all) => {
@@ -88,10 +89,8 @@ impl Test<'_, '_, '_> {
             }
             Condition::Not(condition) => self.holds(condition).map(|holds| !holds),
             Condition::Compare { variable, comparator: Comparator::IsPresent, operand } => {
-                let found = self
-                    .driver
-                    .query(self.path, self.state, self.view, |scope| Ok(variable.exists(scope)))
-                    .map_err(Failure::of_selector)?;
+                let exists = |scope: &query::Scope<'_>| Ok(variable.exists(scope));
+                let found = self.driver.evaluate(self.path, self.state, self.view, "Variable", exists)?;
                 Ok(matches!(operand, Operand::Boolean(wanted) if *wanted == found))
             }
             Condition::Compare { variable, comparator, operand } => {
@@ -259,7 +258,11 @@ mod tests {
     #[test]
     fn other_types_never_compare() {
         let check = |value: Value, comparator, operand: Operand, expected: bool| {
-            assert_eq!(compare(comparator, &value, &Other::Operand(&operand)), expected, "{comparator:?} {value} {operand:?}");
+            assert_eq!(
+                compare(comparator, &value, &Other::Operand(&operand)),
+                expected,
+                "{comparator:?} {value} {operand:?}"
+            );
         };
         check(json!("1"), Comparator::NumericEquals, Operand::Number(1.0), false);
         check(json!(1), Comparator::NumericEquals, Operand::Number(1.0), true);

@@ -35,7 +35,14 @@ fn text(
     let value = match dynamic {
         // A path here fails with the words of a template, not with those of InputPath.
         Dynamic::Path(found) => {
-            driver.evaluate(path, state, view, &format!("{name}Path"), |scope| found.evaluate(scope))?
+            let value = driver.query(path, state, view, |scope| found.evaluate(scope));
+            value.map_err(|_| {
+                Failure::runtime(format!(
+                    "The JSONPath '{}' specified for the field '{name}Path' could not be found in the input '{}'",
+                    found.as_str(),
+                    view.input
+                ))
+            })?
         }
         dynamic => data_flow::dynamic(driver, path, state, view, dynamic, name)?,
     };
@@ -48,6 +55,8 @@ fn text(
             "The {name}Path field must refer to a string, but was '{}' for value: {value}",
             type_name(&value)
         ))),
-        (value, Dynamic::Value(_)) => Err(Failure::runtime(format!("The field '{name}' must be a string but was: {value}"))),
+        (value, Dynamic::Value(_)) => {
+            Err(Failure::runtime(format!("The field '{name}' must be a string but was: {value}")))
+        }
     }
 }

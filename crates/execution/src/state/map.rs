@@ -46,7 +46,7 @@ pub(crate) fn go_on<'machine>(
     state: &'machine State,
     map: &'machine Map,
 ) -> Result<Outcome<'machine>, Failure> {
-    let Some(Stage::Map { items: Some(items), max_concurrency, outputs }) =
+    let Some(Stage::Map { items: Some(items), max_concurrency, outputs, .. }) =
         driver.position(path).map(|position| &position.stage)
     else {
         return Ok(Outcome::Wait);
@@ -103,13 +103,15 @@ fn items(
         return match (items, expression(template.source())) {
             (items @ Value::Array(_), _) => Ok(Json::new(items)),
             (other, Some(expression)) => Err(Failure::unexpected_type(expression, "Items", "array", &other)),
-            (other, None) => Err(Failure::jsonata("Items", format!("Map state input must be an array but was: {other}"))),
+            (other, None) => {
+                Err(Failure::jsonata("Items", format!("Map state input must be an array but was: {other}")))
+            }
         };
     }
     let (items, items_path) = match &map.items_path {
         Some(items_path) => {
-            let items = driver.query(path, state, view, |scope| items_path.evaluate(scope));
-            (Json::new(items.map_err(Failure::of_selector)?), items_path.as_str())
+            let items = driver.evaluate(path, state, view, "ItemsPath", |scope| items_path.evaluate(scope))?;
+            (Json::new(items), items_path.as_str())
         }
         None => (effective.clone(), "$"),
     };
@@ -145,8 +147,9 @@ fn max_concurrency(
     };
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     match (number, dynamic) {
-        (Some(number), _) => u64::try_from(number)
-            .map_err(|_| Failure::of_field(state.query_language, FIELD, format!("{FIELD} cannot be negative: {number}"))),
+        (Some(number), _) => u64::try_from(number).map_err(|_| {
+            Failure::of_field(state.query_language, FIELD, format!("{FIELD} cannot be negative: {number}"))
+        }),
         (None, Dynamic::Expression(expression)) => {
             Err(Failure::unexpected_type(expression.as_str(), FIELD, "integer", &value))
         }

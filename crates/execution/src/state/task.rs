@@ -218,8 +218,7 @@ fn end_badly(driver: &mut Driver<'_, '_>, path: PathId, failure: Failure) {
 
 /// Its time is over, or a heartbeat was missed: AWS calls both `States.Timeout`.
 pub(crate) fn timed_out(driver: &mut Driver<'_, '_>, path: PathId, timer: Timer) {
-    let (Some(integration), Some(task)) =
-        (integration(driver, path), driver.path(path).and_then(|path| path.task()))
+    let (Some(integration), Some(task)) = (integration(driver, path), driver.path(path).and_then(|path| path.task()))
     else {
         return;
     };

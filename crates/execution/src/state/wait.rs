@@ -30,7 +30,11 @@ pub(crate) fn perform<'machine>(
             let value = evaluate(driver, path, state, view, dynamic, "Seconds")?;
             let seconds = seconds(state.query_language, dynamic, &value)?;
             if seconds > Limits::AWS.wait_seconds {
-                return Err(Failure::of_field(state.query_language, "Seconds", "Wait state delay is too long.".to_owned()));
+                return Err(Failure::of_field(
+                    state.query_language,
+                    "Seconds",
+                    "Wait state delay is too long.".to_owned(),
+                ));
             }
             time::later_by_seconds(driver.now(), seconds)
         }
@@ -39,7 +43,11 @@ pub(crate) fn perform<'machine>(
             let until = timestamp(state.query_language, dynamic, &value)?;
             let limit = time::later_by_seconds(driver.now(), Limits::AWS.wait_seconds);
             if until > limit {
-                return Err(Failure::of_field(state.query_language, "Timestamp", "Wait state delay is too long.".to_owned()));
+                return Err(Failure::of_field(
+                    state.query_language,
+                    "Timestamp",
+                    "Wait state delay is too long.".to_owned(),
+                ));
             }
             time::to_milliseconds(until)
         }

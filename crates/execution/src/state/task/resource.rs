@@ -38,13 +38,19 @@ impl Integration {
     pub(super) fn of(resource: &str) -> Integration {
         let mut parts = resource.splitn(6, ':').skip(2);
         let (service, rest) = (parts.next().unwrap_or_default(), parts.nth(2).unwrap_or(resource));
-        match (service, rest.rsplit_once(':')) {
+        // `aws-sdk:s3:getObject` ends its type at the second colon, `states:startExecution.sync:2` at the first.
+        let end_of_type = match rest.strip_prefix("aws-sdk:").and_then(|rest| rest.find(':')) {
+            Some(colon) => Some("aws-sdk:".len() + colon),
+            None => rest.find(':'),
+        };
+        let (resource_type, action) = match end_of_type.and_then(|colon| rest.split_at_checked(colon)) {
+            Some((resource_type, action)) => (resource_type, action.trim_start_matches(':')),
+            None => (service, rest),
+        };
+        match (service, resource_type) {
             ("lambda", _) => Integration::Lambda(resource.to_owned()),
-            ("states", Some(("activity", _))) => Integration::Activity(resource.to_owned()),
-            (_, Some((resource_type, action))) => {
-                Integration::Service { resource_type: resource_type.to_owned(), resource: action.to_owned() }
-            }
-            (_, None) => Integration::Service { resource_type: service.to_owned(), resource: rest.to_owned() },
+            ("states", "activity") => Integration::Activity(resource.to_owned()),
+            _ => Integration::Service { resource_type: resource_type.to_owned(), resource: action.to_owned() },
         }
     }
 
@@ -79,10 +85,9 @@ impl Integration {
             task_credentials: scheduling.credentials,
         };
         match self {
-            Integration::Lambda(arn) => (
-                EventType::LambdaFunctionScheduled,
-                EventDetails::LambdaFunctionScheduled(function(arn, scheduling)),
-            ),
+            Integration::Lambda(arn) => {
+                (EventType::LambdaFunctionScheduled, EventDetails::LambdaFunctionScheduled(function(arn, scheduling)))
+            }
             Integration::Activity(arn) => {
                 (EventType::ActivityScheduled, EventDetails::ActivityScheduled(function(arn, scheduling)))
             }
@@ -148,9 +153,7 @@ impl Integration {
 
     pub(super) fn timed_out(&self, error: ErrorDetails) -> (EventType, EventDetails) {
         match self {
-            Integration::Lambda(_) => {
-                (EventType::LambdaFunctionTimedOut, EventDetails::LambdaFunctionTimedOut(error))
-            }
+            Integration::Lambda(_) => (EventType::LambdaFunctionTimedOut, EventDetails::LambdaFunctionTimedOut(error)),
             Integration::Activity(_) => (EventType::ActivityTimedOut, EventDetails::ActivityTimedOut(error)),
             Integration::Service { resource_type, resource } => {
                 (EventType::TaskTimedOut, EventDetails::TaskTimedOut(task_failed(resource_type, resource, error)))
@@ -179,13 +182,15 @@ mod tests {
 
     #[test]
     fn resources_are_told_apart() {
-        let check = |resource: &str, expected: Integration| assert_eq!(Integration::of(resource), expected, "{resource}");
+        let check =
+            |resource: &str, expected: Integration| assert_eq!(Integration::of(resource), expected, "{resource}");
         let service = |resource_type: &str, resource: &str| Integration::Service {
             resource_type: resource_type.to_owned(),
             resource: resource.to_owned(),
         };
         check("arn:aws:states:::lambda:invoke", service("lambda", "invoke"));
         check("arn:aws:states:::aws-sdk:s3:getObject", service("aws-sdk:s3", "getObject"));
+        check("arn:aws:states:::states:startExecution.sync:2", service("states", "startExecution.sync:2"));
         check("arn:aws:states:::sqs:sendMessage.waitForTaskToken", service("sqs", "sendMessage.waitForTaskToken"));
         let function = "arn:aws:lambda:us-east-1:000000000000:function:audit:1";
         check(function, Integration::Lambda(function.to_owned()));
