@@ -169,3 +169,64 @@ pub fn decide(subject: &Subject<'_>, settings: &Settings, facts: &Facts, now: Ti
         Mode::Fix => verdict(Decision::Fix, "the mode is `fix`".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(mode: Mode, own: bool, risk: Risk, fixes: u64, answer: Option<(bool, Option<&str>)>, expected: Decision) {
+        let settings = Settings { mode, mode_is_its_own: own, fixes_per_hour: 3, ..Settings::of_risk(risk) };
+        let subject = Subject { guardrail: "g", resource: "r", account: "a", answer };
+        let facts = Facts { exceptions: Vec::new(), fixes_in_the_last_hour: fixes };
+        let verdict = decide(&subject, &settings, &facts, Timestamp::UNIX_EPOCH);
+        assert_eq!(
+            verdict.decision, expected,
+            "{mode:?} own {own} {risk:?} {fixes} fixes, {answer:?}: {}",
+            verdict.why
+        );
+        assert!(!verdict.why.is_empty());
+    }
+
+    #[test]
+    fn modes_risks_answers_and_limits() {
+        use Decision::*;
+        use Risk::*;
+        for risk in [Safe, Disruptive] {
+            for own in [false, true] {
+                check(Mode::Alert, own, risk, 0, None, Tell);
+                check(Mode::Approve, own, risk, 0, None, Ask);
+                check(Mode::Approve, own, risk, 0, Some((true, Some("ann"))), Fix);
+                check(Mode::Approve, own, risk, 0, Some((false, Some("ann"))), Tell);
+                check(Mode::Approve, own, risk, 0, Some((false, None)), Tell);
+            }
+        }
+        check(Mode::Fix, false, Safe, 2, None, Fix);
+        check(Mode::Fix, false, Safe, 3, None, Tell);
+        check(Mode::Fix, false, Disruptive, 0, None, Ask);
+        check(Mode::Fix, true, Disruptive, 0, None, Fix);
+        check(Mode::Fix, true, Disruptive, 3, None, Tell);
+    }
+
+    #[test]
+    fn exceptions_cover_what_they_say() {
+        let subject = Subject { guardrail: "g", resource: "r", account: "a", answer: None };
+        let exception = |guardrail: Option<&str>, resource: Option<&str>, account: Option<&str>| Exception {
+            guardrail: guardrail.map(str::to_owned),
+            resource: resource.map(str::to_owned),
+            account: account.map(str::to_owned),
+            reason: "a web site".to_owned(),
+            author: "ann".to_owned(),
+            until: Timestamp::from_second(10).unwrap(),
+        };
+        for (exception, second, covers) in [
+            (exception(None, None, None), 9, true),
+            (exception(None, None, None), 10, false),
+            (exception(Some("g"), Some("r"), Some("a")), 9, true),
+            (exception(Some("g"), Some("R"), Some("a")), 9, false),
+            (exception(Some("x"), None, None), 9, false),
+            (exception(None, None, Some("x")), 9, false),
+        ] {
+            assert_eq!(exception.covers(&subject, Timestamp::from_second(second).unwrap()), covers, "{exception:?}");
+        }
+    }
+}

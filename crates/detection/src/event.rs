@@ -31,7 +31,9 @@ pub struct Event {
 
 impl Event {
     /// Reads an envelope as EventBridge writes it; `resources` and `detail` may be missing. The error names the field at fault.
-    pub fn from_envelope(envelope: &Value) -> Result<Event, String> {
+    pub fn from_envelope(mut envelope: Value) -> Result<Event, String> {
+        let detail = envelope.get_mut("detail").map_or_else(|| json!({}), Value::take);
+        let envelope = &envelope;
         Ok(Event {
             id: text(envelope, "id")?,
             source: text(envelope, "source")?,
@@ -40,7 +42,7 @@ impl Event {
             region: text(envelope, "region")?,
             time: time(envelope, "time")?,
             resources: resources(envelope)?,
-            detail: envelope.get("detail").cloned().unwrap_or_else(|| json!({})),
+            detail,
         })
     }
 
@@ -125,7 +127,7 @@ mod tests {
 
     #[test]
     fn an_envelope_comes_back_as_it_was() {
-        let event = Event::from_envelope(&envelope()).unwrap();
+        let event = Event::from_envelope(envelope()).unwrap();
         assert_eq!(event.envelope(), envelope());
         assert_eq!(event.identity(), "e");
         assert_eq!(serde_json::from_value::<Event>(serde_json::to_value(&event).unwrap()).unwrap(), event);
@@ -136,7 +138,7 @@ mod tests {
         let check = |change: fn(&mut Value), expected: &str| {
             let mut envelope = envelope();
             change(&mut envelope);
-            assert_eq!(Event::from_envelope(&envelope).unwrap_err(), expected);
+            assert_eq!(Event::from_envelope(envelope).unwrap_err(), expected);
         };
         check(|envelope| drop(envelope.as_object_mut().unwrap().remove("id")), "`id` is missing");
         check(|envelope| envelope["account"] = json!(12), "`account` must be a text");
@@ -153,7 +155,7 @@ mod tests {
     fn a_time_without_an_offset_is_utc() {
         let mut envelope = envelope();
         envelope["time"] = json!("2015-11-11 21:29:54.000000000");
-        assert_eq!(Event::from_envelope(&envelope).unwrap().time.to_string(), "2015-11-11T21:29:54Z");
+        assert_eq!(Event::from_envelope(envelope).unwrap().time.to_string(), "2015-11-11T21:29:54Z");
     }
 
     #[test]

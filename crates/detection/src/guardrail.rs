@@ -1,15 +1,24 @@
 //! A guardrail: one misconfiguration, how it is noticed, inspected, fixed and undone; and its compiler.
 
-use asl::{Diagnostic, Document};
+mod compile;
+mod parse;
+mod sightings;
+pub mod test;
+#[cfg(test)]
+mod tests;
+
 use query::jsonata::Expression;
 use serde_json::{Map, Value};
 
-use crate::{Event, EventPattern, Severity, Sighting, decide::Risk};
+use crate::{EventPattern, Severity, decide::Risk};
+
+pub use compile::{CompileOptions, RESERVED_VARIABLES, STATE_NAME_LIMIT};
+pub use test::Test;
 
 /// A guardrail file, parsed.
 #[derive(Clone, Debug)]
 pub struct Guardrail {
-    /// `id`.
+    /// `id`: lower-case letters, digits and `-`, at most 60 characters.
     pub id: String,
     /// `title`.
     pub title: String,
@@ -23,7 +32,7 @@ pub struct Guardrail {
     pub parameters: Vec<Parameter>,
     /// `resource.type`: CloudFormation's.
     pub resource_type: String,
-    /// `resource.id`: sees `$event`; a string, or an array of them.
+    /// `resource.id`, made an array: sees `$event`; what it names is one finding each.
     pub resource_id: Expression,
     /// `event`.
     pub pattern: EventPattern,
@@ -35,7 +44,7 @@ pub struct Guardrail {
     pub fix: Value,
     /// `undo`, as written.
     pub undo: Value,
-    /// `tests`, as written.
+    /// `tests`.
     pub tests: Vec<Test>,
 }
 
@@ -50,45 +59,10 @@ pub struct Parameter {
     pub description: String,
 }
 
-/// A test of a guardrail.
-#[derive(Clone, Debug)]
-pub struct Test {
-    /// `name`.
-    pub name: String,
-    /// `arrange`: AWS calls that make the misconfiguration, `{service, action, parameters, as?}` each.
-    pub arrange: Vec<Value>,
-    /// `event`: the event as AWS sends it.
-    pub event: Value,
-    /// The whole test, for what else it says.
-    pub source: Value,
-}
-
-/// What the compiler has to know beside the guardrail.
-#[derive(Clone, Debug, Default)]
-pub struct CompileOptions {
-    /// The guardrail's parameters as they are set, [`Settings::parameters`](crate::Settings): a literal of the machine. Those that
-    /// are not in it have their defaults.
-    pub parameters: Map<String, Value>,
-    /// The role that fragments' tasks assume, per account: compiled in only where accounts are reached by role.
-    pub role_arn_expression: Option<String>,
-}
-
 impl Guardrail {
-    /// Reads a guardrail file; tells every problem of it at once.
-    pub fn parse(
-        _document: &Document,
-        _resources: &dyn asl::parse::Resources,
-    ) -> Result<(Guardrail, Vec<Diagnostic>), Vec<Diagnostic>> {
-        todo!()
-    }
-
-    /// The resources that an event names, as sightings.
-    pub fn sightings(&self, _event: &Event) -> Result<Vec<Sighting>, query::Error> {
-        todo!()
-    }
-
-    /// The state machine: its definition in ASL, `FunctionName: ${function.NAME}` still to be filled in.
-    pub fn compile(&self, _options: &CompileOptions) -> Value {
-        todo!()
+    /// The guardrail's parameters: those that are set, the defaults of the others.
+    pub fn parameters_with(&self, set: &Map<String, Value>) -> Map<String, Value> {
+        let value = |parameter: &Parameter| set.get(&parameter.name).unwrap_or(&parameter.default).clone();
+        self.parameters.iter().map(|parameter| (parameter.name.clone(), value(parameter))).collect()
     }
 }

@@ -12,6 +12,8 @@ use crate::Event;
 
 /// How many wrappers (SNS in SQS in …) may be around an event.
 const WRAPPERS_MAX: usize = 8;
+/// How many records of one body are refused one by one; those after are only counted.
+const REFUSED_MAX: usize = 1_000;
 
 /// A body that is no event. It is kept with this reason, never dropped.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -28,60 +30,85 @@ pub type Read = Vec<Result<Event, Unreadable>>;
 /// of these, several of these one after the other (JSON Lines), or an SNS notification or a Lambda batch around them, told apart by
 /// their content. A byte-order mark is skipped. At least one result comes of every body; how long it may be is the caller's to say.
 pub fn read(body: &[u8]) -> Read {
-    let mut read = Read::new();
-    read_text(body, 0, &mut read);
-    read
+    let mut reader = Reader::default();
+    reader.text(body, 0);
+    reader.finish()
 }
 
-fn read_text(body: &[u8], wrappers: usize, read: &mut Read) {
-    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
-    if let Some(reason) = no_text(body) {
-        return read.push(unreadable(reason));
+#[derive(Default)]
+struct Reader {
+    read: Read,
+    refused: usize,
+}
+
+impl Reader {
+    fn text(&mut self, body: &[u8], wrappers: usize) {
+        let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
+        if let Some(reason) = no_text(body) {
+            return self.refuse(reason);
+        }
+        for value in Deserializer::from_slice(body).into_iter::<Value>() {
+            match value {
+                Ok(value) => self.value(value, wrappers),
+                Err(error) => self.refuse(no_json(&error)),
+            }
+        }
     }
-    for value in Deserializer::from_slice(body).into_iter::<Value>() {
+
+    fn value(&mut self, value: Value, wrappers: usize) {
+        if wrappers > WRAPPERS_MAX {
+            return self.refuse(format!("more than {WRAPPERS_MAX} arrays or wrappers are around each other"));
+        }
         match value {
-            Ok(value) => read_value(value, wrappers, read),
-            Err(error) => read.push(unreadable(no_json(&error))),
+            Value::Array(records) if records.is_empty() => self.refuse("the array is empty: it holds no event"),
+            Value::Array(records) => records.into_iter().for_each(|record| self.value(record, wrappers + 1)),
+            Value::Object(_) => self.object(value, wrappers),
+            _ => self.refuse(format!("`{}` is no event: expected a JSON object", unknown::shown(&value))),
         }
     }
-}
 
-fn read_value(value: Value, wrappers: usize, read: &mut Read) {
-    if wrappers > WRAPPERS_MAX {
-        return read.push(unreadable(format!("more than {WRAPPERS_MAX} arrays or wrappers are around each other")));
-    }
-    match value {
-        Value::Array(records) if records.is_empty() => read.push(unreadable("the array is empty: it holds no event")),
-        Value::Array(records) => records.into_iter().for_each(|record| read_value(record, wrappers + 1, read)),
-        Value::Object(_) => read_object(value, wrappers, read),
-        _ => read.push(unreadable(format!("`{}` is no event: expected a JSON object", unknown::shown(&value)))),
-    }
-}
-
-fn read_object(mut object: Value, wrappers: usize, read: &mut Read) {
-    if object.get("detail-type").is_some() || object.get("detail").is_some() && object.get("source").is_some() {
-        let event = Event::from_envelope(&object);
-        read.push(
-            event.map_err(|fault| Unreadable { reason: format!("this EventBridge event can't be read: {fault}") }),
-        );
-    } else if let Some(wrapped) = wrapper::unwrap(&object) {
-        match wrapped {
-            Ok(body) => read_text(body.as_bytes(), wrappers + 1, read),
-            Err(reason) => read.push(unreadable(reason)),
+    fn object(&mut self, mut object: Value, wrappers: usize) {
+        let has = |field: &str| object.get(field).is_some();
+        if has("detail-type") || has("detail") && has("source") {
+            let event = Event::from_envelope(object);
+            self.keep(event.map_err(|fault| format!("this EventBridge event can't be read: {fault}")));
+        } else if let Some(wrapped) = wrapper::unwrap(&object) {
+            match wrapped {
+                Ok(body) => self.text(body.as_bytes(), wrappers + 1),
+                Err(reason) => self.refuse(reason),
+            }
+        } else if let Some(reason) = s3::refuse(&object) {
+            self.refuse(reason);
+        } else if let Some(Value::Array(records)) = object.get_mut("Records").map(Value::take) {
+            self.value(Value::Array(records), wrappers + 1);
+        } else if cloudtrail::is_record(&object) {
+            self.keep(cloudtrail::event(object));
+        } else {
+            self.refuse(unknown::reason(&object));
         }
-    } else if let Some(reason) = s3::refuse(&object) {
-        read.push(unreadable(reason));
-    } else if let Some(Value::Array(records)) = object.get_mut("Records").map(Value::take) {
-        read_value(Value::Array(records), wrappers + 1, read);
-    } else if cloudtrail::is_record(&object) {
-        read.push(cloudtrail::event(object).map_err(|reason| Unreadable { reason }));
-    } else {
-        read.push(unreadable(unknown::reason(&object)));
     }
-}
 
-fn unreadable(reason: impl Into<String>) -> Result<Event, Unreadable> {
-    Err(Unreadable { reason: reason.into() })
+    fn keep(&mut self, event: Result<Event, String>) {
+        match event {
+            Ok(event) => self.read.push(Ok(event)),
+            Err(reason) => self.refuse(reason),
+        }
+    }
+
+    fn refuse(&mut self, reason: impl Into<String>) {
+        self.refused += 1;
+        if self.refused <= REFUSED_MAX {
+            self.read.push(Err(Unreadable { reason: reason.into() }));
+        }
+    }
+
+    fn finish(mut self) -> Read {
+        if let Some(more) = self.refused.checked_sub(REFUSED_MAX).filter(|more| *more > 0) {
+            let reason = format!("{more} more records of this body can't be read: send it in parts to see why");
+            self.read.push(Err(Unreadable { reason }));
+        }
+        self.read
+    }
 }
 
 /// Why a body can't be JSON at all, where its first bytes tell.

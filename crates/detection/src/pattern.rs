@@ -24,6 +24,10 @@ pub(crate) use assignment::{Membership, Requirement, assignable};
 pub(crate) use branch::Branch;
 pub(crate) use operator::{Operator, any_matches};
 
+/// The longest pattern that EventBridge takes, in characters. Source:
+/// <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_TestEventPattern.html>
+pub const LENGTH_MAX: usize = 4_096;
+
 /// The most combinations that the `$or`s of a pattern may make. Source:
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html>
 pub const COMBINATIONS_MAX: usize = 1_000;
@@ -72,6 +76,12 @@ impl EventPattern {
             pointer: fault.pointer,
             location: fault.at.map(|offset| document::location(text, offset)),
         };
+        let length = text.chars().count();
+        if length > LENGTH_MAX {
+            return Err(invalid(document::Fault::nowhere(format!(
+                "The pattern has {length} characters, and at most {LENGTH_MAX} are allowed"
+            ))));
+        }
         let root = document::scan(text).map_err(invalid)?;
         let branches = branch::branches(&root).map_err(invalid)?;
         let source = serde_json::from_str(text).map_err(|error| InvalidPattern {

@@ -82,11 +82,7 @@ enum Refusal {
 impl Call {
     /// Parses `States.Name(arguments)`.
     pub fn parse(text: &str) -> Result<Call, SyntaxError> {
-        let root = parser::parse(text).map_err(|(message, offset)| SyntaxError {
-            message,
-            offset: Some(offset),
-            pointer: String::new(),
-        })?;
+        let root = parser::parse(text).map_err(|(message, offset)| SyntaxError::new(message, Some(offset)))?;
         Ok(Call { text: text.to_owned(), root: Arc::new(root) })
     }
 

@@ -139,8 +139,7 @@ pub fn not_found(input: &Value) -> String {
 /// What the path starts from, and how many bytes say so.
 fn origin(text: &str) -> Result<(Origin, usize), SyntaxError> {
     let Some(rest) = text.strip_prefix('$') else {
-        let message = "Path must start with '$'".to_owned();
-        return Err(SyntaxError { message, offset: Some(0), pointer: String::new() });
+        return Err(SyntaxError::new("Path must start with '$'", Some(0)));
     };
     if rest.starts_with('$') {
         return Ok((Origin::Context, 2));

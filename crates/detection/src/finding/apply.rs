@@ -87,7 +87,7 @@ impl Finding {
     }
 
     /// The same, once it was decided to fix it.
-    fn to_be_fixed(&mut self, call: &Call<'_>) -> Result<&mut Occurrence, IllegalFindingInput> {
+    fn decided_to_fix(&mut self, call: &Call<'_>) -> Result<&mut Occurrence, IllegalFindingInput> {
         let occurrence = self.found(call)?;
         match occurrence.decision {
             Some(Decision::Fix) => Ok(occurrence),

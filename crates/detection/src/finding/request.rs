@@ -55,7 +55,7 @@
 //! Answer: `{Results: [{Channel, Ok, Error?}]}`, an empty list where no channel is configured. It fails only if every configured channel failed.
 //!
 //! # `ask`
-//! Payload: `{TaskToken, DeadlineSeconds, Why, Reason, Owner}`. It applies `asked` (payload `{TaskToken, DeadlineSeconds}`), and sends the question unless the answer says
+//! Payload: `{TaskToken, DeadlineSeconds, Text, Why, Reason, Owner}`. It applies `asked` (payload `{TaskToken, DeadlineSeconds}`), and sends the question unless the answer says
 //! `AlreadyAsked`. Whoever answers calls `SendTaskSuccess` with `{Approved: bool, Person: string, Reason?: string}` and the token of
 //! [`Finding::question`](super::Finding::question). The Task times out after `DeadlineSeconds` with `States.Timeout`.
 //!

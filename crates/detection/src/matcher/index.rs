@@ -8,12 +8,19 @@ use crate::pattern::Operator;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
-    /// Path and exact text → branches.
-    by_text: HashMap<Slot, HashMap<Box<str>, Vec<usize>>>,
-    /// Path that must be there → branches.
-    by_presence: HashMap<Slot, Vec<usize>>,
+    /// By path.
+    slots: Vec<Waiting>,
     /// Branches that absence alone may meet.
     always: Vec<usize>,
+}
+
+/// The branches that wait at a path.
+#[derive(Clone, Debug, Default)]
+struct Waiting {
+    /// For one of these texts.
+    for_text: HashMap<Box<str>, Vec<usize>>,
+    /// For any value.
+    for_any: Vec<usize>,
 }
 
 impl Index {
@@ -26,12 +33,11 @@ impl Index {
                 .filter_map(|condition| texts(condition).map(|texts| (condition.slot, texts)))
                 .min_by_key(|(slot, texts)| usage.of_texts(*slot, texts));
             if let Some((slot, texts)) = by_text {
-                let of_slot = index.by_text.entry(slot).or_default();
                 for text in texts {
-                    of_slot.entry(text.into()).or_default().push(number);
+                    index.waiting(slot, |waiting| waiting.for_text.entry(text.into()).or_default().push(number));
                 }
             } else if let Some(condition) = required().min_by_key(|condition| usage.of_slot(condition.slot)) {
-                index.by_presence.entry(condition.slot).or_default().push(number);
+                index.waiting(condition.slot, |waiting| waiting.for_any.push(number));
             } else {
                 index.always.push(number);
             }
@@ -39,17 +45,25 @@ impl Index {
         index
     }
 
+    fn waiting(&mut self, slot: Slot, add: impl FnOnce(&mut Waiting)) {
+        if self.slots.len() <= slot {
+            self.slots.resize_with(slot + 1, Waiting::default);
+        }
+        if let Some(waiting) = self.slots.get_mut(slot) {
+            add(waiting);
+        }
+    }
+
     /// The branches that may match, each once.
     pub fn candidates(&self, found: &Found<'_>) -> Vec<usize> {
         let mut candidates = self.always.clone();
-        for (slot, of_slot) in &self.by_text {
-            for text in found.values(*slot).iter().filter_map(|found| found.value.as_str()) {
-                candidates.extend(of_slot.get(text).into_iter().flatten());
-            }
-        }
-        for (slot, branches) in &self.by_presence {
-            if !found.values(*slot).is_empty() {
-                candidates.extend(branches);
+        for found in found.all() {
+            let Some(waiting) = self.slots.get(found.slot) else {
+                continue;
+            };
+            candidates.extend(&waiting.for_any);
+            if let Some(text) = found.value.as_str() {
+                candidates.extend(waiting.for_text.get(text).into_iter().flatten());
             }
         }
         candidates.sort_unstable();

@@ -22,24 +22,34 @@ struct Step {
     slot: Option<Slot>,
 }
 
-/// What an event has along the paths.
-#[derive(Debug)]
+/// What an event has along the paths: as many values as it has, however many paths there are.
+#[derive(Debug, Default)]
 pub(super) struct Found<'event> {
-    slots: Vec<Vec<FoundValue<'event>>>,
+    /// In the order of their slots.
+    values: Vec<FoundValue<'event>>,
     has_memberships: bool,
     arrays: usize,
 }
 
 #[derive(Debug)]
 pub(super) struct FoundValue<'event> {
+    pub slot: Slot,
     pub value: &'event Value,
     pub membership: Membership,
 }
 
-impl Found<'_> {
+impl<'event> Found<'event> {
+    /// The scalars at all paths.
+    pub fn all(&self) -> &[FoundValue<'event>] {
+        &self.values
+    }
+
     /// The scalars at a path.
-    pub fn values(&self, slot: Slot) -> &[FoundValue<'_>] {
-        self.slots.get(slot).map_or(&[], Vec::as_slice)
+    pub fn values(&self, slot: Slot) -> &[FoundValue<'event>] {
+        let start = self.values.partition_point(|found| found.slot < slot);
+        let rest = self.values.get(start..).unwrap_or_default();
+        let length = rest.iter().take_while(|found| found.slot == slot).count();
+        rest.get(..length).unwrap_or_default()
     }
 
     /// Whether any of the scalars is within an element of an array.
@@ -78,14 +88,11 @@ impl Paths {
 
     /// An event's values along the paths.
     pub fn find<'event>(&self, event: &'event Value) -> Found<'event> {
-        let mut found = Found {
-            slots: std::iter::repeat_with(Vec::new).take(self.slots).collect(),
-            has_memberships: false,
-            arrays: 0,
-        };
+        let mut found = Found::default();
         if let Some(root) = self.steps.first() {
             self.walk(root, event, &Membership::default(), &mut found);
         }
+        found.values.sort_by_key(|found| found.slot);
         found
     }
 
@@ -110,9 +117,9 @@ impl Paths {
                 }
             }
             scalar => {
-                if let Some(values) = step.slot.and_then(|slot| found.slots.get_mut(slot)) {
+                if let Some(slot) = step.slot {
                     found.has_memberships |= *membership != Membership::default();
-                    values.push(FoundValue { value: scalar, membership: membership.clone() });
+                    found.values.push(FoundValue { slot, value: scalar, membership: membership.clone() });
                 }
             }
         }

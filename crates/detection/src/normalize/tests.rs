@@ -142,3 +142,14 @@ fn depth_is_limited() {
         (0..10).fold(envelope().to_string(), |body, _| json!({"Type": "Notification", "Message": body}).to_string());
     check(&wrapped, &[Err("more than 8 arrays or wrappers")]);
 }
+
+#[test]
+fn a_flood_of_what_cannot_be_read_is_counted() {
+    let results = read(format!("{}{}", "1 ".repeat(1_234), envelope()).as_bytes());
+    assert_eq!(results.len(), 1_002);
+    assert!(results[1_000].is_ok());
+    assert_eq!(
+        results[1_001].as_ref().unwrap_err().reason,
+        "234 more records of this body can't be read: send it in parts to see why"
+    );
+}

@@ -38,6 +38,11 @@ pub fn register(
     if expression.mentions("millis") {
         evaluator.register_fn_override("millis", move |_: &[JValue]| Ok(JValue::from(moment_milliseconds)))?;
     }
+    if expression.mentions("toMillis") {
+        evaluator.register_fn_override("toMillis", move |arguments: &[JValue]| {
+            to_milliseconds(moment_milliseconds, arguments)
+        })?;
+    }
     if ["uuid", "random", "shuffle"].iter().any(|name| expression.mentions(name)) {
         let generator = Rc::new(RefCell::new(random::generator(moment, place, expression.as_str())));
         register_random(evaluator, &generator)?;
@@ -167,6 +172,23 @@ fn now(milliseconds: i64, arguments: &[JValue]) -> Answer {
     let mut values = vec![JValue::from(milliseconds)];
     values.extend_from_slice(arguments);
     call("fromMillis", &values)
+}
+
+/// `$toMillis(text, picture)`. A picture without a date means the day of the moment, not of the machine's clock.
+fn to_milliseconds(moment: i64, arguments: &[JValue]) -> Answer {
+    const DAY: &str = "[Y0001]-[M01]-[D01]";
+    let dates = ["[Y", "[M", "[D", "[d", "[F", "[W", "[w", "[X", "[x"];
+    let times = ["[H", "[h", "[m", "[s", "[f"];
+    match arguments {
+        [JValue::String(text), JValue::String(picture)]
+            if times.iter().any(|time| picture.contains(time)) && !dates.iter().any(|date| picture.contains(date)) =>
+        {
+            let day = call("fromMillis", &[JValue::from(moment), JValue::from(DAY)])?;
+            let text = format!("{} {text}", day.as_str().unwrap_or_default());
+            call("toMillis", &[JValue::from(text), JValue::from(format!("{DAY} {picture}"))])
+        }
+        _ => call("toMillis", arguments),
+    }
 }
 
 /// Calls JSONata's own function `name`, which the evaluator at hand has overridden.

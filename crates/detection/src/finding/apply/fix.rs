@@ -7,7 +7,7 @@ use crate::finding::{Finding, Milestone, Stage};
 
 impl Finding {
     pub(super) fn keep_before(&mut self, call: &Call<'_>, before: &Value) -> Answered {
-        let occurrence = self.to_be_fixed(call)?;
+        let occurrence = self.decided_to_fix(call)?;
         if let Some(kept) = &occurrence.before {
             return Ok(json!({"Before": kept}));
         }
@@ -20,7 +20,7 @@ impl Finding {
     }
 
     pub(super) fn fixing(&mut self, call: &Call<'_>) -> Answered {
-        let occurrence = self.to_be_fixed(call)?;
+        let occurrence = self.decided_to_fix(call)?;
         if occurrence.before.is_none() {
             return Err(call.illegal("what was there before has not been kept; `keep_before` first"));
         }

@@ -1,0 +1,63 @@
+//! Taking a fix back: wait for the response under way, undo, suppress, tell.
+
+use serde_json::json;
+
+use super::{
+    CompileOptions, States,
+    call::{catch, finding},
+    fragment,
+};
+use crate::Guardrail;
+
+/// How often an undo asks whether the response under way is over.
+const WAITS: u64 = 120;
+/// How long it waits in between.
+const WAIT_SECONDS: u64 = 1;
+
+impl Guardrail {
+    pub(super) fn undo(&self, options: &CompileOptions, states: &mut States) {
+        let undoing = finding(
+            "undoing",
+            json!({}),
+            json!({
+                "Assign": {"undoing": "{% $states.result.Payload %}", "before": "{% $states.result.Payload.Before %}"},
+                "Catch": catch("Undoing", "Failed"), "Next": "Under way?",
+            }),
+        );
+        states.insert("Undoing".to_owned(), undoing);
+        let under_way = json!({
+            "Type": "Choice",
+            "Choices": [
+                {
+                    "Condition": format!("{{% $undoing.Wait = true and $round < {WAITS} %}}"),
+                    "Assign": {"round": "{% $round + 1 %}"},
+                    "Next": "Wait for the response",
+                },
+                {
+                    "Condition": "{% $undoing.Wait = true %}",
+                    "Assign": {"error": {
+                        "Error": "ResponseUnderWay",
+                        "Cause": format!("a response was still under way after {} s; undo it again later", WAITS * WAIT_SECONDS),
+                        "At": "Undoing",
+                    }},
+                    "Next": "Failed",
+                },
+            ],
+            "Default": "Undo",
+        });
+        states.insert("Under way?".to_owned(), under_way);
+        let wait = json!({"Type": "Wait", "Seconds": WAIT_SECONDS, "Next": "Undoing"});
+        states.insert("Wait for the response".to_owned(), wait);
+        let undo = json!({"Next": "Undone"});
+        states.insert("Undo".to_owned(), fragment::step("Undo", &self.undo, options, undo));
+        let undone = finding(
+            "undone",
+            json!({"Until": "{% $until %}"}),
+            json!({
+                "Assign": {"until": "{% $states.result.Payload.Until %}", "closing": {"Tell": "undone"}},
+                "Catch": catch("Undone", "Failed"), "Next": "Tell end",
+            }),
+        );
+        states.insert("Undone".to_owned(), undone);
+    }
+}

@@ -1,0 +1,208 @@
+//! Reading a guardrail file, with every problem of it at once.
+
+mod fragment;
+mod reader;
+
+use asl::{Diagnostic, Document, parse::Resources};
+use query::jsonata::Expression;
+use serde::Deserialize;
+use serde_json::Value;
+
+use self::reader::{Reader, expression_of};
+use super::{Guardrail, Parameter, Test};
+use crate::{EventPattern, Severity, decide::Risk};
+
+/// The longest id: the machine's name is made of it, and may have 80 characters.
+const ID_LIMIT: usize = 60;
+/// The longest title.
+const TITLE_LIMIT: usize = 200;
+
+const KEYS: &[&str] = &[
+    "id",
+    "title",
+    "severity",
+    "risk",
+    "controls",
+    "parameters",
+    "resource",
+    "event",
+    "list",
+    "inspect",
+    "fix",
+    "undo",
+    "tests",
+];
+const REQUIRED: &[&str] = &["id", "title", "severity", "risk", "resource", "event", "list", "inspect", "fix", "undo"];
+
+impl Guardrail {
+    /// Reads a guardrail file; tells every problem of it at once, in the order of the text. A guardrail comes with its warnings.
+    pub fn parse(
+        document: &Document,
+        resources: &dyn Resources,
+    ) -> Result<(Guardrail, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let mut reader = Reader::new(document);
+        let guardrail = read(&mut reader, resources);
+        match (guardrail, reader.finish()?) {
+            (Some(guardrail), warnings) => Ok((guardrail, warnings)),
+            (None, warnings) => Err(warnings),
+        }
+    }
+}
+
+/// The guardrail, if all of it could be read; each part is looked at, whatever is wrong with the others.
+fn read(reader: &mut Reader<'_>, resources: &dyn Resources) -> Option<Guardrail> {
+    reader.object("", KEYS, REQUIRED)?;
+    let id = id(reader);
+    let title = reader.text("/title", TITLE_LIMIT);
+    let severity = reader.one_of::<Severity>("/severity", &["INFORMATIONAL", "LOW", "MEDIUM", "HIGH", "CRITICAL"]);
+    let risk = reader.one_of::<Risk>("/risk", &["safe", "disruptive"]);
+    let controls = controls(reader);
+    let parameters = parameters(reader);
+    let resource = resource(reader);
+    let pattern = pattern(reader);
+    let [list, inspect, fix, undo] =
+        ["list", "inspect", "fix", "undo"].map(|name| fragment::read(reader, name, resources));
+    let tests = tests(reader);
+    let (resource_type, resource_id) = resource?;
+    Some(Guardrail {
+        id: id?,
+        title: title?,
+        severity: severity?,
+        risk: risk?,
+        controls,
+        parameters,
+        resource_type,
+        resource_id,
+        pattern: pattern?,
+        list: list?,
+        inspect: inspect?,
+        fix: fix?,
+        undo: undo?,
+        tests,
+    })
+}
+
+fn id(reader: &mut Reader<'_>) -> Option<String> {
+    let id = reader.text("/id", ID_LIMIT)?;
+    let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+    if id.chars().all(plain) {
+        return Some(id);
+    }
+    let message = format!("the id `{id}` has to be made of lower-case letters, digits and `-`");
+    reader.problem("INVALID_VALUE", "/id", message, None);
+    None
+}
+
+fn controls(reader: &mut Reader<'_>) -> Vec<String> {
+    let Some(value) = reader.value("/controls") else { return Vec::new() };
+    match Vec::<String>::deserialize(value) {
+        Ok(controls) => controls,
+        Err(_) => {
+            let help = "write them as `[S3.2, S3.3]`";
+            reader.problem("INVALID_VALUE", "/controls", "`controls` has to be an array of texts", Some(help));
+            Vec::new()
+        }
+    }
+}
+
+fn parameters(reader: &mut Reader<'_>) -> Vec<Parameter> {
+    if reader.value("/parameters").is_none() {
+        return Vec::new();
+    }
+    let Some(named) = reader.any_object("/parameters") else { return Vec::new() };
+    let mut parameters = Vec::new();
+    for name in named.keys() {
+        let pointer = format!("/parameters/{}", asl::document::escape(name));
+        let Some(fields) = reader.object(&pointer, &["default", "description"], &["default", "description"]) else {
+            continue;
+        };
+        let default = fields.get("default").cloned().unwrap_or_default();
+        let description = reader.text(&format!("{pointer}/description"), usize::MAX).unwrap_or_default();
+        parameters.push(Parameter { name: name.clone(), default, description });
+    }
+    parameters
+}
+
+fn resource(reader: &mut Reader<'_>) -> Option<(String, Expression)> {
+    reader.object("/resource", &["type", "id"], &["type", "id"])?;
+    let kind = reader.text("/resource/type", usize::MAX);
+    if let Some(kind) = &kind
+        && kind.split("::").filter(|part| !part.is_empty()).count() != 3
+    {
+        let message = format!("`{kind}` is no CloudFormation type");
+        reader.problem("INVALID_VALUE", "/resource/type", message, Some("one is like `AWS::S3::Bucket`"));
+    }
+    let written = reader.text("/resource/id", usize::MAX)?;
+    let Some(expression) = expression_of(&written) else {
+        let help = "write `\"{% $event.detail.requestParameters.… %}\"`";
+        reader.problem("INVALID_EXPRESSION", "/resource/id", "`id` has to be a JSONata expression", Some(help));
+        return None;
+    };
+    reader.check_expression("/resource/id", &written);
+    // In an array nothing is an empty one, and one id and several are alike.
+    Some((kind?, Expression::parse(&format!("[({expression})]")).ok()?))
+}
+
+fn pattern(reader: &mut Reader<'_>) -> Option<EventPattern> {
+    let value = reader.value("/event")?;
+    match EventPattern::from_value(value) {
+        Ok(pattern) => Some(pattern),
+        Err(invalid) => {
+            reader.problem("INVALID_PATTERN", &format!("/event{}", invalid.pointer), invalid.to_string(), None);
+            None
+        }
+    }
+}
+
+fn tests(reader: &mut Reader<'_>) -> Vec<Test> {
+    let Some(value) = reader.value("/tests") else {
+        let help = "add a test that makes the misconfiguration in an emulated account";
+        reader.warning("NO_TESTS", "", "the guardrail has no tests", Some(help));
+        return Vec::new();
+    };
+    let Some(written) = value.as_array() else {
+        reader.problem("INVALID_VALUE", "/tests", "`tests` has to be an array", None);
+        return Vec::new();
+    };
+    let mut tests: Vec<Test> = Vec::new();
+    for (index, value) in written.iter().enumerate() {
+        let pointer = format!("/tests/{index}");
+        match Test::deserialize(value) {
+            Ok(test) if tests.iter().any(|other| other.name == test.name) => {
+                let message = format!("there are two tests named `{}`", test.name);
+                reader.problem("DUPLICATE_NAME", &format!("{pointer}/name"), message, None);
+            }
+            Ok(test) => {
+                check_parameters(reader, &pointer, &test);
+                tests.push(test);
+            }
+            Err(error) => reader.problem("INVALID_TEST", &pointer, format!("the test can't be read: {error}"), None),
+        }
+        reader.check_expressions(&pointer, value);
+    }
+    tests
+}
+
+fn check_parameters(reader: &mut Reader<'_>, pointer: &str, test: &Test) {
+    for name in test.parameters.keys() {
+        if reader.value("/parameters").and_then(|parameters| parameters.get(name)).is_none() {
+            let pointer = format!("{pointer}/parameters/{}", asl::document::escape(name));
+            reader.problem("UNKNOWN_KEY", &pointer, format!("the guardrail has no parameter `{name}`"), None);
+        }
+    }
+}
+
+impl<'de> Reader<'de> {
+    /// A text that is the serialized form of a value.
+    fn one_of<T: Deserialize<'de>>(&mut self, pointer: &str, known: &[&str]) -> Option<T> {
+        let value: &'de Value = self.value(pointer)?;
+        if let Ok(value) = T::deserialize(value) {
+            return Some(value);
+        }
+        let message = format!("{value} is none of {}", known.join(", "));
+        let help = value.as_str().and_then(|text| asl::nearest::nearest(text, known.iter().copied()));
+        let help = help.map(|near| format!("did you mean `{near}`?"));
+        self.problem("INVALID_VALUE", pointer, message, help.as_deref());
+        None
+    }
+}
