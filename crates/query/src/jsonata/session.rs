@@ -18,13 +18,15 @@ use super::{
 };
 use crate::{Error, ErrorKind, Moment, Scope, limits};
 
-/// A scope whose `$states` is converted once for all the expressions of a template.
+/// A scope whose `$states` is converted once for all the expressions that are evaluated in it: those of a template, of a
+/// Choice. It belongs to one thread.
 pub struct Session<'a> {
     scope: &'a Scope<'a>,
     states: OnceCell<JValue>,
 }
 
 impl<'a> Session<'a> {
+    /// A session in this scope.
     pub fn new(scope: &'a Scope<'a>) -> Session<'a> {
         Session { scope, states: OnceCell::new() }
     }
