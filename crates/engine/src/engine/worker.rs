@@ -11,6 +11,9 @@
 //! Whatever a step asks for is done after `Written`. A failed write throws the execution away and replays it: recovery, loading and
 //! retrying are one path.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
