@@ -5,6 +5,8 @@
 
 mod fragment;
 mod script;
+#[cfg(test)]
+mod tests;
 
 use aws::{Aws, Call, CallError, Options};
 use detection::{Compliance, Event, Guardrail, guardrail::Test};

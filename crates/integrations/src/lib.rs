@@ -3,6 +3,9 @@
 pub mod channels;
 pub mod executor;
 pub mod functions;
+pub mod guardrail_test;
+#[cfg(test)]
+mod moto;
 pub mod resource;
 
 pub use channels::{ChannelConfiguration, Channels};

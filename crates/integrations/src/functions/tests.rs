@@ -182,7 +182,7 @@ async fn a_message_tells_what_who_and_how_to_take_it_back() {
     let house = House::new(Mode::Fix, &[&url]).await;
     house.decided().await;
     let payload = json!({
-        "Kind": "noticed", "Text": "The bucket is open.\nEverybody can read it", "Decision": "fix", "Why": "its mode is `fix`",
+        "Kind": "noticed", "Text": "S3 bucket is open to the public: reports\nEverybody can read it", "Decision": "fix", "Why": "its mode is `fix`",
         "Reason": "its ACL lets everybody read", "Owner": [{"Name": "data", "From": "tag Team", "Confidence": "high"}],
     });
     let answer = house.answer("tell", "Tell", payload).await;
@@ -190,10 +190,9 @@ async fn a_message_tells_what_who_and_how_to_take_it_back() {
     let received = lock(&received).clone();
     let id = &house.id;
     let expected = format!(
-        "[HIGH] S3 bucket is open to the public\n\
-         The bucket is open. Everybody can read it\n\
+        "[HIGH] S3 bucket is open to the public: reports Everybody can read it\n\
          Resource: reports (AWS::S3::Bucket) in account 123456789012, eu-west-1\n\
-         State: its ACL lets everybody read\n\
+         Reason: its ACL lets everybody read\n\
          Done by: arn:aws:iam::123456789012:user/alice, 2026-01-02T03:04:05Z\n\
          Owner: data (tag Team)\n\
          Decision: fix it, as its mode is `fix`\n\
