@@ -4,9 +4,9 @@ pub mod channels;
 pub mod executor;
 pub mod functions;
 pub mod guardrail_test;
-#[cfg(test)]
-mod moto;
 pub mod resource;
+#[cfg(test)]
+mod tests;
 
 pub use channels::{ChannelConfiguration, Channels};
 pub use executor::Executor;

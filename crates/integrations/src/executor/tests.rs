@@ -3,7 +3,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{FunctionError, functions::tests::store, moto::Moto};
+use crate::{FunctionError, functions::tests::store, tests::moto::Moto};
 
 /// Answers its payload.
 struct Echo;
@@ -170,12 +170,14 @@ async fn aws_is_called_in_the_region_of_the_machine_and_its_errors_are_step_func
     let (executor, _folder) = executor_of(Aws::new(moto.options()));
     let sdk = |call: &str| format!("arn:aws:states:::aws-sdk:{call}");
     let group = json!({"GroupName": "g", "Description": "d"});
-    let TaskOutcome::Succeeded(made) = executor.perform(task(&sdk("ec2:createSecurityGroup"), group.clone())).await else {
+    let TaskOutcome::Succeeded(made) = executor.perform(task(&sdk("ec2:createSecurityGroup"), group.clone())).await
+    else {
         panic!("no group");
     };
     assert!(made["GroupId"].as_str().unwrap().starts_with("sg-"), "{made}");
     // The same group is there only in the Region in which it was made.
-    let TaskOutcome::Failed { error, cause } = executor.perform(task(&sdk("ec2:createSecurityGroup"), group.clone())).await
+    let TaskOutcome::Failed { error, cause } =
+        executor.perform(task(&sdk("ec2:createSecurityGroup"), group.clone())).await
     else {
         panic!("the group was made twice");
     };

@@ -16,7 +16,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{ChannelConfiguration, Channels, Executor, channels::webhook::tests::receiver};
+use crate::{ChannelConfiguration, Channels, Executor, tests::receiver::receiver};
 
 const MACHINE: &str = "arn:aws:states:eu-west-1:123456789012:stateMachine:m";
 

@@ -1,0 +1,4 @@
+//! What tests need of the world.
+
+pub(crate) mod moto;
+pub(crate) mod receiver;
