@@ -103,8 +103,9 @@ pub async fn undo(State(app): State<App>, Path(id): Path<String>, body: Bytes) -
         .apply(&id, &key, &input, &app.registry.settings_of(&finding.guardrail))
         .await
         .map_err(refusal)?;
-    let part = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
-    let execution = app.engine.start_response(&machine, part("ExecutionName"), part("Input"), &id).await?;
+    let name = answer.get("ExecutionName").and_then(Value::as_str).unwrap_or_default();
+    let input = answer.get("Input").map(Value::to_string).unwrap_or_default();
+    let execution = app.engine.start_response(&machine, name, &input, &id).await?;
     Ok(Json(json!({"id": id, "execution_arn": execution.arn})))
 }
 
