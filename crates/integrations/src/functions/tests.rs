@@ -271,7 +271,8 @@ async fn a_failed_response_is_told_once() {
     assert_eq!(house.times(Milestone::Told).await, 0, "told is recorded although nobody was reached");
     house.executor.tell_of_failure(&finding).await.unwrap();
     house.executor.tell_of_failure(&finding).await.unwrap();
-    assert_eq!((lock(&received).len(), house.times(Milestone::Told).await), (2, 1));
+    assert_eq!(house.times(Milestone::Told).await, 1);
+    assert_eq!(lock(&received).len(), 2);
     assert_eq!(house.finding().await.status, WorkflowStatus::Notified);
     assert!(lock(&received)[1]["text"].as_str().unwrap().contains("Error: E: C"));
 }

@@ -87,7 +87,12 @@ async fn a_guardrail_that_does_not_do_what_it_says_is_found_out() {
             "s3:getPublicAccessBlock after the fix",
             "\"RestrictPublicBuckets\":false",
         ),
-        ("        Bucket: \"{% $resource.Id %}\"\n", "        Bucket: rectify-nowhere\n", "fix", "S3.NoSuchBucketException"),
+        (
+            "        Bucket: \"{% $resource.Id %}\"\n",
+            "        Bucket: rectify-nowhere\n",
+            "fix",
+            "S3.NoSuchBucketException",
+        ),
         ("aws-sdk:s3:deletePublicAccessBlock", "aws-sdk:s3:getPublicAccessBlock", "undo", "it should be [\"none\""),
     ] {
         check(&account, from, to, step, why).await;

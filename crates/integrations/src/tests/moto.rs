@@ -45,7 +45,7 @@ impl Moto {
 
     /// How to call it.
     pub(crate) fn options(&self) -> Options {
-        let mut options = Options::fixed("eu-west-1", "AKIDEXAMPLE", "secret");
+        let mut options = Options::fixed("us-east-1", "AKIDEXAMPLE", "secret");
         options.endpoint_url = Some(format!("http://127.0.0.1:{}", self.port));
         options
     }
