@@ -5,6 +5,8 @@
 
 mod fragment;
 mod script;
+#[cfg(test)]
+mod tests;
 
 use aws::{Aws, Call, CallError, Options};
 use detection::{Compliance, Event, Guardrail, guardrail::Test};
@@ -21,6 +23,9 @@ use script::Script;
 const ATTEMPTS: u32 = 3;
 /// For one attempt.
 const TIMEOUT_SECONDS: u64 = 20;
+
+/// Where tests run.
+const REGION: &str = "us-east-1";
 
 /// Why an account is no place for tests.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -48,7 +53,8 @@ pub struct EmulatedAccount {
 }
 
 impl EmulatedAccount {
-    /// The account behind the endpoints of `options`; refused unless each of them is on this machine.
+    /// The account behind the endpoints of `options`; refused unless each of them is on this machine. Whatever the options' own
+    /// Region, it is used in `us-east-1`, the one Region in which a test can make a bucket without naming a location.
     pub async fn new(options: Options) -> Result<EmulatedAccount, NotEmulated> {
         let general = options.endpoint_url.as_deref().ok_or_else(|| NotEmulated::Elsewhere("AWS".to_owned()))?;
         let elsewhere =
@@ -56,7 +62,7 @@ impl EmulatedAccount {
         if let Some(url) = elsewhere {
             return Err(NotEmulated::Elsewhere(format!("`{url}`")));
         }
-        let region = options.region.clone();
+        let region = REGION.to_owned();
         let aws = Aws::new(options);
         let identity = call(&aws, &region, "sts", "getCallerIdentity", json!({})).await;
         let identity = identity.map_err(|error| NotEmulated::NoAnswer(error.to_string()))?;
@@ -223,21 +229,22 @@ impl Run<'_> {
         event
     }
 
-    async fn inspect(
-        &self,
-        resource: &Value,
-        step: &str,
-        expected: Compliance,
-    ) -> Result<Inspection, TestFailure> {
+    async fn inspect(&self, resource: &Value, step: &str, expected: Compliance) -> Result<Inspection, TestFailure> {
         let output = self.fragment(&self.guardrail.inspect, resource, &Value::Null, step).await?;
-        let inspection = Inspection::deserialize(&output)
-            .map_err(|error| failed(step, format!("it has to say {{Compliance, Reason, Before}}: {error}: {output}")))?;
+        let inspection = Inspection::deserialize(&output).map_err(|error| {
+            failed(step, format!("it has to say {{Compliance, Reason, Before}}: {error}: {output}"))
+        })?;
         if inspection.compliance == expected {
             return Ok(inspection);
         }
         Err(failed(
             step,
-            format!("it should say {}, and says {}: {}", json!(expected), json!(inspection.compliance), inspection.reason),
+            format!(
+                "it should say {}, and says {}: {}",
+                word(expected),
+                word(inspection.compliance),
+                inspection.reason
+            ),
         ))
     }
 
@@ -282,6 +289,10 @@ impl Run<'_> {
         }
         Err(failed(step, format!("it should be {expected}, and is {actual}")))
     }
+}
+
+fn word(compliance: Compliance) -> String {
+    json!(compliance).as_str().unwrap_or_default().to_owned()
 }
 
 /// A value less the ids that AWS gives (`sgr-0123456789abcdef0`), its lists sorted: what was made anew has another id, and by

@@ -3,7 +3,10 @@
 pub mod channels;
 pub mod executor;
 pub mod functions;
+pub mod guardrail_test;
 pub mod resource;
+#[cfg(test)]
+mod tests;
 
 pub use channels::{ChannelConfiguration, Channels};
 pub use executor::Executor;

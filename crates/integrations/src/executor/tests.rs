@@ -3,7 +3,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{FunctionError, functions::tests::store};
+use crate::{FunctionError, functions::tests::store, tests::moto::Moto};
 
 /// Answers its payload.
 struct Echo;
@@ -162,4 +162,61 @@ fn lambdas_own_errors_have_the_texts_of_the_optimized_integration() {
         );
         assert_eq!(failure, Failure { error: expected.to_owned(), cause });
     }
+}
+
+#[tokio::test]
+async fn aws_is_called_in_the_region_of_the_machine_and_its_errors_are_step_functions() {
+    let Some(moto) = Moto::start() else { return };
+    let (executor, _folder) = executor_of(Aws::new(moto.options()));
+    let sdk = |call: &str| format!("arn:aws:states:::aws-sdk:{call}");
+    let group = json!({"GroupName": "g", "Description": "d"});
+    let TaskOutcome::Succeeded(made) = executor.perform(task(&sdk("ec2:createSecurityGroup"), group.clone())).await
+    else {
+        panic!("no group");
+    };
+    assert!(made["GroupId"].as_str().unwrap().starts_with("sg-"), "{made}");
+    // The same group is there only in the Region in which it was made.
+    let TaskOutcome::Failed { error, cause } =
+        executor.perform(task(&sdk("ec2:createSecurityGroup"), group.clone())).await
+    else {
+        panic!("the group was made twice");
+    };
+    assert_eq!(error, "Ec2.Ec2Exception");
+    assert!(cause.contains("(Service: Ec2, Status Code: 400, Request ID: "), "{cause}");
+    let mut elsewhere = task(&sdk("ec2:createSecurityGroup"), group);
+    elsewhere.state_machine_arn = "arn:aws:states:us-west-2:123456789012:stateMachine:m".to_owned();
+    assert!(matches!(executor.perform(elsewhere).await, TaskOutcome::Succeeded(_)));
+
+    for (call, parameters, expected, text) in [
+        ("s3:getBucketAcl", json!({"Bucket": "nobodys"}), "S3.NoSuchBucketException", "Status Code: 404"),
+        ("s3:getBucketAkl", json!({"Bucket": "b"}), "States.Runtime", "getBucketAcl"),
+        ("s3:getBucketAcl", json!({"Bucket": 1}), "States.Runtime", "Bucket"),
+    ] {
+        let outcome = executor.perform(task(&sdk(call), parameters)).await;
+        let TaskOutcome::Failed { error, cause } = outcome else { panic!("{call}: {outcome:?}") };
+        assert_eq!(error, expected, "{call}: {cause}");
+        assert!(cause.contains(text), "{call}: {cause}");
+    }
+}
+
+#[tokio::test]
+async fn a_function_of_the_account_that_is_not_there_is_lambdas_error() {
+    let Some(moto) = Moto::start() else { return };
+    let (executor, _folder) = executor_of(Aws::new(moto.options()));
+    let invoke = task("arn:aws:states:::lambda:invoke", json!({"FunctionName": "rectify-other", "Payload": {}}));
+    let TaskOutcome::Failed { error, cause } = executor.perform(invoke).await else { panic!("it was invoked") };
+    assert_eq!(error, "Lambda.ResourceNotFoundException");
+    assert!(cause.contains("(Service: AWSLambda; Status Code: 404; Error Code: ResourceNotFoundException;"), "{cause}");
+}
+
+#[tokio::test]
+async fn states_tasks_go_where_they_are_sent() {
+    let Some(moto) = Moto::start() else { return };
+    let nowhere = aws::Options { endpoint_url: Some("http://127.0.0.1:1".to_owned()), ..moto.options() };
+    let (executor, _folder) = executor_of(Aws::new(nowhere));
+    let executor = executor.with_states(Aws::new(moto.options()));
+    let listed = executor.perform(task("arn:aws:states:::aws-sdk:sfn:listStateMachines", json!({}))).await;
+    assert!(matches!(listed, TaskOutcome::Succeeded(_)), "{listed:?}");
+    let listed = executor.perform(task("arn:aws:states:::aws-sdk:sqs:listQueues", json!({}))).await;
+    assert!(matches!(&listed, TaskOutcome::Failed { error, .. } if error == "Sqs.SdkClientException"), "{listed:?}");
 }

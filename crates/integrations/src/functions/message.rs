@@ -43,10 +43,12 @@ pub(super) fn render(finding: &Finding, key: &CallKey, kind: &str, said: &Said) 
         }
     };
     let severity = json!(finding.severity);
-    line("", &format!("[{}] {}", severity.as_str().unwrap_or_default(), finding.title));
-    line("", &said.text);
+    let what = if said.text.is_empty() { &finding.title } else { &said.text };
+    line("", &format!("[{}] {what}", severity.as_str().unwrap_or_default()));
     line("Resource: ", &resource(finding));
-    line("State: ", said.reason.as_deref().unwrap_or(&finding.reason));
+    // The sentence mostly says it already.
+    let reason = said.reason.as_deref().unwrap_or(&finding.reason);
+    line("Reason: ", if what.contains(reason) { "" } else { reason });
     line("Done by: ", &actor(finding).unwrap_or_default());
     line("Owner: ", &owners(&said.owner));
     line("Decision: ", &decision(said));

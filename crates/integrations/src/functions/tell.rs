@@ -52,7 +52,12 @@ impl Tell {
         }
         let text = |name: &str| failure.detail.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let said = message::Said {
-            text: format!("The response to it ended {} before it was done", text("Status")),
+            text: format!(
+                "{}: {} could not be dealt with: the response ended {}",
+                finding.title,
+                finding.resource,
+                text("Status")
+            ),
             error: Some(text("Error")),
             cause: Some(text("Cause")),
             ..message::Said::default()

@@ -16,7 +16,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{ChannelConfiguration, Channels, Executor, channels::webhook::tests::receiver};
+use crate::{ChannelConfiguration, Channels, Executor, tests::receiver::receiver};
 
 const MACHINE: &str = "arn:aws:states:eu-west-1:123456789012:stateMachine:m";
 
@@ -182,7 +182,7 @@ async fn a_message_tells_what_who_and_how_to_take_it_back() {
     let house = House::new(Mode::Fix, &[&url]).await;
     house.decided().await;
     let payload = json!({
-        "Kind": "noticed", "Text": "The bucket is open.\nEverybody can read it", "Decision": "fix", "Why": "its mode is `fix`",
+        "Kind": "noticed", "Text": "S3 bucket is open to the public: reports\nEverybody can read it", "Decision": "fix", "Why": "its mode is `fix`",
         "Reason": "its ACL lets everybody read", "Owner": [{"Name": "data", "From": "tag Team", "Confidence": "high"}],
     });
     let answer = house.answer("tell", "Tell", payload).await;
@@ -190,10 +190,9 @@ async fn a_message_tells_what_who_and_how_to_take_it_back() {
     let received = lock(&received).clone();
     let id = &house.id;
     let expected = format!(
-        "[HIGH] S3 bucket is open to the public\n\
-         The bucket is open. Everybody can read it\n\
+        "[HIGH] S3 bucket is open to the public: reports Everybody can read it\n\
          Resource: reports (AWS::S3::Bucket) in account 123456789012, eu-west-1\n\
-         State: its ACL lets everybody read\n\
+         Reason: its ACL lets everybody read\n\
          Done by: arn:aws:iam::123456789012:user/alice, 2026-01-02T03:04:05Z\n\
          Owner: data (tag Team)\n\
          Decision: fix it, as its mode is `fix`\n\
@@ -272,7 +271,8 @@ async fn a_failed_response_is_told_once() {
     assert_eq!(house.times(Milestone::Told).await, 0, "told is recorded although nobody was reached");
     house.executor.tell_of_failure(&finding).await.unwrap();
     house.executor.tell_of_failure(&finding).await.unwrap();
-    assert_eq!((lock(&received).len(), house.times(Milestone::Told).await), (2, 1));
+    assert_eq!(house.times(Milestone::Told).await, 1);
+    assert_eq!(lock(&received).len(), 2);
     assert_eq!(house.finding().await.status, WorkflowStatus::Notified);
     assert!(lock(&received)[1]["text"].as_str().unwrap().contains("Error: E: C"));
 }

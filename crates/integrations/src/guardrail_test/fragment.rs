@@ -26,8 +26,7 @@ impl Fragments {
     pub(super) async fn start(aws: &Aws, account: &str, region: &str) -> Result<Fragments, String> {
         let folder = tempfile::tempdir().map_err(|error| format!("there is no temporary folder: {error}"))?;
         let store = Arc::new(SqliteStore::open(folder.path()).map_err(|error| error.to_string())?);
-        let executor =
-            Executor::new(aws.clone(), store.findings(), GuardrailSettings::default(), Channels::default());
+        let executor = Executor::new(aws.clone(), store.findings(), GuardrailSettings::default(), Channels::default());
         let engine = Engine::start(store, Arc::new(executor), Arc::new(SystemClock), Options::default()).await;
         let engine = engine.map_err(|error| error.to_string())?;
         Ok(Fragments { engine, account: account.to_owned(), region: region.to_owned(), _folder: folder })

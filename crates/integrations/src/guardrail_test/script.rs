@@ -16,8 +16,7 @@ pub(super) struct Script<'a> {
 
 impl<'a> Script<'a> {
     pub(super) fn new(aws: &'a Aws, account: &str, region: &'a str) -> Script<'a> {
-        let variables =
-            Map::from_iter([("account".to_owned(), json!(account)), ("region".to_owned(), json!(region))]);
+        let variables = Map::from_iter([("account".to_owned(), json!(account)), ("region".to_owned(), json!(region))]);
         Script { aws, region, variables }
     }
 

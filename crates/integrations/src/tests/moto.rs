@@ -20,10 +20,11 @@ pub(crate) struct Moto {
 impl Moto {
     /// Starts a server; `None`, and a line that says so, where Python or moto is missing.
     pub(crate) fn start() -> Option<Moto> {
-        let python = std::env::var("RECTIFY_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let python = std::env::var("RECTIFY_PYTHON").ok().filter(|python| !python.is_empty());
+        let python = python.unwrap_or_else(|| "python3".to_owned());
         let importable = Command::new(&python).args(["-c", "import moto.server"]).stderr(Stdio::null()).status();
         if !importable.is_ok_and(|status| status.success()) {
-            eprintln!("skipped: no emulated account, as `{python}` can't import moto.server (pip install 'moto[server]')");
+            eprintln!("skipped: no emulated account, as `{python}` can't import moto.server; `make test` sets it up");
             return None;
         }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -44,7 +45,7 @@ impl Moto {
 
     /// How to call it.
     pub(crate) fn options(&self) -> Options {
-        let mut options = Options::fixed("eu-west-1", "AKIDEXAMPLE", "secret");
+        let mut options = Options::fixed("us-east-1", "AKIDEXAMPLE", "secret");
         options.endpoint_url = Some(format!("http://127.0.0.1:{}", self.port));
         options
     }
