@@ -3,7 +3,7 @@
   differential.py make BOTOCORE SEED OPERATIONS [SERVICES…]   a JSON line a call, at most so many operations a service
   differential.py compare < LINES                             lines {"id", "theirs", "ours"}; prints those that differ
 """
-import base64, datetime, json, os, random, re, sys, urllib.parse
+import base64, datetime, gzip, json, os, random, re, sys, urllib.parse
 import xml.etree.ElementTree as ET
 
 PROTOCOLS = ["json", "rest-json", "rest-xml", "query", "ec2"]
@@ -18,6 +18,7 @@ class Giver:
 
     def text(self, member):
         location = member.serialization.get("location")
+        if member.serialization.get("hostLabel") or member.metadata.get("hostLabel"): return "label1"
         texts = TEXTS if location not in ("header", "headers", "uri") else ["abc", "a b", "x=1"] if location != "uri" else ["abc", "a b/c", "ü"]
         return self.rng.choice(texts)
 
@@ -30,7 +31,7 @@ class Giver:
             items = [self.value(shape.member, depth + 1) for _ in range(self.rng.randint(1, 2))]
             return [a for a, _ in items], [b for _, b in items]
         if kind == "map":
-            keys = self.rng.sample(["k", "Key2", "a-b"], self.rng.randint(1, 2))
+            keys = self.rng.sample(["k", "key2", "a-b"], self.rng.randint(1, 2))
             values = {k: self.value(shape.value, depth + 1) for k in keys}
             return {k: v[0] for k, v in values.items()}, {k: v[1] for k, v in values.items()}
         if kind in ("integer", "long"): return (self.rng.choice([0, 1, 443, -7]),) * 2
@@ -50,9 +51,19 @@ class Giver:
         if getattr(shape, "is_tagged_union", False): names = [self.rng.choice(names)]
         for name in names:
             member = shape.members[name]
-            needed = name in shape.required_members or member.metadata.get("idempotencyToken") or member.serialization.get("location") == "uri"
-            if not needed and (depth > 3 or self.rng.random() < .4): continue
-            if depth > 7: continue
+            # moto leaves out what is empty, and writes a payload that isn't there
+            if member.serialization.get("jsonvalue"):  # for a header botocore takes an object, the Java SDK its text
+                text = '{"a":1}'
+                if not self.answer: theirs[name], ours[name[0].upper() + name[1:]] = json.loads(text) if member.serialization.get("location") else text, text
+                continue
+            # moto leaves out what is empty, and writes a payload that isn't there
+            if member.serialization.get("jsonvalue"):  # botocore takes an object, the Java SDK its text
+                if not self.answer: theirs[name], ours[name[0].upper() + name[1:]] = {"a": 1}, json.dumps({"a": 1})
+                continue
+            needed = name == shape.serialization.get("payload") or depth and not theirs and name == names[-1]
+            needed = needed or member.serialization.get("hostLabel") or name in shape.required_members or member.metadata.get("idempotencyToken") or member.serialization.get("location") == "uri"
+            if not needed and (depth > 2 or self.rng.random() < .4): continue
+            if depth > 12: continue
             theirs[name], ours["EqualsValue" if name == "equals" else name[0].upper() + name[1:]] = self.value(member, depth + 1)
         return theirs, ours
 
@@ -65,25 +76,26 @@ def has_events(shape):
 def make(botocore_folder, seed, most, services):
     sys.path.insert(0, botocore_folder)
     import botocore.loaders, botocore.model, botocore.serialize
-    try: import moto.core.serialize as moto
-    except ImportError: moto = None
+    try: import moto.core.serialize as moto, moto.core.model as moto_model
+    except ImportError: moto = moto_model = None
     loader = botocore.loaders.Loader(extra_search_paths=[os.path.join(botocore_folder, "botocore", "data")], include_default_search_paths=False)
     for folder in loader.list_available_services("service-2"):
-        data = loader.load_service_model(folder, "service-2")
+        version = loader.determine_latest_version(folder, "service-2")
+        with gzip.open(os.path.join(botocore_folder, "botocore", "data", folder, version, "service-2.json.gz")) as file: data = json.load(file)  # without the extras
         name = re.sub("[^a-z0-9]", "", re.sub(" Service$", "", data["metadata"]["serviceId"]).lower())
         if services and name not in services: continue
         model = botocore.model.ServiceModel(data, folder)
         protocol = next((p for p in PROTOCOLS if p in data["metadata"].get("protocols", [data["metadata"]["protocol"]])), None)
         if not protocol or name == "pinpointsmsvoice": continue
         data["metadata"]["protocol"] = protocol
+        answers = moto_model.ServiceModel(data, folder) if moto else None
         rng = random.Random(f"{seed}{name}")
         operations = list(model.operation_names)
         for operation in rng.sample(operations, min(most, len(operations))):
-            try: one(name, folder, model.operation_model(operation), protocol, rng, moto, botocore)
-            except RecursionError: pass
+            one(name, folder, model.operation_model(operation), protocol, rng, moto, answers, botocore)
 
 
-def one(name, folder, operation, protocol, rng, moto, botocore):
+def one(name, folder, operation, protocol, rng, moto, answers, botocore):
     if has_events(operation.input_shape) or has_events(operation.output_shape): return
     line = {"service": name, "operation": operation.name}
     theirs, line["parameters"] = Giver(rng, False).structure(operation.input_shape, 0) if operation.input_shape else ({}, {})
@@ -91,10 +103,17 @@ def one(name, folder, operation, protocol, rng, moto, botocore):
     line["request"] = request(wire, protocol)
     if moto and operation.output_shape:
         theirs, line["result"] = Giver(rng, True).structure(operation.output_shape, 0)
-        try: answer = moto.get_serializer_class(folder, protocol)(operation_model=operation).serialize(theirs)
+        try: answer = moto.get_serializer_class(folder, protocol)(operation_model=answers.operation_model(operation.name)).serialize(theirs)
         except Exception: answer = None  # moto's serializer knows not every shape
         if answer:
             body = answer["body"]
+            for name, member in operation.output_shape.members.items():  # what the answer itself decides
+                place, shown = member.serialization.get("location"), name[0].upper() + name[1:]
+                if place == "statusCode": line["result"][shown] = answer["status_code"]
+                elif place == "headers": line["result"].setdefault(shown, {})
+                elif place == "header" and member.serialization.get("name", name).lower() == "content-type":
+                    line["result"].pop(shown, None)
+                    if "Content-Type" in answer["headers"]: line["result"][shown] = answer["headers"]["Content-Type"]
             line["answer"] = {"status": answer["status_code"], "headers": {k: str(v) for k, v in answer["headers"].items()}, "body": base64.b64encode(body.encode() if isinstance(body, str) else body).decode()}
     print(json.dumps(line))
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use super::support::call;
 use aws::{Aws, CallError, Options};
 use serde_json::{Value, json};
-use super::support::call;
 
 /// Gives each connection the next answer, the last one again and again; "" hangs up, "-" says nothing for ever.
 fn serve(answers: &'static [&'static str]) -> (Aws, Arc<AtomicUsize>) {

@@ -1,8 +1,8 @@
 //! Real calls of every protocol, against moto, an account on this machine.
 
+use super::support::{Account, call, error, ok};
 use aws::{Aws, CallError};
 use serde_json::{Value, json};
-use super::support::{Account, call, error, ok};
 
 fn account() -> Option<(Account, Aws)> {
     let account = Account::start()?;

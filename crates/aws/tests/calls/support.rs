@@ -1,6 +1,5 @@
 //! An account on this machine, and calls of it.
 
-
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
