@@ -1,9 +1,16 @@
 //! An execution as it stands.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Command;
+use crate::{
+    Command, Json, Timer, TimerPurpose,
+    path::{Path, PathId},
+    record::Start,
+};
 
 /// `status` of DescribeExecution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +40,29 @@ pub struct Ended {
 /// An execution as it stands: made by [`step`](crate::step()) from its first input or by [`replay`](crate::replay()) from its journal.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Execution {
-    // filled in by this crate
+    /// What it was started with.
+    pub(crate) start: Option<Start>,
+    /// What `ExecutionStarted` says.
+    pub(crate) started: Option<Started>,
+    pub(crate) ended: Option<Ended>,
+    /// Events are numbered from 1, without a gap.
+    pub(crate) last_event_id: u64,
+    /// The path that the next record is of.
+    pub(crate) cursor: PathId,
+    /// The number of the path that begins next.
+    pub(crate) next_path: PathId,
+    /// Those that have not ended.
+    pub(crate) paths: BTreeMap<PathId, Path>,
+    /// Every task that was ever scheduled, and the path that awaits it, if one still does. A late answer is no error.
+    pub(crate) tasks: BTreeMap<u64, Option<PathId>>,
+}
+
+/// What `ExecutionStarted` says.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Started {
+    pub(crate) at: Timestamp,
+    pub(crate) input: Json,
+    pub(crate) role_arn: String,
 }
 
 impl Execution {
@@ -44,21 +73,58 @@ impl Execution {
 
     /// Its status.
     pub fn status(&self) -> Status {
-        todo!()
+        self.ended.as_ref().map_or(Status::Running, |ended| ended.status)
     }
 
     /// How it ended, once it has.
     pub fn ended(&self) -> Option<&Ended> {
-        todo!()
+        self.ended.as_ref()
+    }
+
+    /// The id of its last history event; 0 before the first.
+    pub fn last_event_id(&self) -> u64 {
+        self.last_event_id
     }
 
     /// What was asked for and is unanswered: performed again after a crash. In the order in which it was asked for.
     pub fn outstanding(&self) -> impl Iterator<Item = Command> {
-        std::iter::empty()
+        let arn = self.start.as_ref().map_or("", |start| &start.execution_arn);
+        let mut commands: Vec<(u64, Command)> =
+            self.timeout().map(|(timer, at)| (0, Command::StartTimer { timer, at })).into_iter().collect();
+        commands.extend(self.paths.values().flat_map(|path| path.outstanding(arn)));
+        commands.sort_by_key(|(event_id, _)| *event_id);
+        commands.into_iter().map(|(_, command)| command)
     }
 
     /// Whether it waits for nothing but timers, tokens and people: such a one can leave memory.
     pub fn only_waits(&self) -> bool {
-        todo!()
+        self.paths.values().filter_map(Path::task).all(|task| task.submitted)
+    }
+
+    /// The timer of its `TimeoutSeconds`.
+    pub(crate) fn timeout(&self) -> Option<(Timer, Timestamp)> {
+        let at = self.start.as_ref()?.timeout_at?;
+        self.ended.is_none().then_some((Timer { event_id: 0, purpose: TimerPurpose::ExecutionTimeout }, at))
+    }
+
+    /// The path that waits for this task.
+    pub(crate) fn path_of_task(&self, event_id: u64) -> Option<PathId> {
+        self.tasks.get(&event_id).copied().flatten()
+    }
+
+    /// The path that waits for this timer.
+    pub(crate) fn path_of_timer(&self, timer: Timer) -> Option<PathId> {
+        let candidate = self.path_of_task(timer.event_id);
+        let awaits = |path: &Path| path.timers().any(|(its, _)| its == timer);
+        match candidate {
+            Some(path) => self.paths.get(&path).is_some_and(awaits).then_some(path),
+            None => self.paths.iter().find(|(_, path)| awaits(path)).map(|(id, _)| *id),
+        }
+    }
+
+    /// The paths of the branches or iterations of a path's state.
+    pub(crate) fn children(&self, parent: PathId) -> Vec<PathId> {
+        let is_child = |path: &Path| path.parent.is_some_and(|(its, _)| its == parent);
+        self.paths.iter().filter(|(_, path)| is_child(path)).map(|(id, _)| *id).collect()
     }
 }

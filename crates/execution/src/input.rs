@@ -96,4 +96,7 @@ pub enum IllegalInput {
     /// The input of StartExecution is no JSON.
     #[error("the input is not JSON: {0}")]
     InputNotJson(String),
+    /// The step made a record that can't follow the others: a fault of this program. Throw the execution away and replay.
+    #[error("a step of the execution contradicts itself ({0}): this is a fault of Rectify, please report it")]
+    Inconsistent(String),
 }

@@ -7,14 +7,35 @@ pub mod command;
 pub mod execution;
 pub mod history;
 pub mod input;
+pub mod json;
+pub mod limits;
 pub mod record;
 pub mod replay;
 pub mod step;
 
+mod apply;
+mod catch;
+mod context;
+mod data_flow;
+mod driver;
+mod failure;
+mod flow;
+mod handling;
+mod path;
+mod random;
+mod retry;
+mod state;
+mod time;
+
+#[cfg(test)]
+mod tests;
+
 pub use command::{Command, ScheduledTask, Timer, TimerPurpose};
 pub use execution::{Ended, Execution, Status};
-pub use history::HistoryEvent;
+pub use history::{EventDetails, EventType, HistoryEvent};
 pub use input::{ExecutionStart, IllegalInput, Input};
+pub use json::Json;
+pub use limits::Limits;
 pub use query::Moment;
 pub use record::{Fact, Record};
 pub use replay::{JournalError, replay};

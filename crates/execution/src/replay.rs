@@ -3,7 +3,7 @@
 use asl::StateMachine;
 use thiserror::Error;
 
-use crate::{Execution, Record};
+use crate::{EventDetails, Execution, Record, flow};
 
 /// A journal that can't be this machine's.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -16,6 +16,22 @@ pub struct JournalError {
 }
 
 /// Rebuilds an execution from its journal; evaluates no expression again.
-pub fn replay(_machine: &StateMachine, _journal: &[Record]) -> Result<Execution, JournalError> {
-    todo!()
+pub fn replay(machine: &StateMachine, journal: &[Record]) -> Result<Execution, JournalError> {
+    let mut execution = Execution::new();
+    for (index, record) in journal.iter().enumerate() {
+        check(machine, &execution, record)
+            .and_then(|()| execution.apply(record))
+            .map_err(|reason| JournalError { index, reason })?;
+    }
+    Ok(execution)
+}
+
+/// A state that is entered has to be one of the machine's.
+fn check(machine: &StateMachine, execution: &Execution, record: &Record) -> Result<(), String> {
+    let Record::Event(event) = record else { return Ok(()) };
+    let Some(EventDetails::StateEntered(entered)) = &event.details else { return Ok(()) };
+    match flow::of_path(machine, execution, execution.cursor) {
+        Some(flow) if flow.states.contains_key(&entered.name) => Ok(()),
+        _ => Err(format!("the state machine has no state `{}` there", entered.name)),
+    }
 }

@@ -2,7 +2,16 @@
 
 use asl::StateMachine;
 
-use crate::{Command, Execution, IllegalInput, Input, Moment, Record};
+use crate::{
+    Command, EventDetails, EventType, Execution, ExecutionStart, Fact, IllegalInput, Input, Json, Moment, Record,
+    Status, Timer, TimerPurpose,
+    driver::Driver,
+    history::{DataDetails, ErrorDetails, ExecutionStarted},
+    limits::Limits,
+    path::ROOT,
+    record::Start,
+    state, time,
+};
 
 /// What a step decided.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,10 +26,96 @@ pub struct Step {
 ///
 /// `execution` is changed as the records say; if they can't be made durable, throw it away and replay.
 pub fn step(
-    _machine: &StateMachine,
-    _execution: &mut Execution,
-    _input: Input,
-    _moment: Moment,
+    machine: &StateMachine,
+    execution: &mut Execution,
+    input: Input,
+    moment: Moment,
 ) -> Result<Step, IllegalInput> {
-    todo!()
+    check(execution, &input)?;
+    let mut driver = Driver::new(machine, execution, moment);
+    match input {
+        Input::StartExecution(start) => start_execution(&mut driver, *start)?,
+        Input::TaskSubmitted { event_id, output } => state::task::submitted(&mut driver, event_id, output),
+        Input::TaskSucceeded { event_id, output } => state::task::succeeded(&mut driver, event_id, output),
+        Input::TaskFailed { event_id, error, cause } => state::task::failed(&mut driver, event_id, error, cause),
+        Input::TaskHeartbeat { event_id } => state::task::heartbeat(&mut driver, event_id),
+        Input::ActivityStarted { event_id, worker_name } => {
+            state::task::activity_started(&mut driver, event_id, worker_name);
+        }
+        Input::TimerFired { timer } => timer_fired(&mut driver, timer),
+        Input::StopExecution { error, cause } => {
+            driver.stop(EventType::ExecutionAborted, ErrorDetails { error, cause });
+        }
+    }
+    driver.run()
+}
+
+/// Whether an execution can take an input.
+fn check(execution: &Execution, input: &Input) -> Result<(), IllegalInput> {
+    match input {
+        Input::StartExecution(_) if execution.started.is_some() => Err(IllegalInput::AlreadyStarted),
+        Input::StartExecution(_) => Ok(()),
+        _ if execution.started.is_none() => Err(IllegalInput::NotStarted),
+        Input::StopExecution { .. } if execution.status() != Status::Running => Err(IllegalInput::Ended),
+        Input::TaskSubmitted { event_id, .. }
+        | Input::TaskSucceeded { event_id, .. }
+        | Input::TaskFailed { event_id, .. }
+        | Input::TaskHeartbeat { event_id }
+        | Input::ActivityStarted { event_id, .. } => {
+            if execution.tasks.contains_key(event_id) {
+                Ok(())
+            } else {
+                Err(IllegalInput::UnknownTask(*event_id))
+            }
+        }
+        Input::TimerFired { .. } | Input::StopExecution { .. } => Ok(()),
+    }
+}
+
+fn start_execution(driver: &mut Driver<'_, '_>, start: ExecutionStart) -> Result<(), IllegalInput> {
+    let input = Json::parse(&start.input).map_err(|error| IllegalInput::InputNotJson(error.to_string()))?;
+    if input.depth() > Limits::AWS.depth {
+        let reason = format!("arrays and objects nest deeper than {} levels", Limits::AWS.depth);
+        return Err(IllegalInput::InputNotJson(reason));
+    }
+    let machine = driver.machine();
+    let timeout_at = machine.timeout_seconds.map(|seconds| time::later_by_seconds(driver.now(), seconds));
+    driver.bare_fact(Fact::Start(Box::new(Start {
+        execution_arn: start.execution_arn,
+        name: start.name,
+        state_machine_arn: start.state_machine_arn,
+        state_machine_name: start.state_machine_name,
+        timeout_at,
+    })));
+    let details =
+        ExecutionStarted { input: input.clone(), input_details: DataDetails::default(), role_arn: start.role_arn };
+    driver.event(ROOT, EventType::ExecutionStarted, EventDetails::ExecutionStarted(details));
+    if let Some((timer, at)) = driver.execution.timeout() {
+        driver.command(Command::StartTimer { timer, at });
+    }
+    driver.go_to(ROOT, &machine.flow.start_at, input);
+    Ok(())
+}
+
+/// A timer that nobody waits for any more does nothing.
+fn timer_fired(driver: &mut Driver<'_, '_>, timer: Timer) {
+    if timer.purpose == TimerPurpose::ExecutionTimeout {
+        if driver.execution.timeout().is_some() {
+            driver.stop(EventType::ExecutionTimedOut, ErrorDetails::default());
+        }
+        return;
+    }
+    let Some(path) = driver.execution.path_of_timer(timer) else { return };
+    match timer.purpose {
+        TimerPurpose::Wait => {
+            let outcome = state::wait::over(driver, path);
+            driver.conclude(path, outcome);
+        }
+        TimerPurpose::Retry => {
+            driver.fact(path, Fact::Retried);
+            driver.again(path);
+        }
+        TimerPurpose::TaskTimeout | TimerPurpose::Heartbeat => state::task::timed_out(driver, path, timer),
+        TimerPurpose::ExecutionTimeout => {}
+    }
 }

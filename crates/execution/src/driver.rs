@@ -1,0 +1,438 @@
+//! Drives the paths of an execution within one step.
+
+use std::collections::VecDeque;
+
+use asl::{Kind, State, StateMachine};
+use jiff::Timestamp;
+use query::{Moment, Scope};
+use serde_json::Value;
+
+use crate::{
+    Command, EventDetails, EventType, Execution, Fact, HistoryEvent, IllegalInput, Json, Record, Step,
+    context::{self, Item},
+    data_flow::Assigned,
+    failure::{self, Failure},
+    flow,
+    history::{DataDetails, ErrorDetails, OutputDetails, StateEntered, StateExited},
+    limits::Limits,
+    path::{Path, PathId, Position, ROOT},
+    random, state, time,
+};
+
+/// One step in the making.
+pub(crate) struct Driver<'machine, 'execution> {
+    machine: &'machine StateMachine,
+    pub(crate) execution: &'execution mut Execution,
+    pub(crate) moment: Moment,
+    step: Step,
+    ready: VecDeque<Ready<'machine>>,
+    /// The context object, once something has asked for it.
+    context: Option<Value>,
+    /// Counts evaluations, so that each has randomness of its own.
+    evaluations: u64,
+    /// The first record of this step that could not be applied.
+    broken: Option<String>,
+    /// There is room for no more than the event of the end.
+    history_is_full: bool,
+}
+
+/// What can go on.
+#[derive(Debug)]
+enum Ready<'machine> {
+    /// A path enters a state.
+    Enter(PathId, &'machine str, Json),
+    /// A path's state is tried again.
+    Again(PathId),
+}
+
+/// The way out of a state.
+#[derive(Debug)]
+pub(crate) struct Exit<'machine> {
+    /// Its output.
+    pub(crate) output: Json,
+    /// Variables.
+    pub(crate) assigned: Option<Assigned>,
+    /// The next state; `None` ends the path.
+    pub(crate) next: Option<&'machine str>,
+}
+
+/// What a state does once it has been entered.
+#[derive(Debug)]
+pub(crate) enum Outcome<'machine> {
+    /// It is left.
+    Leave(Exit<'machine>),
+    /// It waits for something, or its branches go on.
+    Wait,
+}
+
+/// What an expression of a state can see, beside variables and the context object.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View<'view> {
+    pub(crate) root: &'view Value,
+    pub(crate) input: &'view Value,
+    pub(crate) result: Option<&'view Value>,
+    pub(crate) error_output: Option<&'view Value>,
+    pub(crate) item: Option<Item<'view>>,
+    pub(crate) token: Option<&'view str>,
+}
+
+static NULL: Value = Value::Null;
+
+impl<'view> View<'view> {
+    /// `$states.input`, and no `$`.
+    pub(crate) fn of(input: &'view Value) -> View<'view> {
+        View { root: &NULL, input, result: None, error_output: None, item: None, token: None }
+    }
+
+    /// The effective input of a state: as `$` in JSONPath, as `$states.input` in JSONata.
+    pub(crate) fn of_state(state: &State, effective: &'view Value) -> View<'view> {
+        match state.query_language {
+            query::Language::JsonPath => View { root: effective, ..View::of(effective) },
+            query::Language::Jsonata => View::of(effective),
+        }
+    }
+}
+
+impl<'machine, 'execution> Driver<'machine, 'execution> {
+    pub(crate) fn new(
+        machine: &'machine StateMachine,
+        execution: &'execution mut Execution,
+        moment: Moment,
+    ) -> Driver<'machine, 'execution> {
+        // Events have milliseconds: what is decided now must be what is read from the journal later.
+        let moment = Moment { now: time::to_milliseconds(moment.now), ..moment };
+        Driver {
+            machine,
+            execution,
+            moment,
+            step: Step::default(),
+            ready: VecDeque::new(),
+            context: None,
+            evaluations: 0,
+            broken: None,
+            history_is_full: false,
+        }
+    }
+
+    /// Runs on until every path waits or has ended.
+    pub(crate) fn run(mut self) -> Result<Step, IllegalInput> {
+        while !self.is_over()
+            && let Some(ready) = self.ready.pop_front()
+        {
+            match ready {
+                Ready::Enter(path, name, input) => self.enter(path, name, input),
+                Ready::Again(path) => self.perform(path),
+            }
+        }
+        if self.history_is_full {
+            self.fail_for_history();
+        }
+        match self.broken {
+            None => Ok(self.step),
+            Some(reason) => Err(IllegalInput::Inconsistent(reason)),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.broken.is_some() || self.history_is_full || self.execution.ended.is_some()
+    }
+
+    fn fail_for_history(&mut self) {
+        self.history_is_full = false;
+        let cause =
+            format!("The execution reached the maximum number of history events ({}).", Limits::AWS.history_events);
+        let failure = Failure::given(Some(failure::RUNTIME.to_owned()), Some(cause));
+        let details = EventDetails::ExecutionFailed(failure.details());
+        self.end(EventType::ExecutionFailed, self.execution.last_event_id, details);
+    }
+
+    // --- Records and commands ---
+
+    pub(crate) fn machine(&self) -> &'machine StateMachine {
+        self.machine
+    }
+
+    pub(crate) fn command(&mut self, command: Command) {
+        self.step.commands.push(command);
+    }
+
+    /// A fault of this program: the step will say so.
+    fn break_off(&mut self, reason: String) {
+        self.broken.get_or_insert(reason);
+    }
+
+    fn record(&mut self, record: Record) {
+        let is_end = matches!(&record, Record::Event(event) if event.kind.is_end());
+        let is_last = self.execution.last_event_id >= Limits::AWS.history_events.saturating_sub(1);
+        if matches!(record, Record::Event(_)) && is_last && !is_end {
+            self.history_is_full = true;
+        }
+        if self.is_over() {
+            return;
+        }
+        if let Err(reason) = self.execution.apply(&record) {
+            self.break_off(reason);
+        }
+        self.step.records.push(record);
+    }
+
+    /// Makes the records that follow those of a path.
+    fn of(&mut self, path: PathId) {
+        if self.execution.cursor != path {
+            self.record(Record::Fact(Fact::Path(path)));
+        }
+    }
+
+    /// Writes down a fact about a path.
+    pub(crate) fn fact(&mut self, path: PathId, fact: Fact) {
+        self.of(path);
+        self.record(Record::Fact(fact));
+    }
+
+    /// Writes down a fact that is of no path, or says itself of which.
+    pub(crate) fn bare_fact(&mut self, fact: Fact) {
+        self.record(Record::Fact(fact));
+    }
+
+    /// Writes down the next event of a path; its id.
+    pub(crate) fn event(&mut self, path: PathId, kind: EventType, details: impl Into<Option<EventDetails>>) -> u64 {
+        let previous = self.execution.paths.get(&path).map_or(0, |path| path.previous);
+        self.event_after(path, previous, kind, details.into())
+    }
+
+    pub(crate) fn event_after(
+        &mut self,
+        path: PathId,
+        previous_event_id: u64,
+        kind: EventType,
+        details: Option<EventDetails>,
+    ) -> u64 {
+        self.of(path);
+        let id = self.execution.last_event_id + 1;
+        let event = HistoryEvent { id, previous_event_id, timestamp: self.moment.now, kind, details };
+        self.record(Record::Event(Box::new(event)));
+        id
+    }
+
+    // --- What is known of a path ---
+
+    pub(crate) fn path(&self, path: PathId) -> Option<&Path> {
+        self.execution.paths.get(&path)
+    }
+
+    pub(crate) fn position(&self, path: PathId) -> Option<&Position> {
+        self.path(path)?.position.as_ref()
+    }
+
+    /// The state that a path is in.
+    pub(crate) fn state(&self, path: PathId) -> Option<&'machine State> {
+        flow::state_of_path(self.machine, self.execution, path)
+    }
+
+    /// The raw input of a path's state, as every state but the first shows it: compact.
+    pub(crate) fn input(&self, path: PathId) -> Json {
+        match self.position(path) {
+            // Only the first state's keeps the spaces of the text it came in.
+            Some(position) if position.entered_id == 2 => Json::new(position.input.value().clone()),
+            Some(position) => position.input.clone(),
+            None => Json::new(Value::Null),
+        }
+    }
+
+    // --- Expressions ---
+
+    /// Evaluates an expression of a path's state.
+    pub(crate) fn query<T>(
+        &mut self,
+        path: PathId,
+        state: &State,
+        view: View<'_>,
+        expression: impl FnOnce(&Scope<'_>) -> Result<T, query::Error>,
+    ) -> Result<T, query::Error> {
+        self.evaluations += 1;
+        let moment = random::evaluation(&self.moment, self.evaluations);
+        let context = self.context.get_or_insert_with(|| context::of_execution(self.execution));
+        context::set_state(context, self.execution, path, state, view.item, view.token);
+        let none = serde_json::Map::new();
+        let variables = self.execution.paths.get(&path).map_or(&none, |path| &path.variables);
+        expression(&Scope {
+            root: view.root,
+            input: view.input,
+            result: view.result,
+            error_output: view.error_output,
+            context,
+            variables,
+            moment: &moment,
+        })
+    }
+
+    /// The same; what goes wrong is a failure of the field.
+    pub(crate) fn evaluate<T>(
+        &mut self,
+        path: PathId,
+        state: &State,
+        view: View<'_>,
+        field: &str,
+        expression: impl FnOnce(&Scope<'_>) -> Result<T, query::Error>,
+    ) -> Result<T, Failure> {
+        self.query(path, state, view, expression).map_err(|error| Failure::of_query(error, field))
+    }
+
+    // --- The way of a path ---
+
+    /// A path goes on with a state, before the others that are ready.
+    pub(crate) fn go_to(&mut self, path: PathId, state: &'machine str, input: Json) {
+        self.ready.push_front(Ready::Enter(path, state, input));
+    }
+
+    /// A new path goes on with a state, after the others that are ready.
+    pub(crate) fn go_later_to(&mut self, path: PathId, state: &'machine str, input: Json) {
+        self.ready.push_back(Ready::Enter(path, state, input));
+    }
+
+    /// A path tries its state again.
+    pub(crate) fn again(&mut self, path: PathId) {
+        self.ready.push_front(Ready::Again(path));
+    }
+
+    /// Nothing of this path is ready any more.
+    pub(crate) fn forget(&mut self, gone: PathId) {
+        self.ready.retain(|ready| match ready {
+            Ready::Enter(path, _, _) | Ready::Again(path) => *path != gone,
+        });
+    }
+
+    fn enter(&mut self, path: PathId, name: &'machine str, input: Json) {
+        let flow = flow::of_path(self.machine, self.execution, path);
+        let Some(state) = flow.and_then(|flow| flow.states.get(name)) else {
+            return self.break_off(format!("the state machine has no state `{name}` there"));
+        };
+        let details = StateEntered { name: state.name.clone(), input, input_details: DataDetails::default() };
+        self.event(path, state::entered(state), EventDetails::StateEntered(details));
+        self.perform(path);
+    }
+
+    /// Does what the state of a path does.
+    fn perform(&mut self, path: PathId) {
+        let Some(state) = self.state(path) else { return };
+        let outcome = match &state.kind {
+            Kind::Pass(pass) => state::pass::perform(self, path, state, pass),
+            Kind::Choice(choice) => state::choice::perform(self, path, state, choice),
+            Kind::Succeed => state::succeed::perform(self, path, state),
+            Kind::Fail(fail) => state::fail::perform(self, path, state, fail),
+            Kind::Wait(wait) => state::wait::perform(self, path, state, wait),
+            Kind::Task(task) => state::task::perform(self, path, state, task),
+            Kind::Parallel(parallel) => state::parallel::perform(self, path, state, parallel),
+            Kind::Map(map) => state::map::perform(self, path, state, map),
+        };
+        self.conclude(path, outcome);
+    }
+
+    /// Goes on with what a state did.
+    pub(crate) fn conclude(&mut self, path: PathId, outcome: Result<Outcome<'machine>, Failure>) {
+        match outcome {
+            Ok(Outcome::Leave(exit)) => self.leave(path, exit),
+            Ok(Outcome::Wait) => {}
+            Err(failure) => self.fail(path, failure),
+        }
+    }
+
+    fn leave(&mut self, path: PathId, exit: Exit<'machine>) {
+        if let Err(failure) = self.try_leave(path, exit) {
+            self.fail(path, failure);
+        }
+    }
+
+    pub(crate) fn try_leave(&mut self, path: PathId, exit: Exit<'machine>) -> Result<(), Failure> {
+        let Some(state) = self.state(path) else { return Ok(()) };
+        let Exit { output, assigned, next } = exit;
+        if output.text().len() > Limits::AWS.payload_bytes || output.depth() > Limits::AWS.depth {
+            return Err(Failure::data_limit(&state.name));
+        }
+        let details = StateExited {
+            name: state.name.clone(),
+            output: output.clone(),
+            output_details: DataDetails::default(),
+            assigned_variables_details: assigned.as_ref().map(|_| DataDetails::default()),
+            assigned_variables: assigned,
+        };
+        self.event(path, state::exited(state), EventDetails::StateExited(details));
+        match next {
+            Some(next) => self.go_to(path, next, output),
+            None => self.end_path(path, output),
+        }
+        Ok(())
+    }
+
+    fn end_path(&mut self, path: PathId, output: Json) {
+        let Some((parent, _)) = self.path(path).and_then(|path| path.parent) else {
+            let previous = self.path(ROOT).map_or(0, |path| path.previous);
+            let details = OutputDetails { output, output_details: DataDetails::default() };
+            return self.end(EventType::ExecutionSucceeded, previous, EventDetails::ExecutionSucceeded(details));
+        };
+        let outcome = state::branch::succeeded(self, path, parent);
+        self.conclude(parent, outcome);
+    }
+
+    // --- Timers and ends ---
+
+    /// Asks for the timers that a path now waits for.
+    pub(crate) fn start_timers(&mut self, path: PathId) {
+        let Some(path) = self.execution.paths.get(&path) else { return };
+        self.step.commands.extend(path.timers().map(|(timer, at)| Command::StartTimer { timer, at }));
+    }
+
+    /// Takes back what a path waits for, but for what just came.
+    pub(crate) fn cancel(&mut self, path: PathId, came: Came) {
+        let Some(path) = self.execution.paths.get(&path) else { return };
+        if let Some(task) = path.task()
+            && came != Came::Answer
+        {
+            self.step.commands.push(Command::CancelTask { event_id: task.event_id });
+        }
+        let timers = path.timers().filter(|(timer, _)| came != Came::Timer(*timer));
+        self.step.commands.extend(timers.map(|(timer, _)| Command::CancelTimer { timer }));
+    }
+
+    /// The execution ends.
+    pub(crate) fn end(&mut self, kind: EventType, previous: u64, details: EventDetails) {
+        let paths: Vec<PathId> = self.execution.paths.keys().copied().collect();
+        for path in paths {
+            self.cancel(path, Came::Nothing);
+        }
+        if let Some((timer, _)) = self.execution.timeout()
+            && kind != EventType::ExecutionTimedOut
+        {
+            self.command(Command::CancelTimer { timer });
+        }
+        self.event_after(self.execution.cursor, previous, kind, Some(details));
+        if let Some(ended) = self.execution.ended.clone() {
+            self.command(Command::CompleteExecution(ended));
+        }
+    }
+
+    /// The execution is ended from outside.
+    pub(crate) fn stop(&mut self, kind: EventType, details: ErrorDetails) {
+        let details = match kind {
+            EventType::ExecutionTimedOut => EventDetails::ExecutionTimedOut(details),
+            _ => EventDetails::ExecutionAborted(details),
+        };
+        self.end(kind, 0, details);
+    }
+
+    /// The time of this step.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.moment.now
+    }
+}
+
+/// What just came for a path, so that it need not be taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Came {
+    /// Nothing: the path is given up.
+    Nothing,
+    /// The task's answer.
+    Answer,
+    /// A timer.
+    Timer(crate::Timer),
+}

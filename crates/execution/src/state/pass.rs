@@ -1,0 +1,35 @@
+//! Pass: hands on its input, or a result.
+
+use asl::{State, state::Pass};
+use query::Language;
+
+use crate::{
+    Json, data_flow,
+    driver::{Driver, Outcome},
+    failure::Failure,
+    path::PathId,
+};
+
+pub(crate) fn perform<'machine>(
+    driver: &mut Driver<'machine, '_>,
+    path: PathId,
+    state: &'machine State,
+    pass: &'machine Pass,
+) -> Result<Outcome<'machine>, Failure> {
+    let effective = data_flow::input(driver, path, state)?;
+    let exit = match state.query_language {
+        Language::Jsonata => {
+            let from = (state.output.as_ref(), state.assign.as_ref());
+            data_flow::exit_with_input(driver, path, state, effective, from, state.next.as_deref())
+        }
+        Language::JsonPath => {
+            let result = match &pass.result {
+                Some(result) => Json::new(result.clone()),
+                None => data_flow::arguments(driver, path, state, effective)?,
+            };
+            let input = driver.input(path);
+            data_flow::combine(driver, path, state, input, result)
+        }
+    };
+    exit.map(Outcome::Leave)
+}
