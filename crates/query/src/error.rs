@@ -8,10 +8,19 @@ use thiserror::Error as ThisError;
 pub struct SyntaxError {
     /// What is wrong, in Step Functions' words where they are known.
     pub message: String,
+    /// What more there is to say, where Step Functions' words say little: which character, what was expected.
+    pub detail: Option<String>,
     /// Where in the text, in bytes from its beginning, if it is known.
     pub offset: Option<usize>,
     /// Where in a template: a JSON pointer from the template's root, `""` for the root itself.
     pub pointer: String,
+}
+
+impl SyntaxError {
+    /// An error of an expression by itself.
+    pub(crate) fn new(message: impl Into<String>, offset: Option<usize>) -> SyntaxError {
+        SyntaxError { message: message.into(), detail: None, offset, pointer: String::new() }
+    }
 }
 
 /// An evaluation that failed.

@@ -82,11 +82,7 @@ enum Refusal {
 impl Call {
     /// Parses `States.Name(arguments)`.
     pub fn parse(text: &str) -> Result<Call, SyntaxError> {
-        let root = parser::parse(text).map_err(|(message, offset)| SyntaxError {
-            message,
-            offset: Some(offset),
-            pointer: String::new(),
-        })?;
+        let root = parser::parse(text).map_err(|(message, offset)| SyntaxError::new(message, Some(offset)))?;
         Ok(Call { text: text.to_owned(), root: Arc::new(root) })
     }
 
@@ -143,7 +139,7 @@ fn invoke(invocation: &Invocation, call: &Call, scope: &Scope<'_>, place: &str) 
         values.push(match argument {
             Argument::Value(value) => value.clone(),
             Argument::Text { value, .. } => Value::String(value.clone()),
-            Argument::Path(path) => path.evaluate(scope).map_err(|_| {
+            Argument::Path(path) => path.evaluate_for_field(scope).map_err(|_| {
                 Refusal::NotFound(format!(
                     "The JsonPath argument for the field '{}' {}",
                     path.as_str(),

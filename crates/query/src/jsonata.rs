@@ -11,10 +11,13 @@ mod tests;
 
 use std::{panic::catch_unwind, sync::Arc};
 
-use jsonata_core::{ast::AstNode, parser};
+use jsonata_core::{
+    ast::AstNode,
+    parser::{self, ParserError},
+};
 use serde_json::{Map, Value};
 
-pub(crate) use self::session::Session;
+pub use self::session::Session;
 use crate::{Error, Moment, Scope, SyntaxError, limits};
 
 /// A compiled JSONata expression: parsed once, evaluated often.
@@ -33,13 +36,13 @@ impl Expression {
     /// Parses the text between `{%` and `%}`.
     pub fn parse(text: &str) -> Result<Expression, SyntaxError> {
         let text = text.trim();
-        let fail = |message: String| SyntaxError { message, offset: None, pointer: String::new() };
+        let fail = |message: String| SyntaxError::new(message, None);
         if text.len() > limits::JSONATA_LENGTH {
             return Err(fail(format!("the expression is longer than {} bytes", limits::JSONATA_LENGTH)));
         }
         let tree = catch_unwind(|| parser::parse(text))
             .map_err(|_| fail("the JSONata parser broke down on this expression".to_owned()))?
-            .map_err(|error| fail(error.to_string()))?;
+            .map_err(|error| fail(parser_words(&error)))?;
         Ok(Expression { parsed: Arc::new(Parsed { text: text.to_owned(), tree }) })
     }
 
@@ -61,15 +64,16 @@ impl Expression {
     }
 
     /// What it evaluates to as plain JSONata with a root input, `None` for undefined and functions; the error is JSONata's
-    /// own, code first. For the suites of the language.
+    /// own, code first. For the suites of the language, which have time limits of their own.
     #[doc(hidden)]
     pub fn evaluate_plainly(
         &self,
         input: Option<&Value>,
         bindings: &Map<String, Value>,
         moment: &Moment,
+        milliseconds: u64,
     ) -> Result<Option<Value>, String> {
-        session::evaluate_plainly(self, input, bindings, moment)
+        session::evaluate_plainly(self, input, bindings, moment, milliseconds)
     }
 
     fn tree(&self) -> &AstNode {
@@ -88,4 +92,13 @@ impl Expression {
 /// The expression in a string `{% … %}`, or `None` where the string is an ordinary one.
 pub fn delimited(text: &str) -> Option<&str> {
     text.strip_prefix("{%")?.strip_suffix("%}")
+}
+
+/// The parser's error as the language's own implementation words it, code first.
+fn parser_words(error: &ParserError) -> String {
+    match error {
+        ParserError::InvalidSyntax(message) | ParserError::InvalidNumber(message) => message.clone(),
+        ParserError::UnclosedComment => "S0106: Comment has no closing tag".to_owned(),
+        other => other.to_string(),
+    }
 }

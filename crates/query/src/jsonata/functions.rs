@@ -15,6 +15,15 @@ use crate::{Moment, digest, intrinsic, limits, random};
 
 type Answer = Result<JValue, EvaluatorError>;
 
+/// A function that needs nothing but its arguments, with its name.
+type Plain = (&'static str, fn(&[JValue]) -> Answer);
+
+/// What Step Functions adds.
+const ADDED: [Plain; 4] = [("partition", partition), ("range", range), ("hash", hash), ("parse", parse)];
+
+/// What replaces functions of the language.
+const REPLACED: [Plain; 2] = [("eval", eval), ("pad", pad)];
+
 /// Makes known to `evaluator` what of it `expression` mentions.
 pub fn register(
     evaluator: &mut Evaluator,
@@ -22,13 +31,10 @@ pub fn register(
     moment: &Moment,
     place: &str,
 ) -> Result<(), EvaluatorError> {
-    let plain: [(&str, fn(&[JValue]) -> Answer); 4] =
-        [("partition", partition), ("range", range), ("hash", hash), ("parse", parse)];
-    for (name, function) in plain.into_iter().filter(|(name, _)| expression.mentions(name)) {
+    for (name, function) in ADDED.into_iter().filter(|(name, _)| expression.mentions(name)) {
         evaluator.register_fn(name, function)?;
     }
-    let overrides: [(&str, fn(&[JValue]) -> Answer); 2] = [("eval", eval), ("pad", pad)];
-    for (name, function) in overrides.into_iter().filter(|(name, _)| expression.mentions(name)) {
+    for (name, function) in REPLACED.into_iter().filter(|(name, _)| expression.mentions(name)) {
         evaluator.register_fn_override(name, function)?;
     }
     let moment_milliseconds = moment.now.as_millisecond();
@@ -37,6 +43,11 @@ pub fn register(
     }
     if expression.mentions("millis") {
         evaluator.register_fn_override("millis", move |_: &[JValue]| Ok(JValue::from(moment_milliseconds)))?;
+    }
+    if expression.mentions("toMillis") {
+        evaluator.register_fn_override("toMillis", move |arguments: &[JValue]| {
+            to_milliseconds(moment_milliseconds, arguments)
+        })?;
     }
     if ["uuid", "random", "shuffle"].iter().any(|name| expression.mentions(name)) {
         let generator = Rc::new(RefCell::new(random::generator(moment, place, expression.as_str())));
@@ -167,6 +178,23 @@ fn now(milliseconds: i64, arguments: &[JValue]) -> Answer {
     let mut values = vec![JValue::from(milliseconds)];
     values.extend_from_slice(arguments);
     call("fromMillis", &values)
+}
+
+/// `$toMillis(text, picture)`. A picture without a date means the day of the moment, not of the machine's clock.
+fn to_milliseconds(moment: i64, arguments: &[JValue]) -> Answer {
+    const DAY: &str = "[Y0001]-[M01]-[D01]";
+    let dates = ["[Y", "[M", "[D", "[d", "[F", "[W", "[w", "[X", "[x"];
+    let times = ["[H", "[h", "[m", "[s", "[f"];
+    match arguments {
+        [JValue::String(text), JValue::String(picture)]
+            if times.iter().any(|time| picture.contains(time)) && !dates.iter().any(|date| picture.contains(date)) =>
+        {
+            let day = call("fromMillis", &[JValue::from(moment), JValue::from(DAY)])?;
+            let text = format!("{} {text}", day.as_str().unwrap_or_default());
+            call("toMillis", &[JValue::from(text), JValue::from(format!("{DAY} {picture}"))])
+        }
+        _ => call("toMillis", arguments),
+    }
 }
 
 /// Calls JSONata's own function `name`, which the evaluator at hand has overridden.

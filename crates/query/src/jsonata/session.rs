@@ -18,13 +18,15 @@ use super::{
 };
 use crate::{Error, ErrorKind, Moment, Scope, limits};
 
-/// A scope whose `$states` is converted once for all the expressions of a template.
+/// A scope whose `$states` is converted once for all the expressions that are evaluated in it: those of a template, of a
+/// Choice. It belongs to one thread.
 pub struct Session<'a> {
     scope: &'a Scope<'a>,
     states: OnceCell<JValue>,
 }
 
 impl<'a> Session<'a> {
+    /// A session in this scope.
     pub fn new(scope: &'a Scope<'a>) -> Session<'a> {
         Session { scope, states: OnceCell::new() }
     }
@@ -38,7 +40,8 @@ impl<'a> Session<'a> {
         if expression.mentions("states") {
             context.bind("states".to_owned(), self.states.get_or_init(|| self.convert_states()).clone());
         }
-        let result = run(expression, context, &JValue::Undefined, self.scope.moment, place);
+        let result =
+            run(expression, context, &JValue::Undefined, self.scope.moment, place, limits::JSONATA_MILLISECONDS);
         let fail = |message: String| Error {
             kind: ErrorKind::Jsonata,
             location: String::new(),
@@ -51,6 +54,7 @@ impl<'a> Session<'a> {
         }
         convert::to_json(&value).map_err(|unsupported| match unsupported {
             Unsupported::Kind => fail("returned an unsupported result type.".to_owned()),
+            Unsupported::Size => fail(format!("returned a value of more than {} bytes.", limits::VALUE_SIZE)),
             Unsupported::Depth => fail(format!("returned a value that nests deeper than {}.", limits::VALUE_DEPTH)),
         })
     }
@@ -74,13 +78,14 @@ pub fn evaluate_plainly(
     input: Option<&Value>,
     bindings: &Map<String, Value>,
     moment: &Moment,
+    milliseconds: u64,
 ) -> Result<Option<Value>, String> {
     let mut context = Context::new();
     for (name, value) in bindings {
         context.bind(name.clone(), convert::from_json(value));
     }
     let input = input.map_or(JValue::Undefined, convert::from_json);
-    let value = run(expression, context, &input, moment, "")?;
+    let value = run(expression, context, &input, moment, "", milliseconds)?;
     Ok(convert::to_json(&value).ok().filter(|_| !value.is_undefined()))
 }
 
@@ -91,9 +96,10 @@ fn run(
     input: &JValue,
     moment: &Moment,
     place: &str,
+    milliseconds: u64,
 ) -> Result<JValue, String> {
     let options = EvaluatorOptions {
-        timeout_ms: Some(limits::JSONATA_MILLISECONDS),
+        timeout_ms: Some(milliseconds),
         max_stack_depth: Some(limits::JSONATA_DEPTH),
         max_sequence_length: Some(limits::JSONATA_SEQUENCE),
         ..EvaluatorOptions::default()
@@ -110,10 +116,13 @@ fn run(
     }
 }
 
-/// The error as the language's own implementation words it.
+/// The error as the language's own implementation words it, code first.
 fn words(error: &EvaluatorError) -> String {
     match error.code() {
         Some(code @ ("T1005" | "T1006")) => format!("{code}: Attempted to invoke a non-function"),
-        _ => error.message().to_owned(),
+        _ => {
+            let message = error.message();
+            message.strip_prefix("Signature validation failed: ").unwrap_or(message).to_owned()
+        }
     }
 }

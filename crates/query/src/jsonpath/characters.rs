@@ -102,7 +102,7 @@ impl Characters {
     /// An error at a character position, its offset given in bytes.
     pub fn error(&self, position: usize, message: impl Into<String>) -> SyntaxError {
         let offset = self.text.iter().take(position).map(|found| found.len_utf8()).sum();
-        SyntaxError { message: message.into(), offset: Some(offset), pointer: String::new() }
+        SyntaxError::new(message, Some(offset))
     }
 }
 

@@ -188,7 +188,6 @@ impl Parser {
 
     /// `[?(…)]`.
     fn filter(&mut self, question: usize) -> Result<bool, SyntaxError> {
-        let start = self.path.position;
         let open = self.path.next_significant(question);
         if self.path.at(open) != Some('(') {
             return Ok(false);
@@ -198,11 +197,8 @@ impl Parser {
         if self.path.at(end) != Some(']') {
             return Ok(false);
         }
-        let condition = filter_parser::parse(&self.path.slice(open, close + 1), self.depth + 1).map_err(|error| {
-            let message =
-                format!("Could not compile inline filter : {}: {}", self.path.slice(start, end + 1), error.message);
-            self.path.error(open, message)
-        })?;
+        let condition = filter_parser::parse(&self.path.slice(open, close + 1), self.depth + 1)
+            .map_err(|error| self.path.error(open, error.message))?;
         self.tokens.push(Token::Filter {
             condition: Box::new(condition),
             text: format!("[?{}]", self.path.slice(open, close + 1)),

@@ -27,8 +27,9 @@ struct Parser {
 }
 
 impl Parser {
-    fn fail(&mut self, message: String, offset: Option<usize>) -> Node {
-        self.errors.push(SyntaxError { message, offset, pointer: self.pointer.clone() });
+    fn fail(&mut self, mut error: SyntaxError) -> Node {
+        error.pointer.clone_from(&self.pointer);
+        self.errors.push(error);
         Node::Static(Value::Null)
     }
 
@@ -44,7 +45,8 @@ impl Parser {
 
     fn node(&mut self, source: &Value, depth: usize) -> Node {
         if depth > limits::VALUE_DEPTH {
-            return self.fail(format!("the template nests deeper than {}", limits::VALUE_DEPTH), None);
+            return self
+                .fail(SyntaxError::new(format!("the template nests deeper than {}", limits::VALUE_DEPTH), None));
         }
         match source {
             Value::Array(items) => {
@@ -88,23 +90,23 @@ impl Parser {
     /// The value of a field whose name ends in `.$`.
     fn jsonpath(&mut self, key: &str, value: &Value) -> Node {
         let Value::String(text) = value else {
-            return self.fail(refusal(key), None);
+            return self.fail(SyntaxError::new(refusal(key), None));
         };
         let parsed =
             if text.starts_with('$') { Path::parse(text).map(Node::Path) } else { Call::parse(text).map(Node::Call) };
-        parsed.unwrap_or_else(|error| self.fail(format!("{} ({})", refusal(key), error.message), error.offset))
+        parsed.unwrap_or_else(|error| {
+            self.fail(SyntaxError { message: refusal(key), detail: Some(error.message.clone()), ..error })
+        })
     }
 
     fn jsonata(&mut self, text: &str) -> Node {
         match jsonata::delimited(text) {
-            Some(inside) => Expression::parse(inside)
-                .map(Node::Expression)
-                .unwrap_or_else(|error| self.fail(error.message, error.offset)),
+            Some(inside) => Expression::parse(inside).map(Node::Expression).unwrap_or_else(|error| self.fail(error)),
             None if text.starts_with("{%") => {
-                self.fail("a JSONata expression that begins with '{%' has to end with '%}'".to_owned(), None)
+                self.fail(SyntaxError::new("a JSONata expression that begins with '{%' has to end with '%}'", None))
             }
             None if text.ends_with("%}") => {
-                self.fail("a JSONata expression that ends with '%}' has to begin with '{%'".to_owned(), None)
+                self.fail(SyntaxError::new("a JSONata expression that ends with '%}' has to begin with '{%'", None))
             }
             None => Node::Static(Value::String(text.to_owned())),
         }
