@@ -105,3 +105,49 @@ fn definition_error(diagnostic: &Diagnostic) -> String {
         pointer => format!("{code}: {message} at {pointer}"),
     }
 }
+
+/// The most problems of one text that are told.
+pub const MAX_PROBLEMS: usize = 1_000;
+
+/// The problems found so far, up to [`MAX_PROBLEMS`].
+#[derive(Debug, Default)]
+pub(crate) struct Problems {
+    found: Vec<Diagnostic>,
+    /// The worst of those that came when it was full.
+    more: Option<Severity>,
+}
+
+impl Problems {
+    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+        if self.is_full() {
+            self.more = self.more.max(Some(diagnostic.severity));
+        } else {
+            self.found.push(diagnostic);
+        }
+    }
+
+    /// Counts an error that is not even looked at, since it would not be told.
+    pub(crate) fn skip(&mut self) {
+        self.more = Some(Severity::Error);
+    }
+
+    /// Whether another one would not be told any more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.found.len() >= MAX_PROBLEMS
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// All of them in the order of the text, and last that there are more, if so.
+    pub(crate) fn into_sorted(mut self) -> Vec<Diagnostic> {
+        self.found.sort_by_key(|diagnostic| diagnostic.span.start);
+        if let (Some(severity), Some(last)) = (self.more, self.found.last()) {
+            let message = format!("there are more than {MAX_PROBLEMS} problems, and the others are not shown");
+            let more = Diagnostic::error("TOO_MANY_PROBLEMS", message).at("", last.span);
+            self.found.push(Diagnostic { severity, ..more });
+        }
+        self.found
+    }
+}

@@ -11,13 +11,13 @@ use crate::{Diagnostic, Span};
 use place::{Lines, Place};
 
 /// The longest text that is read, in bytes. AWS takes definitions of up to 1 MiB; comments and guardrails' tests need some more.
-pub const MAX_TEXT_BYTES: usize = 4 << 20;
+pub const MAX_TEXT_BYTES: usize = 2 << 20;
 
 /// How deep a text may be nested, and how deep a value is looked into.
 pub const MAX_DEPTH: usize = 128;
 
 /// How much YAML aliases and merge keys may add to a text: each value counts one, and its strings their bytes.
-pub const MAX_ALIAS_EXPANSION: usize = 4 << 20;
+pub const MAX_ALIAS_EXPANSION: usize = 2 << 20;
 
 /// The format of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +68,11 @@ impl Document {
         if text.trim().is_empty() {
             return Err(vec![Diagnostic::error("SCHEMA_VALIDATION_FAILED", "Definition must be a valid JSON object")]);
         }
-        let (value, root) = match format {
-            Format::Json => json::parse(text, &lines)?,
-            Format::Yaml => yaml::parse(text, &lines)?,
+        let (value, root) = match (format, text.strip_prefix('\u{feff}')) {
+            // A byte-order mark is three bytes, which blanks replace, so that every place stays where it is.
+            (Format::Json, Some(rest)) => json::parse(&format!("   {rest}"), &lines)?,
+            (Format::Json, None) => json::parse(text, &lines)?,
+            (Format::Yaml, _) => yaml::parse(text, &lines)?,
         };
         Ok(Document { value, root, lines })
     }
@@ -96,6 +98,21 @@ impl Document {
         let place = self.place(pointer);
         let (start, end) = place.key.unwrap_or(place.value);
         self.lines.span(start, end)
+    }
+
+    /// The place in the string at a JSON pointer, `offset` bytes behind the string's beginning; that of the whole string
+    /// where the text writes it otherwise than it is (escapes, folded lines).
+    pub fn span_inside(&self, pointer: &str, offset: usize) -> Span {
+        let whole = self.span(pointer);
+        let Some(string) = self.value.pointer(pointer).and_then(Value::as_str) else { return whole };
+        let written = self.lines.text(whole.start, whole.end);
+        let quoted = written.strip_prefix(['"', '\'']).and_then(|rest| rest.strip_suffix(['"', '\'']));
+        let quote = usize::from(quoted.is_some());
+        if quoted.unwrap_or(written) != string || !string.is_char_boundary(offset) {
+            return whole;
+        }
+        let end = whole.end.saturating_sub(quote);
+        self.lines.span(whole.start.saturating_add(quote).saturating_add(offset).min(end), end)
     }
 
     fn place(&self, pointer: &str) -> &Place {

@@ -11,6 +11,7 @@ pub mod nearest;
 pub mod parse;
 pub mod state;
 pub mod timestamp;
+mod trail;
 
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use document::{Document, Format};

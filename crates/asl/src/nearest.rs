@@ -1,10 +1,14 @@
 //! The known name that a misspelt one most probably means.
 
+/// How many known names are looked at.
+const MAX_KNOWN: usize = 1_000;
+
 /// The nearest of `known` by edit distance, letter case aside, if it is near enough to be meant.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = letters(name);
     let limit = wanted.len().div_ceil(3).max(1);
-    let distances = known.into_iter().map(|candidate| (distance(&wanted, &letters(candidate), limit), candidate));
+    let distances =
+        known.into_iter().take(MAX_KNOWN).map(|candidate| (distance(&wanted, &letters(candidate), limit), candidate));
     distances.filter(|(distance, _)| *distance <= limit).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 

@@ -11,8 +11,7 @@ use std::collections::{HashMap, HashSet};
 use query::Language;
 use serde_json::Value;
 
-use crate::{Diagnostic, Document, Severity, StateMachine, nearest::did_you_mean};
-pub(crate) use expressions::expression_text;
+use crate::{Diagnostic, Document, Severity, Span, StateMachine, diagnostic::Problems, nearest::did_you_mean};
 pub(crate) use object::{Allowed, Object, integer, shown};
 pub use resources::{AnyResource, ExpressResources, Resources, UnknownResource};
 
@@ -80,7 +79,7 @@ pub(crate) struct Parser<'a> {
     names: HashMap<String, String>,
     /// Every Distributed Map's label so far: they are unique too.
     labels: HashSet<String>,
-    diagnostics: Vec<Diagnostic>,
+    problems: Problems,
 }
 
 impl<'a> Parser<'a> {
@@ -91,15 +90,15 @@ impl<'a> Parser<'a> {
             machine_language: Language::JsonPath,
             names: HashMap::new(),
             labels: HashSet::new(),
-            diagnostics: Vec::new(),
+            problems: Problems::default(),
         }
     }
 
     /// The warnings if there are but warnings, else all problems, in the order of the text.
-    fn finish(mut self) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
-        self.diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
+    fn finish(self) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+        let problems = self.problems.into_sorted();
         let is_error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
-        if self.diagnostics.iter().any(is_error) { Err(self.diagnostics) } else { Ok(self.diagnostics) }
+        if problems.iter().any(is_error) { Err(problems) } else { Ok(problems) }
     }
 
     fn machine(&mut self) -> Option<StateMachine> {
@@ -158,8 +157,9 @@ impl<'a> Parser<'a> {
         Some(resource)
     }
 
-    /// Notes a state's name; a second state of that name is a problem.
-    pub(crate) fn name(&mut self, name: &str, pointer: &str) {
+    /// Notes a state's name; a second state of that name is a problem. A state whose name is too long is not looked at: its
+    /// pointer would be in every problem.
+    pub(crate) fn name(&mut self, name: &str, pointer: &str) -> bool {
         let length = name.chars().count();
         if length > 80 {
             let message = format!("the state's name has {length} characters, 80 are allowed");
@@ -184,6 +184,7 @@ impl<'a> Parser<'a> {
                 self.names.insert(name.to_owned(), pointer.to_owned());
             }
         }
+        length <= 80
     }
 
     /// Notes a Distributed Map's label.
@@ -205,25 +206,38 @@ impl<'a> Parser<'a> {
     ) {
         let pointer = pointer.into();
         let span = self.document.span(&pointer);
-        self.diagnostics.push(Diagnostic { help, ..Diagnostic::error(code, message).at(pointer, span) });
+        self.problems.push(Diagnostic { help, ..Diagnostic::error(code, message).at(pointer, span) });
     }
 
     /// Notes an error at the key of the value that `pointer` names.
     pub(crate) fn key_problem(&mut self, code: &str, pointer: &str, message: impl Into<String>, help: Option<String>) {
         let span = self.document.key_span(pointer);
-        self.diagnostics.push(Diagnostic { help, ..Diagnostic::error(code, message).at(pointer, span) });
+        self.problems.push(Diagnostic { help, ..Diagnostic::error(code, message).at(pointer, span) });
     }
 
     /// Notes what works, but not as its author thinks.
     pub(crate) fn warning(&mut self, code: &str, pointer: &str, message: impl Into<String>, help: impl Into<String>) {
         let warning = Diagnostic::error(code, message).with_help(help).at(pointer, self.document.span(pointer));
-        self.diagnostics.push(Diagnostic { severity: Severity::Warning, ..warning });
+        self.problems.push(Diagnostic { severity: Severity::Warning, ..warning });
     }
 
-    /// Notes an error that AWS tells of the object at `pointer`, and that stands in the text at `place`.
-    pub(crate) fn inner_problem(&mut self, pointer: &str, place: &str, message: impl Into<String>) {
-        let span = self.document.span(place);
-        self.diagnostics.push(Diagnostic::error(SCHEMA, message).at(pointer, span));
+    /// Notes an error that AWS tells of the object at `pointer`, and that stands elsewhere in the text.
+    pub(crate) fn inner_problem(
+        &mut self,
+        pointer: &str,
+        span: Span,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
+        self.problems.push(Diagnostic { help, ..Diagnostic::error(SCHEMA, message).at(pointer, span) });
+    }
+
+    /// The place of an error in the string at `pointer`; `skipped` bytes stand before the expression in it.
+    pub(crate) fn expression_span(&self, pointer: &str, skipped: usize, offset: Option<usize>) -> Span {
+        match offset {
+            Some(offset) => self.document.span_inside(pointer, offset.saturating_add(skipped)),
+            None => self.document.span(pointer),
+        }
     }
 }
 

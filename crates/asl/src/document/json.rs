@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::place::{Lines, Place};
-use crate::Diagnostic;
+use crate::{Diagnostic, diagnostic::Problems, trail::Trail};
 
 /// Parses a JSON text.
 pub(super) fn parse(text: &str, lines: &Lines) -> Result<(Value, Place), Vec<Diagnostic>> {
     let value: Value = serde_json::from_str(text).map_err(|error| vec![syntax_error(&error, lines)])?;
-    let mut walk = Walk { text, at: 0, lines, duplicates: Vec::new() };
-    let root = walk.value("");
-    if walk.duplicates.is_empty() { Ok((value, root)) } else { Err(walk.duplicates) }
+    let mut walk = Walk { text, at: 0, lines, duplicates: Problems::default() };
+    let root = walk.value(&Trail::at(""));
+    if walk.duplicates.is_empty() { Ok((value, root)) } else { Err(walk.duplicates.into_sorted()) }
 }
 
 fn syntax_error(error: &serde_json::Error, lines: &Lines) -> Diagnostic {
@@ -28,20 +28,20 @@ struct Walk<'a> {
     text: &'a str,
     at: usize,
     lines: &'a Lines,
-    duplicates: Vec<Diagnostic>,
+    duplicates: Problems,
 }
 
 impl Walk<'_> {
-    fn value(&mut self, pointer: &str) -> Place {
+    fn value(&mut self, trail: &Trail<'_>) -> Place {
         match self.next() {
-            Some(b'{') => self.object(pointer),
-            Some(b'[') => self.array(pointer),
+            Some(b'{') => self.object(trail),
+            Some(b'[') => self.array(trail),
             Some(b'"') => self.string(),
             _ => self.word(),
         }
     }
 
-    fn object(&mut self, pointer: &str) -> Place {
+    fn object(&mut self, trail: &Trail<'_>) -> Place {
         let start = self.at;
         let mut children = Vec::new();
         let mut keys = HashSet::new();
@@ -50,12 +50,11 @@ impl Walk<'_> {
             let key = self.string().value;
             let name: String =
                 self.text.get(key.0..key.1).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-            let inside = format!("{pointer}/{}", super::escape(&name));
             self.next();
             self.advance(); // the colon
-            let place = Place { key: Some(key), ..self.value(&inside) };
+            let place = Place { key: Some(key), ..self.value(&trail.key(&name)) };
             if keys.contains(&name) {
-                self.duplicates.push(duplicate_key(&name, inside, key, self.lines));
+                self.duplicates.push(duplicate_key(&name, trail, key, self.lines));
             } else {
                 keys.insert(name);
                 children.push(place);
@@ -66,12 +65,12 @@ impl Walk<'_> {
         Place { value: (start, self.at), key: None, children }
     }
 
-    fn array(&mut self, pointer: &str) -> Place {
+    fn array(&mut self, trail: &Trail<'_>) -> Place {
         let start = self.at;
         let mut children = Vec::new();
         self.advance();
         while self.next().is_some_and(|byte| byte != b']') {
-            children.push(self.value(&format!("{pointer}/{}", children.len())));
+            children.push(self.value(&trail.index(children.len())));
             self.comma();
         }
         self.advance();
@@ -124,8 +123,8 @@ impl Walk<'_> {
     }
 }
 
-pub(super) fn duplicate_key(name: &str, pointer: String, key: (usize, usize), lines: &Lines) -> Diagnostic {
+pub(super) fn duplicate_key(name: &str, around: &Trail<'_>, key: (usize, usize), lines: &Lines) -> Diagnostic {
     Diagnostic::error("DUPLICATE_KEY", format!("the key `{name}` is here twice"))
         .with_help("keep one of the two: the other would be lost without a word")
-        .at(pointer, lines.span(key.0, key.1))
+        .at(around.key(name).to_string(), lines.span(key.0, key.1))
 }

@@ -38,6 +38,11 @@ impl Lines {
         Span { start, end, line, column: before.chars().count().saturating_add(1) }
     }
 
+    /// What stands in a range of bytes.
+    pub(super) fn text(&self, start: usize, end: usize) -> &str {
+        self.text.get(start..end).unwrap_or("")
+    }
+
     /// The byte of a line and a column, both from 1 and the column in bytes, as serde_json tells them.
     pub(super) fn byte(&self, line: usize, column: usize) -> usize {
         let begin = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);

@@ -15,6 +15,8 @@ fn json_and_yaml_say_the_same() {
     for (text, format) in [
         (r#"{"a": {"b/c": [1, "\ud83d\ude00", null]}, "on": true}"#, Format::Json),
         (r#"{"a": {"b/c": [1, "\ud83d\ude00", null]}, "on": true}"#, Format::Yaml),
+        ("\u{feff}{\"a\": {\"b/c\": [1, \"\\ud83d\\ude00\", null]}, \"on\": true}", Format::Json),
+        ("\u{feff}a:\n  b/c:\n  - 1\n  - \u{1f600}\n  - ~\non: true\n", Format::Yaml),
         ("a:\n  b/c:\n  - 1\n  - \u{1f600}\n  - ~\non: true\n", Format::Yaml),
     ] {
         let document = Document::parse(text, format).expect(text);
@@ -37,6 +39,8 @@ fn every_part_knows_its_place() {
     check(json, Format::Json, "/a/b~1c", (2, 2), ("[1, \"x\\\"y\"]", 2, 9));
     check(json, Format::Json, "/a/b~1c/1", (2, 13), ("\"x\\\"y\"", 2, 13));
     check(json, Format::Json, "/a/b~1c/7/z", (2, 2), ("[1, \"x\\\"y\"]", 2, 9));
+    check("\u{feff}{\"a\":\n7}", Format::Json, "/a", (1, 3), ("7", 2, 1));
+    check("\u{feff}a: 7", Format::Yaml, "/a", (1, 2), ("7", 1, 5));
     let yaml = "é: 1\na:\n  b/c: # here\n    - 1\n    - 'x'\n\nlast: {m: [2]}\n";
     check(yaml, Format::Yaml, "/é", (1, 1), ("1", 1, 4));
     check(yaml, Format::Yaml, "/a", (2, 1), ("b/c: # here\n    - 1\n    - 'x'", 3, 3));
@@ -104,7 +108,7 @@ fn bombs_are_refused() {
     }
     let text = problems(&bomb, Format::Yaml);
     assert!(text[0].contains("TOO_MANY_ALIASES"), "{text:?}");
-    let long = "x".repeat(1 << 20);
+    let long = "x".repeat(1 << 19);
     let text = problems(&format!("a: &a {long}\nb: [*a, *a, *a, *a, *a]\n"), Format::Yaml);
     assert!(text[0].contains("TOO_MANY_ALIASES"), "{text:?}");
     let mut deep = format!("a0: &a0 {}{}\n", "[".repeat(100), "]".repeat(100));
@@ -124,4 +128,41 @@ fn formats_are_told_apart() {
     assert_eq!(Format::of_file_name("a/b.asl.YAML"), Some(Format::Yaml));
     assert_eq!(Format::of_file_name("b.asl.json"), Some(Format::Json));
     assert_eq!(Format::of_file_name("readme"), None);
+}
+
+#[test]
+fn a_place_inside_of_a_string() {
+    fn check(text: &str, offset: usize, expected: (&str, usize, usize)) {
+        let document = Document::parse(text, Format::Yaml).expect(text);
+        let span = document.span_inside("/a", offset);
+        assert_eq!((&text[span.start..span.end], span.line, span.column), expected, "{text}");
+    }
+    check("a: 'abcd'", 2, ("cd", 1, 7));
+    check("a: abcd", 2, ("cd", 1, 6));
+    check("{\"a\": \"abcd\"}", 4, ("", 1, 12));
+    check("a: \"a\\nb\"", 2, ("\"a\\nb\"", 1, 4));
+    check("a: [1]", 2, ("[1]", 1, 4));
+    check("a: abcd", 9, ("abcd", 1, 4));
+}
+
+/// What is long or much at once is read in a moment, and does not fill the memory.
+#[test]
+fn long_keys_and_many_values() {
+    let key = "k".repeat(1 << 20);
+    let many = vec!["0"; 1 << 18].join(",");
+    for format in [Format::Json, Format::Yaml] {
+        let text = format!("{{\"StartAt\": \"A\", \"States\": {{\"{key}\": {{\"Retry\": [{many}]}}}}}}");
+        assert!(
+            Document::parse(&text, format)
+                .map_or(true, |document| { crate::parse::parse(&document, &crate::parse::AnyResource).is_err() })
+        );
+        let text = format!(
+            "{{\"States\": {{\"A\": {{\"Type\": \"Task\", \"Retry\": [{many}], \"Parameters\": {{\"{key}\": [{many}]}}}}}}}}"
+        );
+        if let Ok(document) = Document::parse(&text, format) {
+            let problems = crate::parse::parse(&document, &crate::parse::AnyResource).expect_err("no machine");
+            assert_eq!(problems.len(), crate::diagnostic::MAX_PROBLEMS + 1);
+            assert_eq!(problems.last().expect("a problem").code, "TOO_MANY_PROBLEMS");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use super::{
     place::{Lines, Place},
     scalar,
 };
-use crate::Diagnostic;
+use crate::{Diagnostic, diagnostic::Problems, trail::Trail};
 
 /// Parses a YAML text that holds one document.
 pub(super) fn parse(text: &str, lines: &Lines) -> Result<(Value, Place), Vec<Diagnostic>> {
@@ -21,12 +21,12 @@ pub(super) fn parse(text: &str, lines: &Lines) -> Result<(Value, Place), Vec<Dia
         lines,
         anchors: HashMap::new(),
         expansion: 0,
-        problems: Vec::new(),
+        problems: Problems::default(),
     };
     match builder.document() {
         Ok(node) if builder.problems.is_empty() => Ok((node.value, node.place)),
-        Ok(_) => Err(builder.problems),
-        Err(Stop) => Err(builder.problems),
+        Ok(_) => Err(builder.problems.into_sorted()),
+        Err(Stop) => Err(builder.problems.into_sorted()),
     }
 }
 
@@ -50,7 +50,7 @@ struct Builder<'a> {
     lines: &'a Lines,
     anchors: HashMap<usize, Node>,
     expansion: usize,
-    problems: Vec<Diagnostic>,
+    problems: Problems,
 }
 
 impl<'a> Builder<'a> {
@@ -63,10 +63,10 @@ impl<'a> Builder<'a> {
                 Event::StreamEnd => break,
                 _ if root.is_some() => {
                     let help = "keep one document in a file: what comes after `---` would be lost";
-                    self.problem("YAML_DOCUMENTS", "this is a second document", "", &span, Some(help));
+                    self.problem("YAML_DOCUMENTS", "this is a second document", &Trail::at(""), &span, Some(help));
                     return Err(Stop);
                 }
-                event => root = Some(self.node(event, &span, "", 0)?),
+                event => root = Some(self.node(event, &span, &Trail::at(""), 0)?),
             }
         }
         root.ok_or_else(|| {
@@ -88,50 +88,50 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn node(&mut self, event: Event<'a>, span: &Span, pointer: &str, depth: usize) -> Result<Node, Stop> {
-        self.check_depth(depth, pointer, span)?;
+    fn node(&mut self, event: Event<'a>, span: &Span, trail: &Trail<'_>, depth: usize) -> Result<Node, Stop> {
+        self.check_depth(depth, trail, span)?;
         let (node, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let value = self.scalar(&text, style, tag.as_deref(), pointer, span);
+                let value = self.scalar(&text, style, tag.as_deref(), trail, span);
                 let (start, end) = bytes(span);
                 let weight = text.len().saturating_add(1);
                 (Node { value, place: Place::leaf(start, end), weight, height: 0 }, anchor)
             }
             Event::SequenceStart(style, anchor, tag) => {
-                self.collection_tag(tag.as_deref(), "seq", pointer, span);
-                (self.sequence(span, style, pointer, depth)?, anchor)
+                self.collection_tag(tag.as_deref(), "seq", trail, span);
+                (self.sequence(span, style, trail, depth)?, anchor)
             }
             Event::MappingStart(style, anchor, tag) => {
-                self.collection_tag(tag.as_deref(), "map", pointer, span);
-                (self.mapping(span, style, pointer, depth)?, anchor)
+                self.collection_tag(tag.as_deref(), "map", trail, span);
+                (self.mapping(span, style, trail, depth)?, anchor)
             }
             Event::Alias(anchor) => {
-                let node = self.alias(anchor, span, pointer)?;
-                self.check_depth(depth.saturating_add(node.height), pointer, span)?;
+                let node = self.alias(anchor, span, trail)?;
+                self.check_depth(depth.saturating_add(node.height), trail, span)?;
                 (node, 0)
             }
             _ => {
-                self.problem("INVALID_YAML", "a value is expected here", pointer, span, None);
+                self.problem("INVALID_YAML", "a value is expected here", trail, span, None);
                 return Err(Stop);
             }
         };
         if anchor != 0 {
-            self.expand(node.weight, span, pointer)?;
+            self.expand(node.weight, span, trail)?;
             self.anchors.insert(anchor, node.clone());
         }
         Ok(node)
     }
 
-    fn check_depth(&mut self, depth: usize, pointer: &str, span: &Span) -> Result<(), Stop> {
+    fn check_depth(&mut self, depth: usize, trail: &Trail<'_>, span: &Span) -> Result<(), Stop> {
         if depth < MAX_DEPTH {
             return Ok(());
         }
         let message = format!("this is nested more than {MAX_DEPTH} deep");
-        self.problem("DOCUMENT_TOO_DEEP", message, pointer, span, None);
+        self.problem("DOCUMENT_TOO_DEEP", message, trail, span, None);
         Err(Stop)
     }
 
-    fn sequence(&mut self, start: &Span, style: StructureStyle, pointer: &str, depth: usize) -> Result<Node, Stop> {
+    fn sequence(&mut self, start: &Span, style: StructureStyle, trail: &Trail<'_>, depth: usize) -> Result<Node, Stop> {
         let (mut items, mut children, mut weight, mut height) = (Vec::new(), Vec::new(), 1_usize, 0);
         loop {
             let (event, span) = self.event()?;
@@ -144,7 +144,7 @@ impl<'a> Builder<'a> {
                     height,
                 });
             }
-            let inside = format!("{pointer}/{}", items.len());
+            let inside = trail.index(items.len());
             let node = self.node(event, &span, &inside, depth.saturating_add(1))?;
             weight = weight.saturating_add(node.weight);
             height = node.height.saturating_add(1).max(height);
@@ -153,7 +153,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn mapping(&mut self, start: &Span, style: StructureStyle, pointer: &str, depth: usize) -> Result<Node, Stop> {
+    fn mapping(&mut self, start: &Span, style: StructureStyle, trail: &Trail<'_>, depth: usize) -> Result<Node, Stop> {
         let (mut object, mut children, mut weight, mut height) = (Map::new(), Vec::new(), 1_usize, 0);
         let mut merged = Vec::new();
         loop {
@@ -170,8 +170,8 @@ impl<'a> Builder<'a> {
                     height,
                 });
             }
-            let (name, is_merge) = self.key(event, &key_span, pointer)?;
-            let inside = format!("{pointer}/{}", super::escape(&name));
+            let (name, is_merge) = self.key(event, &key_span, trail)?;
+            let inside = trail.key(&name);
             let (event, span) = self.event()?;
             let node = self.node(event, &span, &inside, depth.saturating_add(1))?;
             weight = weight.saturating_add(node.weight).saturating_add(name.len());
@@ -179,7 +179,7 @@ impl<'a> Builder<'a> {
             if is_merge {
                 merged.extend(self.merge_sources(node, &inside, &span)?);
             } else if object.contains_key(&name) {
-                self.problems.push(json::duplicate_key(&name, inside, bytes(&key_span), self.lines));
+                self.problems.push(json::duplicate_key(&name, trail, bytes(&key_span), self.lines));
             } else {
                 object.insert(name, node.value);
                 children.push(Place { key: Some(bytes(&key_span)), ..node.place });
@@ -188,30 +188,30 @@ impl<'a> Builder<'a> {
     }
 
     /// A key is its text as written: `1: x` has the key `1`, `on: x` the key `on`.
-    fn key(&mut self, event: Event<'a>, span: &Span, pointer: &str) -> Result<(String, bool), Stop> {
+    fn key(&mut self, event: Event<'a>, span: &Span, trail: &Trail<'_>) -> Result<(String, bool), Stop> {
         match event {
             Event::Scalar(text, style, _, tag) => {
-                self.collection_tag(tag.as_deref(), "str", pointer, span);
+                self.collection_tag(tag.as_deref(), "str", trail, span);
                 let is_merge = text == "<<" && style == ScalarStyle::Plain;
                 Ok((text.into_owned(), is_merge))
             }
-            Event::Alias(anchor) => match self.alias(anchor, span, pointer)?.value {
+            Event::Alias(anchor) => match self.alias(anchor, span, trail)?.value {
                 Value::String(text) => Ok((text, false)),
-                _ => self.bad_key(span, pointer),
+                _ => self.bad_key(span, trail),
             },
-            _ => self.bad_key(span, pointer),
+            _ => self.bad_key(span, trail),
         }
     }
 
-    fn bad_key<T>(&mut self, span: &Span, pointer: &str) -> Result<T, Stop> {
+    fn bad_key<T>(&mut self, span: &Span, trail: &Trail<'_>) -> Result<T, Stop> {
         let help =
             "JSON knows no other keys; an expression or a `${…}` at the beginning of a value has to be in quotes";
-        self.problem("INVALID_YAML", "a key must be a string", pointer, span, Some(help));
+        self.problem("INVALID_YAML", "a key must be a string", trail, span, Some(help));
         Err(Stop)
     }
 
     /// What `<<` takes in: a mapping, or a sequence of them of which the first wins.
-    fn merge_sources(&mut self, node: Node, pointer: &str, span: &Span) -> Result<Vec<Node>, Stop> {
+    fn merge_sources(&mut self, node: Node, trail: &Trail<'_>, span: &Span) -> Result<Vec<Node>, Stop> {
         let sources = match node.value {
             Value::Array(items) => {
                 let places = node.place.children;
@@ -225,34 +225,34 @@ impl<'a> Builder<'a> {
         };
         if sources.iter().any(|source| !source.value.is_object()) {
             let help = "write `<<: *name`, or `\"<<\"` in quotes for a key of that name";
-            self.problem("INVALID_YAML", "`<<` merges mappings only", pointer, span, Some(help));
+            self.problem("INVALID_YAML", "`<<` merges mappings only", trail, span, Some(help));
             return Err(Stop);
         }
         Ok(sources)
     }
 
-    fn alias(&mut self, anchor: usize, span: &Span, pointer: &str) -> Result<Node, Stop> {
+    fn alias(&mut self, anchor: usize, span: &Span, trail: &Trail<'_>) -> Result<Node, Stop> {
         let Some(weight) = self.anchors.get(&anchor).map(|node| node.weight) else {
-            self.problem("INVALID_YAML", "this alias is inside of what it stands for", pointer, span, None);
+            self.problem("INVALID_YAML", "this alias is inside of what it stands for", trail, span, None);
             return Err(Stop);
         };
-        self.expand(weight, span, pointer)?;
+        self.expand(weight, span, trail)?;
         let Some(mut node) = self.anchors.get(&anchor).cloned() else { return Err(Stop) };
         node.place.value = bytes(span);
         Ok(node)
     }
 
-    fn expand(&mut self, weight: usize, span: &Span, pointer: &str) -> Result<(), Stop> {
+    fn expand(&mut self, weight: usize, span: &Span, trail: &Trail<'_>) -> Result<(), Stop> {
         self.expansion = self.expansion.saturating_add(weight);
         if self.expansion <= MAX_ALIAS_EXPANSION {
             return Ok(());
         }
         let message = format!("aliases make this text more than {MAX_ALIAS_EXPANSION} bytes longer");
-        self.problem("TOO_MANY_ALIASES", message, pointer, span, Some("write out what is used, or use fewer aliases"));
+        self.problem("TOO_MANY_ALIASES", message, trail, span, Some("write out what is used, or use fewer aliases"));
         Err(Stop)
     }
 
-    fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, pointer: &str, span: &Span) -> Value {
+    fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, trail: &Trail<'_>, span: &Span) -> Value {
         let string = || Value::String(text.to_owned());
         let resolved = match tag {
             None if style == ScalarStyle::Plain => scalar::resolve(text),
@@ -262,33 +262,33 @@ impl<'a> Builder<'a> {
                 Some("int" | "float" | "bool" | "null") => scalar::resolve(text),
                 _ if is_non_specific(tag) => Some(string()),
                 _ => {
-                    self.unknown_tag(tag, pointer, span);
+                    self.unknown_tag(tag, trail, span);
                     Some(string())
                 }
             },
         };
         resolved.unwrap_or_else(|| {
             let message = format!("JSON has no number `{text}`");
-            self.problem("INVALID_YAML", message, pointer, span, Some("put it in quotes if it is a string"));
+            self.problem("INVALID_YAML", message, trail, span, Some("put it in quotes if it is a string"));
             Value::Null
         })
     }
 
-    fn collection_tag(&mut self, tag: Option<&Tag>, suffix: &str, pointer: &str, span: &Span) {
+    fn collection_tag(&mut self, tag: Option<&Tag>, suffix: &str, trail: &Trail<'_>, span: &Span) {
         if let Some(tag) = tag.filter(|tag| tag.core_suffix() != Some(suffix) && !is_non_specific(tag)) {
-            self.unknown_tag(tag, pointer, span);
+            self.unknown_tag(tag, trail, span);
         }
     }
 
-    fn unknown_tag(&mut self, tag: &Tag, pointer: &str, span: &Span) {
+    fn unknown_tag(&mut self, tag: &Tag, trail: &Trail<'_>, span: &Span) {
         let help = "the States Language has no tags: write the value itself, in quotes if it begins with `!`";
         let message = format!("the tag `{}` is unknown", tag.original());
-        self.problem("UNKNOWN_TAG", message, pointer, span, Some(help));
+        self.problem("UNKNOWN_TAG", message, trail, span, Some(help));
     }
 
-    fn problem(&mut self, code: &str, message: impl Into<String>, pointer: &str, span: &Span, help: Option<&str>) {
+    fn problem(&mut self, code: &str, message: impl Into<String>, trail: &Trail<'_>, span: &Span, help: Option<&str>) {
         let (start, end) = bytes(span);
-        let mut problem = Diagnostic::error(code, message).at(pointer, self.lines.span(start, end));
+        let mut problem = Diagnostic::error(code, message).at(trail.to_string(), self.lines.span(start, end));
         problem.help = help.map(str::to_owned);
         self.problems.push(problem);
     }

@@ -1,10 +1,15 @@
 //! Fields that hold expressions.
 
-use query::{Language, SyntaxError, Template, intrinsic::Call, jsonata::Expression, jsonpath::Path};
+use query::{
+    Language, SyntaxError, Template,
+    intrinsic::Call,
+    jsonata::{self, Expression},
+    jsonpath::Path,
+};
 use serde_json::Value;
 
 use super::{Object, Parser, SCHEMA};
-use crate::{Dynamic, state::Selector};
+use crate::{Dynamic, document::escape, state::Selector, trail::Trail};
 
 impl Parser<'_> {
     /// A payload template in the object's language.
@@ -12,13 +17,15 @@ impl Parser<'_> {
         let value = object.get(field)?;
         let pointer = object.at(field);
         if object.language == Language::JsonPath {
-            self.warn_without_dollar(value, &pointer);
+            self.warn_without_dollar(value, &Trail::at(&pointer));
+            self.no_doubles(value, &Trail::at(&pointer));
         }
         match Template::parse(value, object.language) {
             Ok(template) => Some(template),
             Err(errors) => {
+                let skipped = if object.language == Language::Jsonata { DELIMITER.len() } else { 0 };
                 for error in errors {
-                    self.template_problem(&pointer, error);
+                    self.template_problem(&pointer, skipped, error);
                 }
                 None
             }
@@ -35,7 +42,7 @@ impl Parser<'_> {
         for key in fields.keys() {
             let name = if object.language == Language::JsonPath { key.strip_suffix(".$").unwrap_or(key) } else { key };
             if let Err(message) = variable_name(name) {
-                let pointer = format!("{}/{}", object.at("Assign"), crate::document::escape(key));
+                let pointer = format!("{}/{}", object.at("Assign"), escape(key));
                 self.key_problem(SCHEMA, &pointer, message, None);
             }
         }
@@ -49,7 +56,8 @@ impl Parser<'_> {
             Ok(path) => Some(path),
             Err(error) => {
                 let message = format!("`{text}` is no JSONPath: {}", error.message.trim());
-                self.problem(SCHEMA, object.at(field), message, None);
+                let span = self.expression_span(&object.at(field), 0, error.offset);
+                self.inner_problem(&object.at(field), span, message, error.detail.map(trimmed));
                 None
             }
         }
@@ -93,7 +101,7 @@ impl Parser<'_> {
         }
         let value = object.get(field)?;
         if object.language == Language::Jsonata
-            && let Some(text) = value.as_str().and_then(expression_text)
+            && let Some(text) = value.as_str().filter(|text| text.starts_with("{%") || text.ends_with("%}"))
         {
             return self.expression(text, &object.at(field)).map(Dynamic::Expression);
         }
@@ -114,7 +122,8 @@ impl Parser<'_> {
                 Ok(call) => Some(Dynamic::Intrinsic(call)),
                 Err(error) => {
                     let message = format!("`{text}` is no intrinsic function call: {}", error.message.trim());
-                    self.problem(SCHEMA, object.at(field), message, None);
+                    let span = self.expression_span(&object.at(field), 0, error.offset);
+                    self.inner_problem(&object.at(field), span, message, error.detail.map(trimmed));
                     None
                 }
             };
@@ -122,31 +131,61 @@ impl Parser<'_> {
         self.path(object, field).map(Dynamic::Path)
     }
 
-    /// The text between `{%` and `%}`, parsed.
+    /// The expression of a text `{% … %}`.
     pub(crate) fn expression(&mut self, text: &str, pointer: &str) -> Option<Expression> {
-        match Expression::parse(text) {
+        let Some(inside) = jsonata::delimited(text) else {
+            self.problem(SCHEMA, pointer, "an expression begins with `{%` and ends with `%}`", None);
+            return None;
+        };
+        match Expression::parse(inside) {
             Ok(expression) => Some(expression),
             Err(error) => {
-                self.problem(SCHEMA, pointer, error.message, None);
+                let span = self.expression_span(pointer, DELIMITER.len(), error.offset);
+                self.inner_problem(pointer, span, error.message, error.detail.map(trimmed));
                 None
             }
         }
     }
 
     /// AWS tells a template's errors of the object that holds the field; the text shows the field itself.
-    fn template_problem(&mut self, pointer: &str, error: SyntaxError) {
-        let place = format!("{pointer}{}", error.pointer);
+    fn template_problem(&mut self, pointer: &str, skipped: usize, error: SyntaxError) {
+        let span = self.expression_span(&format!("{pointer}{}", error.pointer), skipped, error.offset);
         let around = match error.pointer.rsplit_once('/') {
             Some((around, _)) => format!("{pointer}{around}"),
             None => pointer.to_owned(),
         };
-        self.inner_problem(&around, &place, error.message);
+        self.inner_problem(&around, span, error.message, error.detail.map(trimmed));
+    }
+
+    /// A name that stands in a JSONPath template both as it is and with `.$` would come out twice.
+    fn no_doubles(&mut self, value: &Value, trail: &Trail<'_>) {
+        match value {
+            Value::Object(fields) => {
+                for (key, value) in fields {
+                    let inside = trail.key(key);
+                    if let Some(name) = key.strip_suffix(".$").filter(|name| fields.contains_key(*name)) {
+                        let message = format!("`{name}` is here twice, as `{name}` and as `{key}`");
+                        self.key_problem(SCHEMA, &inside.to_string(), message, Some("keep one of them".to_owned()));
+                    }
+                    self.no_doubles(value, &inside);
+                }
+            }
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.no_doubles(item, &trail.index(index));
+                }
+            }
+            _ => {}
+        }
     }
 }
 
-/// What is between `{%` and `%}`.
-pub(crate) fn expression_text(text: &str) -> Option<&str> {
-    text.strip_prefix("{%")?.strip_suffix("%}")
+/// What an expression in JSONata begins with.
+const DELIMITER: &str = "{%";
+
+/// Some messages end in a blank, where they list what was expected.
+fn trimmed(text: String) -> String {
+    text.trim_end().to_owned()
 }
 
 /// Names of variables: a Unicode letter or `_`, then letters, digits and `_`, 80 characters, `states` being taken.

@@ -26,8 +26,9 @@ impl Parser<'_> {
         let mut parsed = IndexMap::new();
         for (name, value) in states {
             let pointer = format!("{pointer}/{}", escape(name));
-            self.name(name, &pointer);
-            if let Some(state) = self.state(name, value, &pointer) {
+            if self.name(name, &pointer)
+                && let Some(state) = self.state(name, value, &pointer)
+            {
                 parsed.insert(name.clone(), Arc::new(state));
             }
         }
@@ -60,6 +61,9 @@ impl Parser<'_> {
     }
 
     fn missing_target(&mut self, field: &str, target: &str, states: &Map<String, Value>, pointer: String) {
+        if self.problems.is_full() {
+            return self.problems.skip();
+        }
         let help = did_you_mean(target, states.keys().map(String::as_str)).or_else(|| {
             self.names.contains_key(target).then(|| {
                 "the state of that name is in another flow: a branch or a Map's processor is never left or entered so"

@@ -74,6 +74,9 @@ impl Parser<'_> {
     }
 
     fn unknown_field(&mut self, object: &Object<'_>, field: &str) {
+        if self.problems.is_full() {
+            return self.problems.skip();
+        }
         let Object { allowed, language, .. } = object;
         let (this, other, other_language) = match language {
             Language::JsonPath => ("JSONPath", "JSONata", Language::Jsonata),

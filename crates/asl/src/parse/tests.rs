@@ -77,6 +77,11 @@ fn choices() {
 }
 
 #[test]
+fn expressions() {
+    insta::assert_snapshot!(problems(include_str!("tests/expressions.asl.yaml")));
+}
+
+#[test]
 fn warnings() {
     insta::assert_snapshot!(problems(include_str!("tests/warnings.asl.yaml")));
 }
@@ -280,6 +285,7 @@ mod never_panics {
             for format in [Format::Json, Format::Yaml] {
                 let text = serde_json::to_string_pretty(&value).expect("JSON");
                 let Ok(document) = Document::parse(&text, format) else { continue };
+                prop_assert_eq!(document.value(), &value);
                 let mut open = vec![(String::new(), document.value())];
                 while let Some((pointer, part)) = open.pop() {
                     let span = document.span(&pointer);

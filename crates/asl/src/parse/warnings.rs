@@ -6,20 +6,20 @@ use query::Language;
 use serde_json::Value;
 
 use super::{Object, Parser};
-use crate::document::escape;
+use crate::trail::Trail;
 
 impl Parser<'_> {
     /// A path in a JSONPath template under a key without `.$` comes out as the text that it is.
-    pub(super) fn warn_without_dollar(&mut self, value: &Value, pointer: &str) {
+    pub(super) fn warn_without_dollar(&mut self, value: &Value, trail: &Trail<'_>) {
         match value {
             Value::Object(fields) => {
                 for (key, value) in fields.iter().filter(|(key, _)| !key.ends_with(".$")) {
-                    let inside = format!("{pointer}/{}", escape(key));
+                    let inside = trail.key(key);
                     match value.as_str() {
                         Some(text) if looks_like_a_query(text) => {
                             let message = format!("`{key}` will be the text `{text}`, not what it names");
                             let help = format!("write `{key}.$` if the value is a path or an intrinsic function");
-                            self.warning("NO_DOLLAR", &inside, message, help);
+                            self.warning("NO_DOLLAR", &inside.to_string(), message, help);
                         }
                         _ => self.warn_without_dollar(value, &inside),
                     }
@@ -27,7 +27,7 @@ impl Parser<'_> {
             }
             Value::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    self.warn_without_dollar(item, &format!("{pointer}/{index}"));
+                    self.warn_without_dollar(item, &trail.index(index));
                 }
             }
             _ => {}

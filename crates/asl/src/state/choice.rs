@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Kind;
 use crate::{
-    parse::{Allowed, Object, Parser, SCHEMA, expression_text, shown},
+    parse::{Allowed, Object, Parser, SCHEMA, shown},
     timestamp,
 };
 
@@ -228,8 +228,8 @@ impl Parser<'_> {
         let pointer = rule.at("Condition");
         match rule.get("Condition")? {
             Value::Bool(constant) => Some(Condition::Constant(*constant)),
-            Value::String(text) if expression_text(text).is_some() => {
-                self.expression(expression_text(text)?, &pointer).map(Condition::Expression)
+            Value::String(text) if text.starts_with("{%") || text.ends_with("%}") => {
+                self.expression(text, &pointer).map(Condition::Expression)
             }
             other => {
                 let message = format!("this must be a boolean or `{{% … %}}`, and it is {}", shown(other));
