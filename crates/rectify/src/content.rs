@@ -15,14 +15,6 @@ use rust_embed::RustEmbed;
 #[include = "*.yaml"]
 struct Carried;
 
-/// A guardrail with the file it came from.
-pub struct GuardrailFile {
-    /// Its name, for messages.
-    pub name: String,
-    /// What it says.
-    pub guardrail: Guardrail,
-}
-
 /// A file that is no guardrail.
 pub struct Broken {
     /// Its name.
@@ -37,7 +29,7 @@ pub struct Broken {
 pub fn guardrails(
     folder: Option<&Path>,
     resources: &dyn asl::parse::Resources,
-) -> Result<(Vec<GuardrailFile>, Vec<Broken>), String> {
+) -> Result<(Vec<Guardrail>, Vec<Broken>), String> {
     let mut texts: Vec<(String, String)> = Carried::iter()
         .filter_map(|name| {
             Carried::get(&name).map(|file| (name.to_string(), String::from_utf8_lossy(&file.data).into_owned()))
@@ -50,18 +42,18 @@ pub fn guardrails(
             texts.push((path.display().to_string(), text));
         }
     }
-    let mut found: Vec<GuardrailFile> = Vec::new();
+    let mut found: Vec<Guardrail> = Vec::new();
     let mut broken = Vec::new();
     for (name, text) in texts {
         match parse(&text, resources) {
             Err(diagnostics) => broken.push(Broken { name, text, diagnostics }),
             Ok(guardrail) => {
-                found.retain(|other| other.guardrail.id != guardrail.id);
-                found.push(GuardrailFile { name, guardrail });
+                found.retain(|other| other.id != guardrail.id);
+                found.push(guardrail);
             }
         }
     }
-    found.sort_by(|one, other| one.guardrail.id.cmp(&other.guardrail.id));
+    found.sort_by(|one, other| one.id.cmp(&other.id));
     Ok((found, broken))
 }
 

@@ -20,7 +20,7 @@ pub use serve::Serve;
 pub use webhook::Webhook;
 
 /// How long something may take that is waited for.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The project's root.
 pub fn root() -> PathBuf {

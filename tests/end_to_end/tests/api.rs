@@ -21,17 +21,17 @@ role = 'arn:aws:iam::123456789012:role/r'
 machine = states.create_state_machine(name='double', definition=definition, roleArn=role)['stateMachineArn']
 again = states.create_state_machine(name='double', definition=definition, roleArn=role)['stateMachineArn']
 run = states.start_execution(stateMachineArn=machine, name='one', input='{"n": 21}')['executionArn']
-same = states.start_execution(stateMachineArn=machine, name='one', input='{"n": 21}')['executionArn'] if states.describe_execution(executionArn=run)['status'] == 'RUNNING' else run
 while states.describe_execution(executionArn=run)['status'] == 'RUNNING': time.sleep(.02)
 done = states.describe_execution(executionArn=run)
 slow = states.create_state_machine(name='slow', definition=json.dumps({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 600, "End": True}}}), roleArn=role)['stateMachineArn']
-waiting = states.start_execution(stateMachineArn=slow)['executionArn']
+waiting = states.start_execution(stateMachineArn=slow, name='w', input='{}')['executionArn']
+same = states.start_execution(stateMachineArn=slow, name='w', input='{}')['executionArn'] == waiting
 states.stop_execution(executionArn=waiting, error='Mine', cause='enough')
 stopped = states.describe_execution(executionArn=waiting)
 history = states.get_execution_history(executionArn=run)['events']
 pages = [e['id'] for page in states.get_paginator('get_execution_history').paginate(executionArn=run, PaginationConfig=dict(PageSize=2)) for e in page['events']]
 result = dict(
-    account=machine.split(':')[4], idempotent=again == machine and same == run, output=json.loads(done['output']), name=done['name'],
+    account=machine.split(':')[4], idempotent=again == machine and same, output=json.loads(done['output']), name=done['name'],
     types=[e['type'] for e in history], reverse=[e['id'] for e in states.get_execution_history(executionArn=run, reverseOrder=True)['events']], pages=pages,
     stopped=[stopped['status'], stopped['error'], stopped['cause']],
     machines=sorted(m['name'] for m in states.list_state_machines()['stateMachines'] if not m['name'].startswith('rectify-')),

@@ -116,7 +116,7 @@ fn aws_that_can_t_be_reached_fails_the_finding_and_the_server_goes_on() {
 fn a_playbook_with_an_unknown_service_or_action_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let playbook = |resource: &str| json!({"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": resource, "End": true}}}).to_string();
-    for (resource, near) in [("arn:aws:states:::aws-sdk:s4:getBucketAcl", "s3"), ("arn:aws:states:::aws-sdk:s3:getBucketAlc", "getBucketAcl")] {
+    for (resource, near) in [("arn:aws:states:::aws-sdk:s4:getBucketAcl", "s3"), ("arn:aws:states:::aws-sdk:s3:getBucketAclx", "getBucketAcl")] {
         let name = file(&folder, "p.asl.json", &playbook(resource));
         let (status, output, _) = run(&["validate", &name], "");
         assert_eq!(status, 1, "{output}");

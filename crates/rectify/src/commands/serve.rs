@@ -106,7 +106,7 @@ async fn listen(
     let ending = async move {
         end_asked_for().await;
         // Nobody listens where nothing is polled.
-        drop(stop.send(true));
+        let _ = stop.send(true);
     };
     let serving: std::pin::Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>> =
         match (&arguments.tls_certificate, &arguments.tls_key) {
@@ -158,7 +158,7 @@ fn guardrails(
             "this guardrail is left out; the others go on"
         );
     }
-    let ids = found.iter().map(|file| file.guardrail.id.as_str());
+    let ids = found.iter().map(|guardrail| guardrail.id.as_str());
     if let Some(unknown) = configuration.unknown_guardrails(ids).first() {
         return Err(Problem(format!("the configuration can't be taken: {unknown}")));
     }

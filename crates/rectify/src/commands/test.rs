@@ -2,8 +2,11 @@
 
 use std::process::ExitCode;
 
-use aws::Aws;
-use integrations::{KnownResources, guardrail_test};
+use aws::{Aws, Options};
+use integrations::{
+    KnownResources,
+    guardrail_test::{self, EmulatedAccount},
+};
 
 use super::Problem;
 use crate::{configuration::unknown, content, diagnostics, output, start};
@@ -24,11 +27,11 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
 
 async fn test(arguments: Arguments) -> Result<ExitCode, Problem> {
     let aws = Aws::from_environment().await;
-    guardrail_test::refuse_real_aws(&aws).map_err(Problem::new)?;
+    let account = EmulatedAccount::new(Options::from_environment().await).await.map_err(Problem::new)?;
     let mut failed = 0;
     let mut passed = 0;
     for guardrail in chosen(&arguments.guardrails, &KnownResources::new(aws.clone()))? {
-        for outcome in guardrail_test::run(&guardrail, &aws).await {
+        for outcome in guardrail_test::run(&guardrail, &account).await {
             match outcome.failure {
                 None => {
                     passed += 1;
@@ -47,8 +50,7 @@ async fn test(arguments: Arguments) -> Result<ExitCode, Problem> {
 
 /// The guardrails that are named, by id or by file.
 fn chosen(names: &[String], resources: &KnownResources) -> Result<Vec<detection::Guardrail>, Problem> {
-    let (carried, _) = content::guardrails(None, resources).map_err(Problem)?;
-    let mut carried: Vec<_> = carried.into_iter().map(|file| file.guardrail).collect();
+    let (mut carried, _) = content::guardrails(None, resources).map_err(Problem)?;
     if names.is_empty() {
         return Ok(carried);
     }

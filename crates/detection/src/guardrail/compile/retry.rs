@@ -28,9 +28,13 @@ pub(super) fn task(resource: &str) -> Value {
         (Some("aws-sdk"), Some(service)) => {
             let prefix = error_prefix(service);
             let names: Vec<String> = THROTTLING.iter().map(|name| format!("{prefix}.{name}")).collect();
-            json!([{
-                "ErrorEquals": names, "IntervalSeconds": 2, "MaxAttempts": 5, "BackoffRate": 2, "JitterStrategy": "FULL",
-            }])
+            json!([
+                {"ErrorEquals": names, "IntervalSeconds": 2, "MaxAttempts": 5, "BackoffRate": 2, "JitterStrategy": "FULL"},
+                {
+                    "ErrorEquals": [format!("{prefix}.{NO_CONNECTION}")],
+                    "IntervalSeconds": 2, "MaxAttempts": 3, "BackoffRate": 2, "JitterStrategy": "FULL",
+                },
+            ])
         }
         _ => json!([lambda_faults()]),
     }
@@ -48,13 +52,16 @@ fn lambda_faults() -> Value {
     })
 }
 
-/// What services that model their throttling call it, and what Step Functions calls a connection that failed.
+/// What Step Functions calls a connection that failed. No credentials is one of its causes, and nothing that waiting mends: with
+/// the fragment's own retries it is told within a minute.
+const NO_CONNECTION: &str = "SdkClientException";
+
+/// What services that model their throttling call it.
 const THROTTLING: &[&str] = &[
     "ThrottlingException",
     "ThrottledException",
     "TooManyRequestsException",
     "LimitExceededException",
-    "SdkClientException",
 ];
 
 /// The service as its errors name it: the SDK for Java's client, `S3Control.…`.

@@ -30,9 +30,9 @@ impl Rules {
         }
         let mut rules = Vec::new();
         let mut patterns = Vec::new();
-        for file in guardrails {
-            patterns.push((rules.len(), file.guardrail.pattern.clone()));
-            rules.push(Rule::Guardrail(Box::new(file.guardrail)));
+        for guardrail in guardrails {
+            patterns.push((rules.len(), guardrail.pattern.clone()));
+            rules.push(Rule::Guardrail(Box::new(guardrail)));
         }
         for (name, pattern) in folder.map(patterns_of).transpose()?.unwrap_or_default() {
             patterns.push((rules.len(), pattern));
