@@ -341,7 +341,7 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
     pub(crate) fn try_leave(&mut self, path: PathId, exit: Exit<'machine>) -> Result<(), Failure> {
         let Some(state) = self.state(path) else { return Ok(()) };
         let Exit { output, assigned, next } = exit;
-        if output.text().len() > Limits::AWS.payload_bytes || output.depth() > Limits::AWS.depth {
+        if !Limits::AWS.allow(&output) {
             return Err(Failure::data_limit(&state.name));
         }
         let details = StateExited {
