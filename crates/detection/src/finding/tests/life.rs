@@ -50,11 +50,9 @@ fn noticed_told_fixed_proved_undone() {
     let mut life = fixed();
     life.assert_shown("RESOLVED", "fixed", "COMPLIANT");
     let occurrence = life.finding.current().unwrap().clone();
-    let times = [occurrence.told_at, occurrence.fixing_at, occurrence.fixed_at, occurrence.proved_at];
-    assert_eq!(
-        times.map(|time| time.map(|time| time.as_second() - occurrence.event_at.as_second())),
-        [Some(5), Some(8), Some(9), Some(10)]
-    );
+    let expected = [("noticed", Some(1000)), ("told", Some(5000)), ("fixed", Some(9000)), ("proved", Some(10_000))];
+    assert_eq!(occurrence.milliseconds(), expected);
+    assert_eq!(life.finding.show()["milliseconds"]["proved"], 10_000);
     life.execution = format!("{}-1-undo-1", life.finding.id);
     let answer = life.say(json!({"Action": "undo_asked", "Person": "ann"}));
     assert_eq!(answer["ExecutionName"], json!(life.execution));
