@@ -1,18 +1,44 @@
 //! The engine as others see it.
 
-use std::sync::Arc;
+mod alerts;
+mod driver;
+mod executions;
+mod machines;
+mod message;
+pub(crate) mod names;
+mod sleepers;
+mod slot;
+mod tokens;
+mod worker;
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Arc, atomic::AtomicI64},
+    time::Duration,
+};
 
 use detection::Event;
-use execution::{Ended, HistoryEvent, Status};
+use execution::{Ended, Status};
 use jiff::Timestamp;
-use serde_json::Value;
 use thiserror::Error;
+use tokio::{
+    sync::{Notify, Semaphore, mpsc},
+    task::JoinSet,
+};
 
+use self::{machines::Machines, message::Message};
 use crate::{
-    Clock, FindingStore, TaskExecutor,
+    Clock, ExecutionStore, FindingStore, TaskExecutor,
     ports::{Receipt, Responder, StoreError},
     sqlite::SqliteStore,
 };
+
+/// Workers, at most; each owns its share of the executions.
+const WORKERS_LIMIT: usize = 8;
+/// Messages that wait for a worker; beyond it, senders wait.
+const INBOX_LIMIT: usize = 1024;
+/// How often those who wait for room in memory ask for it.
+const ASK_FOR_ROOM: Duration = Duration::from_secs(1);
 
 /// Limits and habits of the engine.
 #[derive(Clone, Debug)]
@@ -23,6 +49,12 @@ pub struct Options {
     pub executions_in_memory: usize,
     /// Tasks under way at once.
     pub tasks_at_once: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { evict_after_seconds: 60, executions_in_memory: 10_000, tasks_at_once: 256 }
+    }
 }
 
 /// Why a request was refused: each variant is AWS's error of the same name.
@@ -91,147 +123,139 @@ pub struct ExecutionRecord {
     pub stopped_at: Option<Timestamp>,
 }
 
-/// The engine. Cheap to clone.
+/// The engine. Cheap to clone; when the last clone is dropped, it stops where it is, as a crash would, and loses nothing that was
+/// answered.
 #[derive(Clone)]
 pub struct Engine {
-    // filled in by this crate
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    findings: Arc<dyn FindingStore>,
+    /// Aborted when dropped.
+    _running: JoinSet<()>,
+}
+
+/// What the engine's parts share.
+struct Shared {
+    store: Arc<dyn ExecutionStore>,
+    executor: Arc<dyn TaskExecutor>,
+    clock: Arc<dyn Clock>,
+    options: Options,
+    machines: Machines,
+    workers: Vec<mpsc::Sender<Message>>,
+    memory: Arc<Semaphore>,
+    tasks: Semaphore,
+    /// Told when an execution leaves memory whose timer is due before the waker wakes.
+    evictions: Notify,
+    /// When the waker wakes, in microseconds since 1970.
+    sleeping_until: AtomicI64,
+    /// Told when there is a failure to be told of.
+    alerts: Notify,
 }
 
 impl Engine {
     /// Takes up what the store holds (recovery is replay, on the path of every step) and begins to work.
     pub async fn start(
-        _store: Arc<SqliteStore>,
-        _executor: Arc<dyn TaskExecutor>,
-        _clock: Arc<dyn Clock>,
-        _options: Options,
+        store: Arc<SqliteStore>,
+        executor: Arc<dyn TaskExecutor>,
+        clock: Arc<dyn Clock>,
+        options: Options,
     ) -> Result<Engine, StoreError> {
-        todo!()
+        Engine::start_on(store.executions(), store.findings(), executor, clock, options).await
     }
 
-    /// CreateStateMachine. The same name with the same definition and role is the same machine (idempotent).
-    pub async fn create_state_machine(
-        &self,
-        _account: &str,
-        _region: &str,
-        _name: &str,
-        _definition: &str,
-        _role_arn: &str,
-    ) -> Result<StateMachineRecord, Refusal> {
-        todo!()
-    }
-
-    /// Makes a machine, or gives it a new definition: running executions keep theirs. For guardrails and playbooks.
-    pub async fn put_state_machine(
-        &self,
-        _account: &str,
-        _region: &str,
-        _name: &str,
-        _definition: &str,
-        _role_arn: &str,
-    ) -> Result<StateMachineRecord, Refusal> {
-        todo!()
-    }
-
-    /// DeleteStateMachine.
-    pub async fn delete_state_machine(&self, _arn: &str) -> Result<(), Refusal> {
-        todo!()
-    }
-
-    /// DescribeStateMachine.
-    pub async fn describe_state_machine(&self, _arn: &str) -> Result<StateMachineRecord, Refusal> {
-        todo!()
-    }
-
-    /// ListStateMachines, in the account and Region, after the ARN named.
-    pub async fn list_state_machines(
-        &self,
-        _account: &str,
-        _region: &str,
-        _after: Option<&str>,
-        _limit: usize,
-    ) -> Result<Vec<StateMachineRecord>, Refusal> {
-        todo!()
-    }
-
-    /// StartExecution; durable when it answers. The same name with the same input is the same execution while it runs.
-    pub async fn start_execution(
-        &self,
-        _state_machine_arn: &str,
-        _name: Option<&str>,
-        _input: &str,
-    ) -> Result<ExecutionRecord, Refusal> {
-        todo!()
-    }
-
-    /// DescribeExecution.
-    pub async fn describe_execution(&self, _arn: &str) -> Result<ExecutionRecord, Refusal> {
-        todo!()
-    }
-
-    /// ListExecutions of a machine, the newest first, after the ARN named.
-    pub async fn list_executions(
-        &self,
-        _state_machine_arn: &str,
-        _status: Option<Status>,
-        _after: Option<&str>,
-        _limit: usize,
-    ) -> Result<Vec<ExecutionRecord>, Refusal> {
-        todo!()
-    }
-
-    /// GetExecutionHistory: events with ids above `after` (or below, reversed), at most `limit`.
-    pub async fn history(
-        &self,
-        _execution_arn: &str,
-        _after: Option<u64>,
-        _limit: usize,
-        _reverse: bool,
-    ) -> Result<Vec<HistoryEvent>, Refusal> {
-        todo!()
-    }
-
-    /// StopExecution; when it stopped.
-    pub async fn stop_execution(
-        &self,
-        _arn: &str,
-        _error: Option<String>,
-        _cause: Option<String>,
-    ) -> Result<Timestamp, Refusal> {
-        todo!()
-    }
-
-    /// Waits until an execution ends.
-    pub async fn wait_for_end(&self, _arn: &str) -> Result<Ended, Refusal> {
-        todo!()
-    }
-
-    /// SendTaskSuccess.
-    pub async fn send_task_success(&self, _token: &str, _output: Value) -> Result<(), Refusal> {
-        todo!()
-    }
-
-    /// SendTaskFailure.
-    pub async fn send_task_failure(
-        &self,
-        _token: &str,
-        _error: Option<String>,
-        _cause: Option<String>,
-    ) -> Result<(), Refusal> {
-        todo!()
-    }
-
-    /// SendTaskHeartbeat.
-    pub async fn send_task_heartbeat(&self, _token: &str) -> Result<(), Refusal> {
-        todo!()
+    /// The same, on any store.
+    pub async fn start_on(
+        store: Arc<dyn ExecutionStore>,
+        findings: Arc<dyn FindingStore>,
+        executor: Arc<dyn TaskExecutor>,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Result<Engine, StoreError> {
+        // Whether the store answers at all is told now, and not only in the log.
+        store.with_work(0, 1).await?;
+        let count = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_LIMIT);
+        let (workers, inboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::channel(INBOX_LIMIT)).unzip();
+        let permits = |limit: usize| limit.clamp(1, Semaphore::MAX_PERMITS);
+        let shared = Arc::new(Shared {
+            store,
+            executor,
+            clock,
+            machines: Machines::default(),
+            workers,
+            memory: Arc::new(Semaphore::new(permits(options.executions_in_memory))),
+            tasks: Semaphore::new(permits(options.tasks_at_once)),
+            evictions: Notify::new(),
+            sleeping_until: AtomicI64::new(i64::MAX),
+            alerts: Notify::new(),
+            options,
+        });
+        let mut running = JoinSet::new();
+        for inbox in inboxes {
+            running.spawn(driver::run(shared.clone(), inbox));
+        }
+        running.spawn(sleepers::recover(shared.clone()));
+        running.spawn(sleepers::wake(shared.clone()));
+        running.spawn(alerts::tell(shared.clone()));
+        Ok(Engine { inner: Arc::new(Inner { shared, findings, _running: running }) })
     }
 
     /// Takes in an event: it, the findings and the responses to start, in one write. Acknowledge the event once this is `Ok`.
-    pub async fn receive(&self, _event: &Event, _responders: Vec<Responder>) -> Result<Receipt, StoreError> {
-        todo!()
+    pub async fn receive(&self, event: &Event, responders: Vec<Responder>) -> Result<Receipt, StoreError> {
+        let shared = self.shared();
+        let (receipt, started) = shared.store.receive(event, responders, shared.clock.now()).await?;
+        // They are durable: handing them over must not depend on whether the caller goes on waiting. That it waits is the
+        // back-pressure.
+        let shared = shared.clone();
+        let handing_over = tokio::spawn(async move {
+            for arn in started {
+                shared.take_up(&arn).await?;
+            }
+            Ok(receipt)
+        });
+        handing_over.await.unwrap_or_else(|_| Err(stopping()))
     }
 
     /// Events, findings, exceptions and counters.
     pub fn findings(&self) -> Arc<dyn FindingStore> {
-        todo!()
+        self.inner.findings.clone()
     }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.inner.shared
+    }
+}
+
+impl Shared {
+    /// Hands a message to the worker that owns an execution.
+    async fn send(&self, arn: &str, message: Message) -> Result<(), StoreError> {
+        let mut hasher = DefaultHasher::new();
+        arn.hash(&mut hasher);
+        let count = u64::try_from(self.workers.len()).unwrap_or(1).max(1);
+        let index = usize::try_from(hasher.finish() % count).unwrap_or(0);
+        let worker = self.workers.get(index).ok_or_else(stopping)?;
+        worker.send(message).await.map_err(|_| stopping())
+    }
+
+    /// Waits for room in memory, asking those who only wait to leave it.
+    async fn room(&self) -> Result<message::Room, StoreError> {
+        if let Ok(room) = self.memory.clone().try_acquire_owned() {
+            return Ok(room);
+        }
+        loop {
+            for worker in &self.workers {
+                // A worker whose inbox is full is asked again later.
+                let _ = worker.try_send(Message::MakeRoom);
+            }
+            if let Ok(room) = tokio::time::timeout(ASK_FOR_ROOM, self.memory.clone().acquire_owned()).await {
+                return room.map_err(|_| stopping());
+            }
+        }
+    }
+}
+
+fn stopping() -> StoreError {
+    StoreError::Unavailable("the engine is stopping: ask again when it runs".to_owned())
 }

@@ -1,11 +1,17 @@
 //! What the engine needs of others, and what it offers to the built-in functions.
 
+mod executions;
+
 use async_trait::async_trait;
 use detection::{Event, Finding, FindingInput, Settings, Sighting, Stage, WorkflowStatus, decide::Exception};
 use execution::ScheduledTask;
 use jiff::Timestamp;
 use serde_json::Value;
 use thiserror::Error;
+
+pub use self::executions::{
+    Begun, DefinitionHash, Due, ExecutionStore, JournalRow, NewExecution, Progress, Put, Standing, Stored, TokenHash,
+};
 
 /// The time and randomness of the world.
 pub trait Clock: Send + Sync {
@@ -54,7 +60,7 @@ pub enum TaskOutcome {
 }
 
 /// The store did not do it.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StoreError {
     /// It can't now: full, read-only, not answering. Its text says what to do.
     #[error("{0}")]

@@ -1,18 +1,184 @@
 //! Both stores on SQLite: one writer thread with group commit, WAL, `synchronous=FULL`.
 
-use std::path::Path;
+mod alerts;
+mod events;
+mod exceptions;
+mod executions;
+mod findings;
+mod journal;
+mod pool;
+mod receive;
+mod schema;
+mod state_machines;
+#[cfg(test)]
+mod tests;
+mod writer;
 
-use crate::ports::StoreError;
+use std::{
+    fs::{File, TryLockError},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, ErrorCode};
+
+pub(crate) use self::state_machines::hash_of;
+pub use self::writer::WriterCounts;
+use self::{pool::Pool, writer::Writer};
+use crate::{
+    Clock,
+    clock::SystemClock,
+    ports::{ExecutionStore, FindingStore, StoreError},
+};
+
+/// The database's file within the store's folder.
+const FILE: &str = "rectify.sqlite";
+/// Locked by the process that has the store open.
+const LOCK_FILE: &str = "lock";
+/// The log is written back into the database from this many pages (of 4 KiB) on.
+const CHECKPOINT_PAGES: i64 = 4000;
+/// What the log's file may keep of the disk after that, in bytes.
+const LOG_SIZE_LIMIT: i64 = 64 << 20;
+/// How long a write waits for another program that has the file locked.
+const LOCKED_TIMEOUT: Duration = Duration::from_secs(2);
+/// Prepared statements kept by each connection.
+const STATEMENTS_KEPT: usize = 128;
 
 /// The store in a folder. A second process on the same folder is refused.
-#[derive(Debug)]
 pub struct SqliteStore {
-    // filled in by this crate
+    writer: Writer,
+    readers: Pool,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("SqliteStore").field("counts", &self.counts()).finish_non_exhaustive()
+    }
 }
 
 impl SqliteStore {
     /// Opens or makes the store, migrating it forwards.
-    pub fn open(_folder: &Path) -> Result<SqliteStore, StoreError> {
-        todo!()
+    pub fn open(folder: &Path) -> Result<SqliteStore, StoreError> {
+        SqliteStore::open_with(folder, Arc::new(SystemClock))
     }
+
+    /// The same, with a clock of one's own: what findings and exceptions take for now.
+    pub fn open_with(folder: &Path, clock: Arc<dyn Clock>) -> Result<SqliteStore, StoreError> {
+        let refused = |what: &str, error: &dyn std::fmt::Display| {
+            StoreError::Unavailable(format!(
+                "{what} `{}`: {error}. The store needs a folder that can be written to; name another one, or change its permissions",
+                folder.display()
+            ))
+        };
+        std::fs::create_dir_all(folder).map_err(|error| refused("can't make the folder", &error))?;
+        let lock = take_lock(folder, &refused)?;
+        let path = folder.join(FILE);
+        let mut connection = Connection::open(&path).map_err(|error| refused("can't open the store in", &error))?;
+        configure(&connection).map_err(|error| match error {
+            StoreError::Unavailable(error) => refused("can't write to the store in", &error),
+            damaged => damaged,
+        })?;
+        schema::migrate(&mut connection)?;
+        Ok(SqliteStore { writer: Writer::start(connection, lock)?, readers: Pool::open(&path)?, clock })
+    }
+
+    /// How well writes were grouped, since the store was opened.
+    pub fn counts(&self) -> WriterCounts {
+        self.writer.counts()
+    }
+
+    /// This store as the port of events and findings.
+    pub fn findings(self: &Arc<Self>) -> Arc<dyn FindingStore> {
+        self.clone()
+    }
+
+    /// This store as the port of executions.
+    pub fn executions(self: &Arc<Self>) -> Arc<dyn ExecutionStore> {
+        self.clone()
+    }
+}
+
+fn take_lock(folder: &Path, refused: &dyn Fn(&str, &dyn std::fmt::Display) -> StoreError) -> Result<File, StoreError> {
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join(LOCK_FILE))
+        .map_err(|error| refused("can't make a file in the folder", &error))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Unavailable(format!(
+            "the store in `{}` is in use by another process: stop that one, or give this one a folder of its own",
+            folder.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(refused("can't lock the store in", &error)),
+    }
+}
+
+fn configure(connection: &Connection) -> Result<(), StoreError> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    connection.busy_timeout(LOCKED_TIMEOUT)?;
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", "on")?;
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "journal_size_limit", LOG_SIZE_LIMIT, |_| Ok(()))?;
+    Ok(())
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> StoreError {
+        let unavailable = |what: &str| StoreError::Unavailable(format!("the store {what} ({error})"));
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => {
+                unavailable("can't write, its disk is full: make room; writes are taken again as soon as there is some")
+            }
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+                unavailable("can't write: make its folder writable for this process")
+            }
+            Some(ErrorCode::SystemIoFailure) => unavailable("can't read or write its disk: look at the system's log"),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                unavailable("is locked by another program: close what has its file open")
+            }
+            Some(ErrorCode::OutOfMemory) => unavailable("got no memory"),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                StoreError::Damaged(format!("the store is damaged: restore a backup ({error})"))
+            }
+            _ => StoreError::Damaged(format!("the store can't do this: {error}")),
+        }
+    }
+}
+
+impl From<serde_json::Error> for StoreError {
+    fn from(error: serde_json::Error) -> StoreError {
+        StoreError::Damaged(format!("a row of the store is not what this program wrote: {error}"))
+    }
+}
+
+/// Microseconds since 1970, as the store keeps times.
+fn micros(time: Timestamp) -> i64 {
+    time.as_microsecond()
+}
+
+fn time_of(micros: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_microsecond(micros)
+        .map_err(|error| StoreError::Damaged(format!("a time in the store is none: {error}")))
+}
+
+/// SQLite's integers are signed; ids and numbers of ours never reach half of the range.
+fn integer(number: u64) -> Result<i64, StoreError> {
+    i64::try_from(number).map_err(|_| StoreError::Damaged(format!("{number} is too large for the store")))
+}
+
+/// A LIMIT.
+fn at_most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn natural(number: i64) -> Result<u64, StoreError> {
+    u64::try_from(number)
+        .map_err(|_| StoreError::Damaged(format!("the store holds {number} where a natural number belongs")))
 }

@@ -60,12 +60,14 @@ impl Execution {
         match (event.kind, details) {
             (_, Some(EventDetails::StateEntered(entered))) => {
                 path.output = None;
+                // Only the event of the first state shows the input as its text came.
+                let input = if event.id == 2 { entered.input.compact() } else { entered.input.clone() };
                 path.position = Some(Position {
                     name: entered.name.clone(),
                     entered_id: event.id,
                     entered_previous: previous,
                     entered_at: event.timestamp,
-                    input: entered.input.clone(),
+                    input,
                     retries: Vec::new(),
                     stage: Stage::Entered,
                 });

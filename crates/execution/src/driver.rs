@@ -229,14 +229,9 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
         flow::state_of_path(self.machine, self.execution, path)
     }
 
-    /// The raw input of a path's state, as every state but the first shows it: compact.
+    /// The raw input of a path's state.
     pub(crate) fn input(&self, path: PathId) -> Json {
-        match self.position(path) {
-            // Only the first state's keeps the spaces of the text it came in.
-            Some(position) if position.entered_id == 2 => Json::new(position.input.value().clone()),
-            Some(position) => position.input.clone(),
-            None => Json::new(Value::Null),
-        }
+        self.position(path).map_or_else(|| Json::new(Value::Null), |position| position.input.clone())
     }
 
     // --- Expressions ---

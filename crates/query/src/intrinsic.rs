@@ -139,7 +139,7 @@ fn invoke(invocation: &Invocation, call: &Call, scope: &Scope<'_>, place: &str) 
         values.push(match argument {
             Argument::Value(value) => value.clone(),
             Argument::Text { value, .. } => Value::String(value.clone()),
-            Argument::Path(path) => path.evaluate(scope).map_err(|_| {
+            Argument::Path(path) => path.evaluate_for_field(scope).map_err(|_| {
                 Refusal::NotFound(format!(
                     "The JsonPath argument for the field '{}' {}",
                     path.as_str(),

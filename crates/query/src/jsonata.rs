@@ -17,7 +17,7 @@ use jsonata_core::{
 };
 use serde_json::{Map, Value};
 
-pub(crate) use self::session::Session;
+pub use self::session::Session;
 use crate::{Error, Moment, Scope, SyntaxError, limits};
 
 /// A compiled JSONata expression: parsed once, evaluated often.

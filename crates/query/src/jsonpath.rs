@@ -88,15 +88,20 @@ impl Path {
     /// What it finds: the node itself of a definite path, an array of the nodes of an indefinite one.
     ///
     /// The error's message is Jayway's ("No results for path: $['NoSuch']"), which AWS shows for InputPath, OutputPath and
-    /// the like after "Invalid path '$.NoSuch' : ". Where AWS says "could not be found in the input '{…}'" instead, the
-    /// latter part is [`not_found`].
+    /// the like after "Invalid path '$.NoSuch' : ".
     pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, Error> {
-        self.find(scope).map(Cow::into_owned).map_err(|failure| Error {
-            kind: ErrorKind::Path,
-            location: String::new(),
-            expression: self.text.clone(),
-            message: failure.into_message(),
-        })
+        self.find(scope).map(Cow::into_owned).map_err(|failure| self.error(failure.into_message()))
+    }
+
+    /// What it finds, as fields of templates, arguments of intrinsic functions, ErrorPath and CausePath take it: where an
+    /// indefinite path finds no way, it is an empty array, and where a definite one does, the error's message is AWS's
+    /// "could not be found in the input '{…}'".
+    pub fn evaluate_for_field(&self, scope: &Scope<'_>) -> Result<Value, Error> {
+        match self.find(scope) {
+            Ok(found) => Ok(found.into_owned()),
+            Err(Failure::NotFound(_)) if !self.is_definite() => Ok(Value::Array(Vec::new())),
+            Err(_) => Err(self.error(not_found(scope.root))),
+        }
     }
 
     /// Whether it finds anything: what a Choice's `IsPresent` asks.
@@ -118,6 +123,10 @@ impl Path {
         Ok(into)
     }
 
+    fn error(&self, message: String) -> Error {
+        Error { kind: ErrorKind::Path, location: String::new(), expression: self.text.clone(), message }
+    }
+
     fn find<'v>(&self, scope: &Scope<'v>) -> Result<Cow<'v, Value>, Failure> {
         let document = match &self.origin {
             Origin::Root => scope.root,
@@ -132,7 +141,7 @@ impl Path {
 }
 
 /// AWS's words for a path that finds nothing: "could not be found in the input '{…}'".
-pub fn not_found(input: &Value) -> String {
+pub(crate) fn not_found(input: &Value) -> String {
     format!("could not be found in the input '{input}'")
 }
 

@@ -5,7 +5,7 @@ pub const PATH_LENGTH: usize = 10_000;
 /// How deep parentheses and paths within paths may nest in a JSONPath.
 pub const PATH_NESTING: usize = 32;
 /// How deep a document may be for `..` to walk it.
-pub const DOCUMENT_DEPTH: usize = 512;
+pub const DOCUMENT_DEPTH: usize = 256;
 /// How many nodes one JSONPath may find, and how many nodes of a filter it may look at.
 pub const PATH_RESULTS: usize = 1_000_000;
 /// How large a compiled regular expression may be, in bytes.
@@ -30,4 +30,6 @@ pub const JSONATA_PAD: usize = 1_000_000;
 pub const JSONATA_LENGTH: usize = 100_000;
 
 /// How deep a payload template, and a value that an expression makes, may nest.
-pub const VALUE_DEPTH: usize = 512;
+pub const VALUE_DEPTH: usize = 256;
+/// How large a value that JSONata makes may be as JSON, in bytes. (AWS passes on 256 KiB.)
+pub const VALUE_SIZE: usize = 2 << 20;

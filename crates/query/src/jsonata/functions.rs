@@ -15,6 +15,15 @@ use crate::{Moment, digest, intrinsic, limits, random};
 
 type Answer = Result<JValue, EvaluatorError>;
 
+/// A function that needs nothing but its arguments, with its name.
+type Plain = (&'static str, fn(&[JValue]) -> Answer);
+
+/// What Step Functions adds.
+const ADDED: [Plain; 4] = [("partition", partition), ("range", range), ("hash", hash), ("parse", parse)];
+
+/// What replaces functions of the language.
+const REPLACED: [Plain; 2] = [("eval", eval), ("pad", pad)];
+
 /// Makes known to `evaluator` what of it `expression` mentions.
 pub fn register(
     evaluator: &mut Evaluator,
@@ -22,13 +31,10 @@ pub fn register(
     moment: &Moment,
     place: &str,
 ) -> Result<(), EvaluatorError> {
-    let plain: [(&str, fn(&[JValue]) -> Answer); 4] =
-        [("partition", partition), ("range", range), ("hash", hash), ("parse", parse)];
-    for (name, function) in plain.into_iter().filter(|(name, _)| expression.mentions(name)) {
+    for (name, function) in ADDED.into_iter().filter(|(name, _)| expression.mentions(name)) {
         evaluator.register_fn(name, function)?;
     }
-    let overrides: [(&str, fn(&[JValue]) -> Answer); 2] = [("eval", eval), ("pad", pad)];
-    for (name, function) in overrides.into_iter().filter(|(name, _)| expression.mentions(name)) {
+    for (name, function) in REPLACED.into_iter().filter(|(name, _)| expression.mentions(name)) {
         evaluator.register_fn_override(name, function)?;
     }
     let moment_milliseconds = moment.now.as_millisecond();

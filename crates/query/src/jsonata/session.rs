@@ -18,13 +18,15 @@ use super::{
 };
 use crate::{Error, ErrorKind, Moment, Scope, limits};
 
-/// A scope whose `$states` is converted once for all the expressions of a template.
+/// A scope whose `$states` is converted once for all the expressions that are evaluated in it: those of a template, of a
+/// Choice. It belongs to one thread.
 pub struct Session<'a> {
     scope: &'a Scope<'a>,
     states: OnceCell<JValue>,
 }
 
 impl<'a> Session<'a> {
+    /// A session in this scope.
     pub fn new(scope: &'a Scope<'a>) -> Session<'a> {
         Session { scope, states: OnceCell::new() }
     }
@@ -52,6 +54,7 @@ impl<'a> Session<'a> {
         }
         convert::to_json(&value).map_err(|unsupported| match unsupported {
             Unsupported::Kind => fail("returned an unsupported result type.".to_owned()),
+            Unsupported::Size => fail(format!("returned a value of more than {} bytes.", limits::VALUE_SIZE)),
             Unsupported::Depth => fail(format!("returned a value that nests deeper than {}.", limits::VALUE_DEPTH)),
         })
     }

@@ -1,1 +1,172 @@
+use serde_json::{Map, Value, json};
 
+use super::{Expression, delimited};
+use crate::{Moment, Scope};
+
+fn with_scope<T>(seed: u8, test: impl FnOnce(&Scope<'_>) -> T) -> T {
+    let input = json!({"list": [1, 2, 3], "one": [1], "name": "bucket", "big": 123_456_789_012_i64, "deep": {"a": {"b": null}}});
+    let moment = Moment { now: "2026-03-04T05:06:07.089Z".parse().unwrap(), seed: [seed; 32] };
+    let (context, result) = (json!({"State": {"Name": "S"}}), json!({"Payload": {"ok": true}}));
+    let variables: Map<String, Value> =
+        [("count".to_owned(), json!(2)), ("empty".to_owned(), Value::Null)].into_iter().collect();
+    test(&Scope {
+        root: &input,
+        input: &input,
+        result: Some(&result),
+        error_output: None,
+        context: &context,
+        variables: &variables,
+        moment: &moment,
+    })
+}
+
+fn evaluate(text: &str) -> Result<Value, String> {
+    let expression = Expression::parse(text).map_err(|error| error.message)?;
+    with_scope(1, |scope| expression.evaluate(scope).map_err(|error| error.message))
+}
+
+#[track_caller]
+fn check(text: &str, expected: Value) {
+    // As text: 1 and 1.0 have to be told apart.
+    assert_eq!(evaluate(text).map(|value| value.to_string()), Ok(expected.to_string()), "{text}");
+}
+
+#[track_caller]
+fn check_error(text: &str, expected: &str) {
+    assert_eq!(evaluate(text), Err(expected.to_owned()), "{text}");
+}
+
+#[test]
+fn what_an_expression_sees() {
+    check("$states.input.name", json!("bucket"));
+    check("$states.result.Payload.ok", json!(true));
+    check("$states.context.State.Name", json!("S"));
+    check("$count + 1", json!(3));
+    check("$empty", Value::Null);
+    check("$states.input.list[$ > 1]", json!([2, 3]));
+    check("$states.input.one", json!([1]));
+    check("{'b': 1, 'a': $states.input.deep}", json!({"b": 1, "a": {"a": {"b": null}}}));
+    check_error("$states.errorOutput", "returned nothing (undefined).");
+    check_error("$", "returned nothing (undefined).");
+    check_error("$nowhere", "returned nothing (undefined).");
+}
+
+#[test]
+fn numbers_stay_whole() {
+    check("$states.input.big", json!(123_456_789_012_i64));
+    check("1.0", json!(1));
+    check("3 / 2", json!(1.5));
+    check("0 - 0", json!(0));
+    check("$sum($states.input.list)", json!(6));
+}
+
+#[test]
+fn functions_of_step_functions() {
+    check("$partition($states.input.list, 2)", json!([[1, 2], [3]]));
+    check("$partition([0], 4)", json!([[0]]));
+    check("$range(0, 9, 3)", json!([0, 3, 6, 9]));
+    check("$range(1, 9, 9)", json!(1));
+    check("$hash('abc', 'SHA-1')", json!("a9993e364706816aba3e25717850c26c9cd0d89d"));
+    check("$parse('{\"a\": [1, 2.5]}')", json!({"a": [1, 2.5]}));
+    check("$parse('-0')", json!(0));
+    check("$states.input.list ~> $partition(2)", json!([[1, 2], [3]]));
+    check_error(
+        "$hash('abc', 'CRC')",
+        "threw an error during evaluation. T0410: The function 'hash' knows only MD5, SHA-1, SHA-256, SHA-384, SHA-512, not 'CRC'",
+    );
+    check_error("$partition($states.input.no, 2)", "returned nothing (undefined).");
+}
+
+#[test]
+fn the_world_is_the_moment() {
+    check("$now()", json!("2026-03-04T05:06:07.089Z"));
+    check("$now('[Y]/[M]/[D]')", json!("2026/3/4"));
+    check("$millis()", json!(1_772_600_767_089_i64));
+    check("$fromMillis($toMillis('13:45', '[H]:[m]'))", json!("2026-03-04T13:45:00.000Z"));
+    let of = |text: &str, seed, place: &str| {
+        with_scope(seed, |scope| Expression::parse(text).unwrap().evaluate_at(scope, place)).unwrap()
+    };
+    for text in ["$uuid()", "$random()", "$shuffle([1..50])"] {
+        let drawn = of(text, 1, "a");
+        assert_eq!(drawn, of(text, 1, "a"), "{text}");
+        assert_ne!(drawn, of(text, 1, "b"), "{text}");
+        assert_ne!(drawn, of(text, 2, "a"), "{text}");
+    }
+    let two = of("[$uuid(), $uuid()]", 1, "");
+    assert_ne!(two[0], two[1]);
+    assert_eq!(of("$random(7)", 1, "a"), of("$random(7)", 2, "b"));
+    let random = of("$random()", 1, "a").as_f64().unwrap();
+    assert!((0.0..1.0).contains(&random), "{random}");
+}
+
+#[test]
+fn failures_in_the_words_of_aws() {
+    check_error("$nothing()", "threw an error during evaluation. T1006: Attempted to invoke a non-function");
+    check_error("$eval('1')", "threw an error during evaluation. T1006: Attempted to invoke a non-function");
+    check_error("function($x){$x}", "returned an unsupported result type.");
+    check_error("$sum", "returned an unsupported result type.");
+    check_error("{'f': $sum}", "returned an unsupported result type.");
+    assert!(evaluate("'a' + 1").unwrap_err().starts_with("threw an error during evaluation. T2001: "));
+    assert!(Expression::parse("1 +").unwrap_err().message.starts_with("S0207"));
+    let scope_error = with_scope(1, |scope| Expression::parse("$x").unwrap().evaluate(scope)).unwrap_err();
+    assert_eq!(
+        scope_error.sentence("Output"),
+        "The JSONata expression '$x' specified for the field 'Output' returned nothing (undefined)."
+    );
+}
+
+#[test]
+fn what_has_no_end_is_stopped() {
+    for (text, code) in [
+        ("($f := function(){$f()}; $f())", "D1012"),
+        ("($f := function($n){1 + $f($n)}; $f(1))", "D1011"),
+        ("[1..2000000]", "D2015"),
+        ("$pad('a', 500000000)", "D1010"),
+        ("$pad('a', -500000000)", "D1010"),
+    ] {
+        let message = evaluate(text).unwrap_err();
+        assert!(message.starts_with(&format!("threw an error during evaluation. {code}")), "{text}: {message}");
+    }
+    let deep = format!("{}1{}", "[".repeat(300), "]".repeat(300));
+    check_error(&deep, "returned a value that nests deeper than 256.");
+    check_error(
+        "$reduce([1..20000], function($inner, $i){{'a': $inner}}, 1)",
+        "returned a value that nests deeper than 256.",
+    );
+    check_error(
+        "$reduce([1..60], function($inner, $i){{'l': $inner, 'r': $inner}}, 1)",
+        "returned a value of more than 2097152 bytes.",
+    );
+    assert!(Expression::parse(&"(".repeat(90_000)).is_err());
+    assert!(Expression::parse(&"1".repeat(100_001)).is_err());
+    check("$pad('a', 3) & $pad('b', -2, '0')", json!("a  0b"));
+}
+
+#[test]
+fn expressions_are_shared_between_threads() {
+    fn is_shared<T: Send + Sync + Clone>() {}
+    is_shared::<Expression>();
+}
+
+#[test]
+fn delimiters() {
+    for (text, inside) in
+        [("{% $x %}", Some(" $x ")), ("{%%}", Some("")), ("a {% $x %}", None), ("{%}", None), ("x", None)]
+    {
+        assert_eq!(delimited(text), inside, "{text}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn the_parser_never_panics(text in "\\PC{0,40}") {
+        let _ = Expression::parse(&text);
+    }
+
+    #[test]
+    fn neither_does_what_looks_like_an_expression(text in r#"[$a-c.(){}\[\]*+?:;=0-2'"~>^@#%/ -]{0,30}"#) {
+        if let Ok(expression) = Expression::parse(&text) {
+            let _ = with_scope(1, |scope| expression.evaluate(scope));
+        }
+    }
+}

@@ -44,7 +44,6 @@ pub fn evaluate<'d>(tokens: &[Token], model: &'d Value, root: &'d Value) -> Resu
 }
 
 /// A function after `..` is not applied to each node but once, to all that were found: `$..price.sum()`.
-#[expect(clippy::type_complexity, reason = "the pair is taken apart at once")]
 fn functions_of_scan<'t, 'd>(
     tokens: &'t [Token],
     model: &'d Value,
@@ -231,7 +230,10 @@ impl<'d> Search<'d> {
             }
             _ => {}
         }
-        children(model).try_for_each(|(step, child)| self.scan(tokens, &trail.then(step), child, depth + 1))
+        for (step, child) in children(model) {
+            self.scan(tokens, &trail.then(step), child, depth + 1)?;
+        }
+        Ok(())
     }
 
     #[expect(clippy::too_many_arguments, reason = "one place calls it, which has them all")]

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::Node;
-use crate::{Error, Scope, jsonata::Session, jsonpath};
+use crate::{Error, Scope, jsonata::Session};
 
 /// The template's value in a scope.
 pub fn evaluate(root: &Node, scope: &Scope<'_>, field: &str) -> Result<Value, Error> {
@@ -40,10 +40,7 @@ impl Evaluation<'_> {
                 }
                 Ok(Value::Object(values))
             }
-            Node::Path(path) => path.evaluate(self.scope).map_err(|mut error| {
-                error.message = jsonpath::not_found(self.scope.root);
-                self.locate(error)
-            }),
+            Node::Path(path) => path.evaluate_for_field(self.scope).map_err(|error| self.locate(error)),
             Node::Call(call) => call.evaluate_at(self.scope, &self.place).map_err(|error| self.locate(error)),
             Node::Expression(expression) => {
                 self.session.evaluate(expression, &self.place).map_err(|error| self.locate(error))

@@ -1,0 +1,176 @@
+//! Runs a worker: hands it what happens, one message at a time, and does what it asks for.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use jiff::SignedDuration;
+use tokio::{
+    sync::mpsc,
+    task::{AbortHandle, Id, JoinError, JoinSet},
+};
+
+use super::{
+    Shared,
+    message::{Arn, Effect, Live, Message},
+    worker::Worker,
+};
+use crate::ports::{Begun, StoreError, Task, TaskOutcome};
+
+/// A sleep is never longer, so that a clock that was set is noticed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// What a worker has under way outside itself: each ends in one message.
+struct Jobs {
+    shared: Arc<Shared>,
+    running: JoinSet<Message>,
+    kinds: HashMap<Id, Job>,
+    tasks: HashMap<(Arn, u64), AbortHandle>,
+}
+
+#[derive(Clone)]
+enum Job {
+    Load(Arn),
+    Begin(Arn),
+    Write(Arn),
+    Task(Arn, u64),
+}
+
+/// Ends only by being dropped, with all that it has under way.
+pub(super) async fn run(shared: Arc<Shared>, mut inbox: mpsc::Receiver<Message>) {
+    let mut worker = Worker::new(shared.clock.clone(), &shared.options);
+    let mut jobs = Jobs { shared, running: JoinSet::new(), kinds: HashMap::new(), tasks: HashMap::new() };
+    let mut effects = Vec::new();
+    loop {
+        let message = tokio::select! {
+            Some(message) = inbox.recv() => message,
+            Some(ended) = jobs.running.join_next_with_id(), if !jobs.running.is_empty() => match jobs.ended(ended) {
+                Some(message) => message,
+                None => continue,
+            },
+            () = jobs.shared.sleep_until(worker.due()) => Message::Tick,
+        };
+        worker.handle(message, &mut effects);
+        for effect in effects.drain(..) {
+            jobs.perform(effect);
+        }
+    }
+}
+
+impl Shared {
+    /// Sleeps until then, or for a while where nothing is due.
+    pub(super) async fn sleep_until(&self, due: Option<jiff::Timestamp>) {
+        let pause = match due {
+            Some(due) => due.duration_since(self.clock.now()).max(SignedDuration::ZERO),
+            None => SignedDuration::MAX,
+        };
+        tokio::time::sleep(pause.unsigned_abs().min(LONGEST_SLEEP)).await;
+    }
+}
+
+impl Jobs {
+    fn perform(&mut self, effect: Effect) {
+        let shared = self.shared.clone();
+        match effect {
+            Effect::Load { arn, after } => drop(self.spawn(Job::Load(arn.clone()), async move {
+                tokio::time::sleep(after).await;
+                let outcome = load(&shared, &arn).await;
+                Message::Loaded { arn, outcome }
+            })),
+            Effect::Begin { arn, new, progress } => drop(self.spawn(Job::Begin(arn.clone()), async move {
+                let outcome = shared.store.begin(Arc::unwrap_or_clone(new), progress).await;
+                Message::BeginWritten { arn, outcome }
+            })),
+            Effect::Write { arn, number, progress } => drop(self.spawn(Job::Write(arn.clone()), async move {
+                let outcome = shared.store.record(number, progress).await;
+                Message::Written { arn, outcome }
+            })),
+            Effect::Perform { arn, task } => self.perform_task(arn, *task),
+            Effect::Cancel { arn, event_id } => {
+                if let Some(task) = self.tasks.remove(&(arn, event_id)) {
+                    task.abort();
+                }
+            }
+            Effect::Evicted { next_timer_at } => shared.evicted(next_timer_at),
+            Effect::Alert => shared.alerts.notify_one(),
+        }
+    }
+
+    fn perform_task(&mut self, arn: Arn, task: Task) {
+        let (shared, event_id) = (self.shared.clone(), task.scheduled.event_id);
+        let key = (arn.clone(), event_id);
+        let handle = self.spawn(Job::Task(arn.clone(), event_id), async move {
+            // The semaphore is never closed; if it were, the task would be performed without it.
+            let _permit = shared.tasks.acquire().await;
+            let outcome = shared.executor.perform(task).await;
+            Message::TaskEnded { arn, event_id, outcome }
+        });
+        self.tasks.insert(key, handle);
+    }
+
+    fn spawn(&mut self, job: Job, work: impl Future<Output = Message> + Send + 'static) -> AbortHandle {
+        let handle = self.running.spawn(work);
+        self.kinds.insert(handle.id(), job);
+        handle
+    }
+
+    /// The message of what has ended; a panic becomes a failure of the same kind. Nothing comes of what was cancelled.
+    fn ended(&mut self, ended: Result<(Id, Message), JoinError>) -> Option<Message> {
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let job = self.kinds.remove(&id)?;
+        if let Job::Task(arn, event_id) = &job {
+            let key = (arn.clone(), *event_id);
+            if self.tasks.get(&key).is_some_and(|task| task.id() == id) {
+                self.tasks.remove(&key);
+            }
+        }
+        match ended {
+            Ok((_, message)) => Some(message),
+            Err(error) if error.is_cancelled() => None,
+            Err(_) => Some(job.panicked()),
+        }
+    }
+}
+
+impl Job {
+    fn panicked(self) -> Message {
+        let error = || StoreError::Damaged("a job of the engine panicked; this is a bug: please report it".to_owned());
+        match self {
+            Job::Load(arn) => Message::Loaded { arn, outcome: Err(error()) },
+            Job::Begin(arn) => Message::BeginWritten { arn, outcome: Err::<Begun, _>(error()) },
+            Job::Write(arn) => Message::Written { arn, outcome: Err(error()) },
+            Job::Task(arn, event_id) => {
+                tracing::error!(%arn, event_id, "a task's performer panicked; this is a bug");
+                let outcome = TaskOutcome::Failed {
+                    error: "States.Runtime".to_owned(),
+                    cause: "the task's performer panicked; this is a bug: please report it".to_owned(),
+                };
+                Message::TaskEnded { arn, event_id, outcome }
+            }
+        }
+    }
+}
+
+/// Reads an execution and replays it, where that may take its time.
+async fn load(shared: &Shared, arn: &str) -> Result<Option<Box<Live>>, StoreError> {
+    let Some(stored) = shared.store.load(arn).await? else { return Ok(None) };
+    let machine = shared.machines.of_definition(stored.new.definition, &stored.definition)?;
+    let replayed = tokio::task::spawn_blocking(move || {
+        let execution = match stored.records.is_empty() {
+            true => execution::Execution::new(),
+            false => execution::replay(&machine, &stored.records).map_err(|error| {
+                StoreError::Damaged(format!("the journal of `{}` can't be replayed: {error}", stored.new.arn))
+            })?,
+        };
+        Ok(Box::new(Live {
+            number: stored.number,
+            new: Arc::new(stored.new),
+            machine,
+            execution,
+            next_seq: stored.next_seq,
+            standing: stored.standing,
+        }))
+    });
+    match replayed.await {
+        Ok(live) => live.map(Some),
+        Err(_) => Err(StoreError::Damaged(format!("replaying `{arn}` panicked; this is a bug: please report it"))),
+    }
+}

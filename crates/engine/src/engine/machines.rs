@@ -1,0 +1,211 @@
+//! State machines, parsed: the API's side of them, and a cache.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use asl::{Diagnostic, Document, Format, StateMachine, parse::AnyResource};
+
+use super::{Engine, Refusal, StateMachineRecord, executions::to_the_millisecond, names};
+use crate::{
+    ports::{DefinitionHash, Put, StoreError},
+    sqlite::hash_of,
+};
+
+/// Parsed machines kept, and machines known by ARN: when there are more, all are forgotten and read again.
+const CACHE_LIMIT: usize = 4096;
+
+/// A machine that executions can begin on.
+#[derive(Debug)]
+pub(super) struct Registered {
+    pub(super) record: StateMachineRecord,
+    pub(super) hash: DefinitionHash,
+    pub(super) machine: Arc<StateMachine>,
+}
+
+/// What was parsed and read lately.
+#[derive(Debug, Default)]
+pub(super) struct Machines {
+    cache: RwLock<Cache>,
+}
+
+#[derive(Debug, Default)]
+struct Cache {
+    by_hash: HashMap<DefinitionHash, Arc<StateMachine>>,
+    by_arn: HashMap<String, Arc<Registered>>,
+    /// Rises when a machine changes, so that nothing read before is kept after.
+    generation: u64,
+}
+
+impl Machines {
+    /// The machine of a definition that was accepted once.
+    pub(super) fn of_definition(
+        &self,
+        hash: DefinitionHash,
+        definition: &str,
+    ) -> Result<Arc<StateMachine>, StoreError> {
+        if let Some(machine) = self.cache.read().unwrap_or_else(PoisonError::into_inner).by_hash.get(&hash) {
+            return Ok(machine.clone());
+        }
+        let machine = parse(definition, format_of(definition)).map_err(|problems| {
+            StoreError::Damaged(format!("a definition that was accepted before is refused now: {}", said(&problems)))
+        })?;
+        let machine = Arc::new(machine);
+        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
+        if cache.by_hash.len() >= CACHE_LIMIT {
+            cache.by_hash.clear();
+        }
+        cache.by_hash.insert(hash, machine.clone());
+        Ok(machine)
+    }
+
+    fn of_arn(&self, arn: &str) -> Result<Arc<Registered>, u64> {
+        let cache = self.cache.read().unwrap_or_else(PoisonError::into_inner);
+        cache.by_arn.get(arn).cloned().ok_or(cache.generation)
+    }
+
+    fn keep(&self, registered: &Arc<Registered>, generation: u64) {
+        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
+        if cache.by_arn.len() >= CACHE_LIMIT {
+            cache.by_arn.clear();
+        }
+        if cache.generation == generation {
+            cache.by_arn.insert(registered.record.arn.clone(), registered.clone());
+        }
+    }
+
+    fn changed(&self, arn: &str) {
+        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
+        cache.generation = cache.generation.wrapping_add(1);
+        cache.by_arn.remove(arn);
+    }
+}
+
+impl Engine {
+    /// CreateStateMachine. The same name with the same definition and role is the same machine (idempotent).
+    pub async fn create_state_machine(
+        &self,
+        account: &str,
+        region: &str,
+        name: &str,
+        definition: &str,
+        role_arn: &str,
+    ) -> Result<StateMachineRecord, Refusal> {
+        if !role_arn.starts_with("arn:") {
+            return Err(Refusal::InvalidArn(format!("Invalid Role Arn: '{role_arn}'")));
+        }
+        let machine = self.checked(account, region, name, definition, role_arn, Format::Json)?;
+        self.put(machine, false).await
+    }
+
+    /// Makes a machine, or gives it a new definition: running executions keep theirs. For guardrails and playbooks, whose definition
+    /// may be YAML too.
+    pub async fn put_state_machine(
+        &self,
+        account: &str,
+        region: &str,
+        name: &str,
+        definition: &str,
+        role_arn: &str,
+    ) -> Result<StateMachineRecord, Refusal> {
+        let machine = self.checked(account, region, name, definition, role_arn, format_of(definition))?;
+        self.put(machine, true).await
+    }
+
+    /// DeleteStateMachine. One that is not there is deleted already; running executions go on.
+    pub async fn delete_state_machine(&self, arn: &str) -> Result<(), Refusal> {
+        names::check_state_machine_arn(arn)?;
+        self.shared().store.delete_state_machine(arn).await?;
+        self.shared().machines.changed(arn);
+        Ok(())
+    }
+
+    /// DescribeStateMachine.
+    pub async fn describe_state_machine(&self, arn: &str) -> Result<StateMachineRecord, Refusal> {
+        Ok(self.registered(arn).await?.record.clone())
+    }
+
+    /// ListStateMachines, in the account and Region, after the ARN named.
+    pub async fn list_state_machines(
+        &self,
+        account: &str,
+        region: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<StateMachineRecord>, Refusal> {
+        Ok(self.shared().store.state_machines(account, region, after, limit).await?)
+    }
+
+    /// The machine of an ARN, parsed.
+    pub(super) async fn registered(&self, arn: &str) -> Result<Arc<Registered>, Refusal> {
+        let machines = &self.shared().machines;
+        let generation = match machines.of_arn(arn) {
+            Ok(registered) => return Ok(registered),
+            Err(generation) => generation,
+        };
+        names::check_state_machine_arn(arn)?;
+        let record = self.shared().store.state_machine(arn).await?.ok_or_else(|| does_not_exist(arn))?;
+        let hash = hash_of(&record.definition);
+        let machine = machines.of_definition(hash, &record.definition)?;
+        let registered = Arc::new(Registered { record, hash, machine });
+        machines.keep(&registered, generation);
+        Ok(registered)
+    }
+
+    fn checked(
+        &self,
+        account: &str,
+        region: &str,
+        name: &str,
+        definition: &str,
+        role_arn: &str,
+        format: Format,
+    ) -> Result<StateMachineRecord, Refusal> {
+        names::check_name(name)?;
+        parse(definition, format).map_err(|problems| {
+            Refusal::InvalidDefinition(format!("Invalid State Machine Definition: '{}'", said(&problems)))
+        })?;
+        Ok(StateMachineRecord {
+            arn: names::state_machine_arn(account, region, name),
+            name: name.to_owned(),
+            definition: definition.to_owned(),
+            role_arn: role_arn.to_owned(),
+            created_at: to_the_millisecond(self.shared().clock.now()),
+        })
+    }
+
+    async fn put(&self, machine: StateMachineRecord, replace: bool) -> Result<StateMachineRecord, Refusal> {
+        let arn = machine.arn.clone();
+        let put = self.shared().store.put_state_machine(machine, replace).await?;
+        self.shared().machines.changed(&arn);
+        match put {
+            Put::Stored(machine) | Put::Same(machine) => Ok(machine),
+            Put::Other => Err(Refusal::StateMachineAlreadyExists(format!("State Machine Already Exists: '{arn}'"))),
+        }
+    }
+}
+
+pub(super) fn does_not_exist(arn: &str) -> Refusal {
+    Refusal::StateMachineDoesNotExist(format!("State Machine Does Not Exist: '{arn}'"))
+}
+
+/// A definition is JSON if it begins as a JSON object does.
+fn format_of(definition: &str) -> Format {
+    if definition.trim_start().starts_with('{') { Format::Json } else { Format::Yaml }
+}
+
+fn parse(definition: &str, format: Format) -> Result<StateMachine, Vec<Diagnostic>> {
+    let document = Document::parse(definition, format)?;
+    asl::parse::parse(&document, &AnyResource).map(|(machine, _)| machine)
+}
+
+/// Problems as AWS says them: `CODE: what at where`.
+fn said(problems: &[Diagnostic]) -> String {
+    let errors = problems.iter().filter(|problem| problem.severity == asl::Severity::Error);
+    let one = |problem: &Diagnostic| {
+        let place = if problem.pointer.is_empty() { "/" } else { &problem.pointer };
+        format!("{}: {} at {place}", problem.code, problem.message)
+    };
+    errors.map(one).collect::<Vec<_>>().join(", ")
+}

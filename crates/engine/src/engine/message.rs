@@ -1,0 +1,98 @@
+//! All that makes a worker do something, and all that it may ask for. Both lists are closed.
+
+use std::{sync::Arc, time::Duration};
+
+use asl::StateMachine;
+use execution::{Ended, Execution, Input};
+use jiff::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::{ExecutionRecord, Refusal};
+use crate::ports::{Begun, NewExecution, Progress, Standing, StoreError, Task, TaskOutcome};
+
+/// An execution's ARN, shared by all that name it.
+pub(super) type Arn = Arc<str>;
+
+/// The right of one execution to be in memory.
+pub(super) type Room = OwnedSemaphorePermit;
+
+/// Something that happened.
+pub(super) enum Message {
+    /// An execution is to begin.
+    Begin(Box<Beginning>),
+    /// An execution is in the store and has something to do: it is loaded, unless it is here.
+    TakeUp { arn: Arn, room: Option<Room> },
+    /// Somebody outside tells an execution something; it is loaded, unless it is here.
+    Deliver { arn: Arn, input: Input, reply: oneshot::Sender<Result<Delivered, StoreError>> },
+    /// What [`Effect::Load`] asked for: `None` where there is no such execution, or it has ended.
+    Loaded { arn: Arn, outcome: Result<Option<Box<Live>>, StoreError> },
+    /// What [`Effect::Begin`] asked for.
+    BeginWritten { arn: Arn, outcome: Result<Begun, StoreError> },
+    /// What [`Effect::Write`] asked for.
+    Written { arn: Arn, outcome: Result<(), StoreError> },
+    /// What [`Effect::Perform`] asked for.
+    TaskEnded { arn: Arn, event_id: u64, outcome: TaskOutcome },
+    /// Somebody wants to know when an execution ends. Does not load it.
+    Watch { arn: Arn, reply: oneshot::Sender<Ended> },
+    /// Others want to get into memory.
+    MakeRoom,
+    /// The time that [`Worker::due`](super::worker::Worker::due) named has come.
+    Tick,
+}
+
+/// An execution to begin.
+pub(super) struct Beginning {
+    pub(super) new: NewExecution,
+    pub(super) machine: Arc<StateMachine>,
+    pub(super) start: execution::ExecutionStart,
+    pub(super) room: Room,
+    pub(super) reply: oneshot::Sender<Result<Started, Refusal>>,
+}
+
+/// What became of an execution to begin.
+#[derive(Debug)]
+pub(super) enum Started {
+    /// It has begun, durably.
+    New(Box<ExecutionRecord>),
+    /// There is one of this ARN; where it is not told, the store knows it.
+    Exists(Option<Box<ExecutionRecord>>),
+}
+
+/// What became of an input from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Delivered {
+    /// The execution took it, at that time, durably.
+    Taken(Timestamp),
+    /// It comes too late: nobody waits for it any more, or the execution has ended.
+    Late,
+}
+
+/// An execution in memory.
+pub(super) struct Live {
+    /// Its number in the store; 0 until it has one.
+    pub(super) number: u64,
+    pub(super) new: Arc<NewExecution>,
+    pub(super) machine: Arc<StateMachine>,
+    pub(super) execution: Execution,
+    pub(super) next_seq: u64,
+    /// As the store has it.
+    pub(super) standing: Standing,
+}
+
+/// Something to do. Its answer, where there is one, comes back as a [`Message`].
+pub(super) enum Effect {
+    /// Read an execution from the store and replay it.
+    Load { arn: Arn, after: Duration },
+    /// Keep a new execution.
+    Begin { arn: Arn, new: Arc<NewExecution>, progress: Progress },
+    /// Keep what an execution's steps said.
+    Write { arn: Arn, number: u64, progress: Progress },
+    /// Perform a task.
+    Perform { arn: Arn, task: Box<Task> },
+    /// Stop performing a task.
+    Cancel { arn: Arn, event_id: u64 },
+    /// An execution left memory until then: see that it is taken up.
+    Evicted { next_timer_at: Option<Timestamp> },
+    /// A finding failed, and somebody has to be told.
+    Alert,
+}

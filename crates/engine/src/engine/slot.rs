@@ -1,0 +1,211 @@
+//! One execution in memory: takes inputs from its queue, steps, and says what is to be written before anything is done.
+
+use std::{
+    collections::{BTreeMap, HashSet, VecDeque},
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use execution::{Command, IllegalInput, Input, Moment, Step, Timer};
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
+
+use super::{
+    executions::to_the_millisecond,
+    message::{Delivered, Live, Room, Started},
+};
+use crate::{
+    Clock,
+    engine::Refusal,
+    ports::{JournalRow, Progress, Standing, StoreError},
+};
+
+/// Steps in one write, at most: the rest of the queue comes with the next.
+const STEPS_A_WRITE: usize = 64;
+
+/// An execution's place in memory, from the moment something comes for it until it has ended or is evicted.
+pub(super) struct Slot {
+    pub(super) phase: Phase,
+    /// What has not been taken yet.
+    pub(super) queue: VecDeque<Queued>,
+    /// Tasks under way whose answer is not durable yet: not to be performed a second time by this process.
+    pub(super) under_way: HashSet<u64>,
+    /// Its timers.
+    pub(super) timers: BTreeMap<Timer, Timestamp>,
+    /// Loads and writes that failed in a row.
+    pub(super) failures: u32,
+    /// Others who want to begin an execution of this ARN, while it is being begun.
+    pub(super) beginners: Vec<oneshot::Sender<Result<Started, Refusal>>>,
+    /// A step of it panicked: it is being stopped.
+    pub(super) poisoned: bool,
+    /// Since when it only waits.
+    pub(super) idle_since: Option<Timestamp>,
+    /// Dropped with the slot.
+    pub(super) _room: Option<Room>,
+}
+
+/// Where an execution is between the store and the next step.
+pub(super) enum Phase {
+    /// Being read and replayed.
+    Loading,
+    /// Everything about it is durable, and the queue is empty.
+    Idle(Box<Live>),
+    /// Its last steps are being written; nothing that they asked for has been done.
+    Writing(Box<Live>, Batch),
+    /// Its first steps are being written. The one who asked is told afterwards.
+    Beginning(Box<Live>, Batch, oneshot::Sender<Result<Started, Refusal>>),
+}
+
+/// Something to be told to an execution, and who wants to know what became of it.
+pub(super) struct Queued {
+    pub(super) input: Input,
+    pub(super) reply: Option<oneshot::Sender<Result<Delivered, StoreError>>>,
+}
+
+impl Queued {
+    pub(super) fn new(input: Input) -> Queued {
+        Queued { input, reply: None }
+    }
+
+    pub(super) fn answer(self, answer: Result<Delivered, StoreError>) {
+        if let Some(reply) = self.reply {
+            // A caller that has gone away needs no answer.
+            let _ = reply.send(answer);
+        }
+    }
+}
+
+/// What some steps asked for, to be done once it is durable.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) taken: Vec<(Queued, Timestamp)>,
+    pub(super) commands: Vec<Command>,
+    pub(super) rows: Vec<JournalRow>,
+}
+
+/// A step panicked, which is a bug: the execution in memory can't be trusted any more.
+#[derive(Debug)]
+pub(super) struct Panicked;
+
+impl Slot {
+    pub(super) fn new(phase: Phase, room: Option<Room>) -> Slot {
+        Slot {
+            phase,
+            queue: VecDeque::new(),
+            under_way: HashSet::new(),
+            timers: BTreeMap::new(),
+            failures: 0,
+            beginners: Vec::new(),
+            poisoned: false,
+            idle_since: None,
+            _room: room,
+        }
+    }
+
+    /// Takes what is queued. What comes too late is answered at once.
+    pub(super) fn take(&mut self, live: &mut Live, clock: &dyn Clock) -> Result<Batch, Panicked> {
+        let mut batch = Batch::default();
+        while batch.rows.len() < STEPS_A_WRITE
+            && let Some(queued) = self.queue.pop_front()
+        {
+            let moment = Moment { now: clock.now(), seed: clock.seed() };
+            let now = moment.now;
+            match guarded_step(live, queued.input.clone(), moment)? {
+                Ok(step) if step.records.is_empty() && step.commands.is_empty() => {
+                    self.answered(&queued.input);
+                    queued.answer(Ok(Delivered::Late));
+                }
+                Ok(step) => {
+                    batch.add(live, step);
+                    batch.taken.push((queued, to_the_millisecond(now)));
+                }
+                Err(illegal) => {
+                    tracing::debug!(arn = live.new.arn, %illegal, "an input was refused");
+                    self.answered(&queued.input);
+                    queued.answer(Ok(Delivered::Late));
+                }
+            }
+        }
+        Ok(batch)
+    }
+
+    /// The task that an input answers is no longer under way.
+    pub(super) fn answered(&mut self, input: &Input) {
+        if let Input::TaskSucceeded { event_id, .. }
+        | Input::TaskFailed { event_id, .. }
+        | Input::TaskSubmitted { event_id, .. } = input
+        {
+            self.under_way.remove(event_id);
+        }
+    }
+
+    /// How the execution stands after its last step, at the store's precision.
+    pub(super) fn standing(&self, live: &Live, now: Timestamp) -> Standing {
+        if let Some(ended) = live.execution.ended() {
+            return Standing::Ended { ended: ended.clone(), at: to_the_millisecond(now) };
+        }
+        if live.execution.only_waits() && live.next_seq > 0 {
+            let next = self.timers.values().min();
+            return Standing::Waiting {
+                next_timer_at: next.and_then(|next| Timestamp::from_microsecond(next.as_microsecond()).ok()),
+            };
+        }
+        Standing::Working
+    }
+
+    /// Whether it can leave memory: it waits, nothing is under way, and no timer is due before `soon`.
+    pub(super) fn is_evictable(&self, soon: Timestamp) -> bool {
+        matches!(&self.phase, Phase::Idle(live) if matches!(live.standing, Standing::Waiting { .. }))
+            && self.under_way.is_empty()
+            && self.queue.is_empty()
+            && self.timers.values().all(|at| *at > soon)
+    }
+
+    /// Fails everybody who waits for an answer, and keeps what has to be taken again: a task's own answer.
+    pub(super) fn give_back(&mut self, batch: Batch, error: &StoreError) {
+        let waiting = std::mem::take(&mut self.queue);
+        let taken = batch.taken.into_iter().map(|(queued, _)| queued);
+        for queued in taken.chain(waiting) {
+            if queued.reply.is_some() {
+                queued.answer(Err(error.clone()));
+            } else if !matches!(queued.input, Input::TimerFired { .. } | Input::StartExecution(_)) {
+                // Timers and the start are found again by replay.
+                self.queue.push_back(queued);
+            }
+        }
+    }
+}
+
+impl Batch {
+    fn add(&mut self, live: &mut Live, step: Step) {
+        if !step.records.is_empty() {
+            let last_event = live.execution.last_event_id();
+            self.rows.push(JournalRow { seq: live.next_seq, last_event, records: step.records });
+            live.next_seq = live.next_seq.saturating_add(1);
+        }
+        self.commands.extend(step.commands);
+    }
+
+    /// What is to be written; the rows leave the batch.
+    pub(super) fn progress(&mut self, standing: Standing) -> Progress {
+        let tokens = self
+            .commands
+            .iter()
+            .filter_map(|command| match command {
+                Command::ScheduleTask(task) => task.task_token.as_deref().map(|token| (hash_of(token), task.event_id)),
+                _ => None,
+            })
+            .collect();
+        Progress { rows: std::mem::take(&mut self.rows), tokens, standing }
+    }
+}
+
+/// What a task token is looked up by.
+pub(super) fn hash_of(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+fn guarded_step(live: &mut Live, input: Input, moment: Moment) -> Result<Result<Step, IllegalInput>, Panicked> {
+    catch_unwind(AssertUnwindSafe(|| execution::step(&live.machine, &mut live.execution, input, moment)))
+        .map_err(|_| Panicked)
+}

@@ -1,0 +1,485 @@
+//! A worker decides for its executions: (message, the clock) → effects. It waits for nothing and calls nothing.
+//!
+//! ```text
+//!            TakeUp, Deliver           Loaded                 nothing queued
+//!   (store) ────────────────▶ Loading ────────▶ step ──────────────────────▶ Idle ──▶ evicted (store)
+//!                                ▲               │ ▲                          │
+//!                  write failed  │    records    │ │ queued meanwhile         │ an input
+//!                                └─── Writing ◀──┘ └──────── Written ◀────────┘
+//! ```
+//!
+//! Whatever a step asks for is done after `Written`. A failed write throws the execution away and replays it: recovery, loading and
+//! retrying are one path.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use execution::{Command, Ended, Input, Status, Timer};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::oneshot;
+
+use super::{
+    ExecutionRecord, Options, Refusal,
+    message::{Arn, Beginning, Effect, Live, Message, Started},
+    slot::{Batch, Phase, Queued, Slot},
+};
+use crate::{
+    Clock,
+    ports::{Begun, Standing, StoreError, Task, TaskOutcome},
+};
+
+/// An execution whose timer is due within this is not worth evicting.
+const SOON: SignedDuration = SignedDuration::from_secs(1);
+/// Executions evicted at once when others want to get into memory.
+const ROOM_MADE: usize = 64;
+/// The pause after the first failed load or write of an execution, doubled with each further one up to the limit.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const PAUSE_LIMIT: Duration = Duration::from_secs(10);
+
+pub(super) struct Worker {
+    clock: Arc<dyn Clock>,
+    evict_after: SignedDuration,
+    slots: HashMap<Arn, Slot>,
+    timers: BTreeSet<(Timestamp, Arn, Timer)>,
+    /// (when, which, idle since when): the same pause for all, so in order.
+    evictions: VecDeque<(Timestamp, Arn, Timestamp)>,
+    watchers: HashMap<Arn, Vec<oneshot::Sender<Ended>>>,
+}
+
+impl Worker {
+    pub(super) fn new(clock: Arc<dyn Clock>, options: &Options) -> Worker {
+        let seconds = i64::try_from(options.evict_after_seconds).unwrap_or(i64::MAX).min(i64::from(u32::MAX));
+        Worker {
+            clock,
+            evict_after: SignedDuration::from_secs(seconds),
+            slots: HashMap::new(),
+            timers: BTreeSet::new(),
+            evictions: VecDeque::new(),
+            watchers: HashMap::new(),
+        }
+    }
+
+    /// When it wants [`Message::Tick`].
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        let timer = self.timers.first().map(|(at, ..)| *at);
+        let eviction = self.evictions.front().map(|(at, ..)| *at);
+        timer.into_iter().chain(eviction).min()
+    }
+
+    /// The one place where things happen.
+    pub(super) fn handle(&mut self, message: Message, effects: &mut Vec<Effect>) {
+        match message {
+            Message::Begin(beginning) => self.begin(*beginning, effects),
+            Message::TakeUp { arn, room } => {
+                if !self.slots.contains_key(&arn) {
+                    self.load(arn, Slot::new(Phase::Loading, room), effects);
+                }
+            }
+            Message::Deliver { arn, input, reply } => {
+                self.deliver(arn, Queued { input, reply: Some(reply) }, effects);
+            }
+            Message::Loaded { arn, outcome } => self.loaded(&arn, outcome, effects),
+            Message::BeginWritten { arn, outcome } => self.begin_written(&arn, outcome, effects),
+            Message::Written { arn, outcome } => self.written(&arn, outcome, effects),
+            Message::TaskEnded { arn, event_id, outcome } => {
+                if self.slots.contains_key(&arn) {
+                    self.deliver(arn, Queued::new(input_of(event_id, outcome)), effects);
+                }
+            }
+            Message::Watch { arn, reply } => {
+                let watchers = self.watchers.entry(arn).or_default();
+                watchers.retain(|watcher| !watcher.is_closed());
+                watchers.push(reply);
+            }
+            Message::MakeRoom => self.make_room(effects),
+            Message::Tick => self.tick(effects),
+        }
+    }
+
+    fn begin(&mut self, beginning: Beginning, effects: &mut Vec<Effect>) {
+        let Beginning { new, machine, start, room, reply } = beginning;
+        let arn: Arn = new.arn.as_str().into();
+        if let Some(there) = self.slots.get_mut(&arn) {
+            match there.phase {
+                Phase::Beginning(..) => there.beginners.push(reply),
+                _ => answer(reply, Ok(Started::Exists(None))),
+            }
+            return;
+        }
+        let mut live = Box::new(Live {
+            number: 0,
+            new: Arc::new(new),
+            machine,
+            execution: execution::Execution::new(),
+            next_seq: 0,
+            standing: Standing::Working,
+        });
+        let mut slot = Slot::new(Phase::Loading, Some(room));
+        slot.queue.push_back(Queued::new(Input::StartExecution(Box::new(start))));
+        match slot.take(&mut live, &*self.clock) {
+            Ok(mut batch) if !batch.rows.is_empty() => {
+                self.set_timers(&arn, &mut slot, &batch.commands);
+                let standing = slot.standing(&live, self.clock.now());
+                live.standing = standing.clone();
+                let progress = batch.progress(standing);
+                effects.push(Effect::Begin { arn: arn.clone(), new: live.new.clone(), progress });
+                slot.phase = Phase::Beginning(live, batch, reply);
+                self.slots.insert(arn, slot);
+            }
+            Ok(_) => answer(reply, Err(Refusal::InvalidExecutionInput("Invalid Execution Input".to_owned()))),
+            Err(panicked) => {
+                tracing::error!(%arn, ?panicked, "an execution can't begin; this is a bug");
+                let text = "the execution's first step panicked; this is a bug: please report it".to_owned();
+                answer(reply, Err(StoreError::Damaged(text).into()));
+            }
+        }
+    }
+
+    fn begin_written(&mut self, arn: &Arn, outcome: Result<Begun, StoreError>, effects: &mut Vec<Effect>) {
+        let Some(mut slot) = self.slots.remove(arn) else { return };
+        let (mut live, batch, reply) = match std::mem::replace(&mut slot.phase, Phase::Loading) {
+            Phase::Beginning(live, batch, reply) => (live, batch, reply),
+            other => {
+                slot.phase = other;
+                self.slots.insert(arn.clone(), slot);
+                return;
+            }
+        };
+        let beginners = std::mem::take(&mut slot.beginners);
+        match outcome {
+            Ok(Begun::New(number)) => {
+                live.number = number;
+                answer(reply, Ok(Started::New(Box::new(record_of(&live)))));
+                beginners.into_iter().for_each(|beginner| answer(beginner, Ok(Started::Exists(None))));
+                self.durable(arn.clone(), slot, live, batch, effects);
+            }
+            Ok(Begun::Exists(there)) => {
+                let runs = there.status == Status::Running;
+                answer(reply, Ok(Started::Exists(Some(there))));
+                beginners.into_iter().for_each(|beginner| answer(beginner, Ok(Started::Exists(None))));
+                self.forget_timers(arn, &mut slot);
+                // Whatever came for the one in the store meanwhile, a timer that is due or an answer, must not be lost.
+                if runs || !slot.queue.is_empty() {
+                    self.load(arn.clone(), slot, effects);
+                }
+            }
+            Err(error) => {
+                answer(reply, Err(error.clone().into()));
+                beginners.into_iter().for_each(|beginner| answer(beginner, Err(error.clone().into())));
+                self.forget_timers(arn, &mut slot);
+                slot.queue.into_iter().for_each(|queued| queued.answer(Err(error.clone())));
+            }
+        }
+    }
+
+    fn deliver(&mut self, arn: Arn, queued: Queued, effects: &mut Vec<Effect>) {
+        let mut slot = match self.slots.remove(&arn) {
+            Some(slot) => slot,
+            // Answers and stops are let in without room: they only bring executions nearer to their end, and their number is that
+            // of their callers.
+            None => {
+                let mut slot = Slot::new(Phase::Loading, None);
+                slot.queue.push_back(queued);
+                return self.load(arn, slot, effects);
+            }
+        };
+        slot.queue.push_back(queued);
+        match std::mem::replace(&mut slot.phase, Phase::Loading) {
+            Phase::Idle(live) => self.advance(arn, slot, live, effects),
+            busy => {
+                slot.phase = busy;
+                self.slots.insert(arn, slot);
+            }
+        }
+    }
+
+    /// Has the execution read from the store, after a pause that grows with its failures.
+    fn load(&mut self, arn: Arn, mut slot: Slot, effects: &mut Vec<Effect>) {
+        let after = match slot.failures {
+            0 => Duration::ZERO,
+            failures => FIRST_PAUSE.saturating_mul(1_u32 << failures.saturating_sub(1).min(16)).min(PAUSE_LIMIT),
+        };
+        effects.push(Effect::Load { arn: arn.clone(), after });
+        slot.phase = Phase::Loading;
+        self.slots.insert(arn, slot);
+    }
+
+    fn loaded(&mut self, arn: &Arn, outcome: Result<Option<Box<Live>>, StoreError>, effects: &mut Vec<Effect>) {
+        let Some(mut slot) = self.slots.remove(arn) else { return };
+        match outcome {
+            Ok(Some(live)) => {
+                let outstanding: Vec<Command> = live.execution.outstanding().collect();
+                self.set_timers(arn, &mut slot, &outstanding);
+                perform(arn, &mut slot, &live, outstanding, effects);
+                if live.next_seq == 0 {
+                    slot.queue.push_front(Queued::new(Input::StartExecution(Box::new(start_of(&live)))));
+                }
+                self.advance(arn.clone(), slot, live, effects);
+            }
+            Ok(None) => {
+                cancel_all(arn, &slot, effects);
+                slot.queue.into_iter().for_each(|queued| queued.answer(Ok(super::message::Delivered::Late)));
+            }
+            Err(error @ StoreError::Unavailable(_)) => {
+                tracing::warn!(%arn, %error, "an execution can't be loaded; it is tried again");
+                self.again(arn.clone(), slot, Batch::default(), &error, effects);
+            }
+            Err(error) => {
+                tracing::error!(%arn, %error, "an execution can't be taken up; it stays in the store as it is");
+                cancel_all(arn, &slot, effects);
+                slot.queue.into_iter().for_each(|queued| queued.answer(Err(error.clone())));
+            }
+        }
+    }
+
+    /// Takes what is queued, and has it written; or rests.
+    fn advance(&mut self, arn: Arn, mut slot: Slot, mut live: Box<Live>, effects: &mut Vec<Effect>) {
+        slot.idle_since = None;
+        let Ok(mut batch) = slot.take(&mut live, &*self.clock) else { return self.poison(arn, slot, effects) };
+        self.set_timers(&arn, &mut slot, &batch.commands);
+        let standing = slot.standing(&live, self.clock.now());
+        if batch.rows.is_empty() && standing == live.standing {
+            return self.durable(arn, slot, live, batch, effects);
+        }
+        live.standing = standing.clone();
+        effects.push(Effect::Write { arn: arn.clone(), number: live.number, progress: batch.progress(standing) });
+        slot.phase = Phase::Writing(live, batch);
+        self.slots.insert(arn, slot);
+    }
+
+    fn written(&mut self, arn: &Arn, outcome: Result<(), StoreError>, effects: &mut Vec<Effect>) {
+        let Some(mut slot) = self.slots.remove(arn) else { return };
+        match std::mem::replace(&mut slot.phase, Phase::Loading) {
+            Phase::Writing(live, batch) => match outcome {
+                Ok(()) => self.durable(arn.clone(), slot, live, batch, effects),
+                Err(error) => {
+                    tracing::warn!(%arn, %error, "an execution's steps were not written; it is replayed");
+                    self.again(arn.clone(), slot, batch, &error, effects);
+                }
+            },
+            other => {
+                slot.phase = other;
+                self.slots.insert(arn.clone(), slot);
+            }
+        }
+    }
+
+    /// Everything up to here is in the store: now the answers are given and the commands performed.
+    fn durable(&mut self, arn: Arn, mut slot: Slot, live: Box<Live>, batch: Batch, effects: &mut Vec<Effect>) {
+        slot.failures = 0;
+        for (queued, at) in batch.taken {
+            slot.answered(&queued.input);
+            queued.answer(Ok(super::message::Delivered::Taken(at)));
+        }
+        perform(&arn, &mut slot, &live, batch.commands, effects);
+        if let Some(ended) = live.execution.ended() {
+            self.finish(&arn, slot, &live, ended, effects);
+        } else if slot.queue.is_empty() {
+            self.rest(arn, slot, live, effects);
+        } else {
+            self.advance(arn, slot, live, effects);
+        }
+    }
+
+    fn finish(&mut self, arn: &Arn, mut slot: Slot, live: &Live, ended: &Ended, effects: &mut Vec<Effect>) {
+        self.forget_timers(arn, &mut slot);
+        cancel_all(arn, &slot, effects);
+        for watcher in self.watchers.remove(arn).unwrap_or_default() {
+            // A watcher that has gone away needs no answer.
+            let _ = watcher.send(ended.clone());
+        }
+        if live.new.finding.is_some() && ended.status != Status::Succeeded {
+            effects.push(Effect::Alert);
+        }
+        slot.queue.into_iter().for_each(|queued| queued.answer(Ok(super::message::Delivered::Late)));
+    }
+
+    fn rest(&mut self, arn: Arn, mut slot: Slot, live: Box<Live>, effects: &mut Vec<Effect>) {
+        let waits = matches!(live.standing, Standing::Waiting { .. });
+        slot.phase = Phase::Idle(live);
+        let now = self.clock.now();
+        if waits {
+            slot.idle_since = Some(now);
+            if self.evict_after.is_zero() && slot.is_evictable(soon(now)) {
+                return self.evict(&arn, slot, effects);
+            }
+            let at = now.saturating_add(self.evict_after).unwrap_or(now);
+            self.evictions.push_back((at, arn.clone(), now));
+        }
+        self.slots.insert(arn, slot);
+    }
+
+    /// Throws the execution away and replays it.
+    fn again(&mut self, arn: Arn, mut slot: Slot, batch: Batch, error: &StoreError, effects: &mut Vec<Effect>) {
+        self.forget_timers(&arn, &mut slot);
+        slot.give_back(batch, error);
+        slot.failures = slot.failures.saturating_add(1);
+        self.load(arn, slot, effects);
+    }
+
+    /// A step panicked: the execution is replayed and stopped; if even that panics, it is left in the store.
+    fn poison(&mut self, arn: Arn, mut slot: Slot, effects: &mut Vec<Effect>) {
+        let error = StoreError::Damaged("a step of the execution panicked; this is a bug: please report it".to_owned());
+        tracing::error!(%arn, stopped = slot.poisoned, "a step of an execution panicked; this is a bug");
+        self.forget_timers(&arn, &mut slot);
+        slot.give_back(Batch::default(), &error);
+        slot.queue.clear();
+        if slot.poisoned {
+            return cancel_all(&arn, &slot, effects);
+        }
+        slot.poisoned = true;
+        let (error, cause) = (Some("States.Runtime".to_owned()), Some(error.to_string()));
+        slot.queue.push_back(Queued::new(Input::StopExecution { error, cause }));
+        self.load(arn, slot, effects);
+    }
+
+    fn tick(&mut self, effects: &mut Vec<Effect>) {
+        let now = self.clock.now();
+        while self.timers.first().is_some_and(|(at, ..)| *at <= now)
+            && let Some((_, arn, timer)) = self.timers.pop_first()
+        {
+            if let Some(slot) = self.slots.get_mut(&arn) {
+                slot.timers.remove(&timer);
+                self.deliver(arn, Queued::new(Input::TimerFired { timer }), effects);
+            }
+        }
+        while self.evictions.front().is_some_and(|(at, ..)| *at <= now) {
+            self.evict_next(now, effects);
+        }
+    }
+
+    fn make_room(&mut self, effects: &mut Vec<Effect>) {
+        let now = self.clock.now();
+        for _ in 0..ROOM_MADE.min(self.evictions.len()) {
+            self.evict_next(now, effects);
+        }
+    }
+
+    /// Evicts the one that has been idle for the longest, if it still is.
+    fn evict_next(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let Some((_, arn, since)) = self.evictions.pop_front() else { return };
+        let Some(slot) = self.slots.get_mut(&arn) else { return };
+        if slot.idle_since != Some(since) {
+            return;
+        }
+        if !slot.is_evictable(soon(now)) {
+            // Its timer is about to fire, and brings it back here.
+            slot.idle_since = None;
+            return;
+        }
+        if let Some(slot) = self.slots.remove(&arn) {
+            self.evict(&arn, slot, effects);
+        }
+    }
+
+    fn evict(&mut self, arn: &Arn, mut slot: Slot, effects: &mut Vec<Effect>) {
+        let next_timer_at = slot.timers.values().min().copied();
+        self.forget_timers(arn, &mut slot);
+        effects.push(Effect::Evicted { next_timer_at });
+    }
+
+    fn set_timers(&mut self, arn: &Arn, slot: &mut Slot, commands: &[Command]) {
+        for command in commands {
+            match command {
+                Command::StartTimer { timer, at } => {
+                    if let Some(before) = slot.timers.insert(*timer, *at) {
+                        self.timers.remove(&(before, arn.clone(), *timer));
+                    }
+                    self.timers.insert((*at, arn.clone(), *timer));
+                }
+                Command::CancelTimer { timer } => {
+                    if let Some(at) = slot.timers.remove(timer) {
+                        self.timers.remove(&(at, arn.clone(), *timer));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn forget_timers(&mut self, arn: &Arn, slot: &mut Slot) {
+        for (timer, at) in std::mem::take(&mut slot.timers) {
+            self.timers.remove(&(at, arn.clone(), timer));
+        }
+    }
+}
+
+/// Timers were set when the step was taken; the rest is done now.
+fn perform(arn: &Arn, slot: &mut Slot, live: &Live, commands: Vec<Command>, effects: &mut Vec<Effect>) {
+    for command in commands {
+        match command {
+            Command::ScheduleTask(scheduled) => {
+                if slot.under_way.insert(scheduled.event_id) {
+                    let task = Box::new(Task {
+                        execution_arn: live.new.arn.clone(),
+                        state_machine_arn: live.new.state_machine_arn.clone(),
+                        scheduled: *scheduled,
+                    });
+                    effects.push(Effect::Perform { arn: arn.clone(), task });
+                }
+            }
+            Command::CancelTask { event_id } => {
+                slot.under_way.remove(&event_id);
+                effects.push(Effect::Cancel { arn: arn.clone(), event_id });
+            }
+            Command::StartTimer { .. } | Command::CancelTimer { .. } | Command::CompleteExecution(_) => {}
+        }
+    }
+}
+
+fn cancel_all(arn: &Arn, slot: &Slot, effects: &mut Vec<Effect>) {
+    effects.extend(slot.under_way.iter().map(|event_id| Effect::Cancel { arn: arn.clone(), event_id: *event_id }));
+}
+
+fn soon(now: Timestamp) -> Timestamp {
+    now.saturating_add(SOON).unwrap_or(now)
+}
+
+fn answer(reply: oneshot::Sender<Result<Started, Refusal>>, outcome: Result<Started, Refusal>) {
+    // A caller that has gone away needs no answer.
+    let _ = reply.send(outcome);
+}
+
+fn input_of(event_id: u64, outcome: TaskOutcome) -> Input {
+    match outcome {
+        TaskOutcome::Succeeded(output) => Input::TaskSucceeded { event_id, output },
+        TaskOutcome::Failed { error, cause } => Input::TaskFailed { event_id, error: Some(error), cause: Some(cause) },
+        TaskOutcome::Submitted(output) => Input::TaskSubmitted { event_id, output },
+    }
+}
+
+/// What an execution begins with.
+pub(super) fn start_of(live: &Live) -> execution::ExecutionStart {
+    let new = &live.new;
+    execution::ExecutionStart {
+        execution_arn: new.arn.clone(),
+        name: new.name.clone(),
+        state_machine_arn: new.state_machine_arn.clone(),
+        state_machine_name: new.state_machine_arn.rsplit(':').next().unwrap_or_default().to_owned(),
+        role_arn: new.role_arn.clone(),
+        input: new.input.clone(),
+    }
+}
+
+fn record_of(live: &Live) -> ExecutionRecord {
+    let (ended, stopped_at) = match &live.standing {
+        Standing::Ended { ended, at } => (Some(ended.clone()), Some(*at)),
+        Standing::Working | Standing::Waiting { .. } => (None, None),
+    };
+    ExecutionRecord {
+        arn: live.new.arn.clone(),
+        name: live.new.name.clone(),
+        state_machine_arn: live.new.state_machine_arn.clone(),
+        input: live.new.input.clone(),
+        status: live.execution.status(),
+        ended,
+        started_at: live.new.started_at,
+        stopped_at,
+    }
+}

@@ -1,0 +1,212 @@
+//! The port through which executions are kept, and what goes through it.
+//!
+//! Whoever starts an execution or makes it go on writes once, and acts afterwards. So a crash has only two outcomes: before the
+//! write, nothing happened, and whoever asked asks again; after it, replaying what was written finds what is still to be done.
+
+use async_trait::async_trait;
+use detection::{Event, Finding};
+use execution::{Ended, HistoryEvent, Record, Status};
+use jiff::Timestamp;
+
+use super::{Receipt, Responder, StoreError};
+use crate::engine::{ExecutionRecord, StateMachineRecord};
+
+/// SHA-256 of a definition's text: definitions are kept once by it, and an execution keeps the one it began with.
+pub type DefinitionHash = [u8; 32];
+
+/// SHA-256 of a task token: the token itself is not looked up by, nor kept beside, what it stands for.
+pub type TokenHash = [u8; 32];
+
+/// An execution to be kept from now on.
+#[derive(Clone, Debug)]
+pub struct NewExecution {
+    /// ARN.
+    pub arn: String,
+    /// Name.
+    pub name: String,
+    /// Its state machine.
+    pub state_machine_arn: String,
+    /// The definition it runs to its end.
+    pub definition: DefinitionHash,
+    /// The machine's role.
+    pub role_arn: String,
+    /// Its input's text.
+    pub input: String,
+    /// The finding it responds to, which fails if it does.
+    pub finding: Option<String>,
+    /// When it began.
+    pub started_at: Timestamp,
+}
+
+/// What one or more steps said, in one write.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// One row a step, in order; never rewritten.
+    pub rows: Vec<JournalRow>,
+    /// The tokens of the tasks that these steps asked for, each with the task's event id.
+    pub tokens: Vec<(TokenHash, u64)>,
+    /// How the execution stands afterwards.
+    pub standing: Standing,
+}
+
+/// All that one step recorded.
+#[derive(Clone, Debug)]
+pub struct JournalRow {
+    /// From 0, without a gap.
+    pub seq: u64,
+    /// The id of the last history event up to here.
+    pub last_event: u64,
+    /// What the step recorded.
+    pub records: Vec<Record>,
+}
+
+/// How an execution stands, as far as it matters after a restart.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Standing {
+    /// Something is to be done: it is replayed at once.
+    Working,
+    /// It stays in the store until this timer is due, or a token or a stop comes.
+    Waiting {
+        /// The next of its timers.
+        next_timer_at: Option<Timestamp>,
+    },
+    /// It is over.
+    Ended {
+        /// How it ended.
+        ended: Ended,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// What became of an execution to be begun.
+#[derive(Clone, Debug)]
+pub enum Begun {
+    /// It was kept, under this number.
+    New(u64),
+    /// There is one of this ARN already: nothing was written.
+    Exists(Box<ExecutionRecord>),
+}
+
+/// Everything that is kept of an execution that has not ended.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// Its number in the store.
+    pub number: u64,
+    /// What it began with.
+    pub new: NewExecution,
+    /// The definition's text.
+    pub definition: String,
+    /// All rows' records, in order. Empty where it was only begun, by [`ExecutionStore::receive`].
+    pub records: Vec<Record>,
+    /// The `seq` of the next row.
+    pub next_seq: u64,
+    /// How it stands, by the store. Never ended.
+    pub standing: Standing,
+}
+
+/// An execution that only waits, and until when.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Due {
+    /// When its next timer runs out.
+    pub at: Timestamp,
+    /// Its number in the store.
+    pub number: u64,
+    /// Its ARN.
+    pub arn: String,
+}
+
+/// What became of a state machine to be kept.
+#[derive(Clone, Debug)]
+pub enum Put {
+    /// It was made or changed.
+    Stored(StateMachineRecord),
+    /// It was there, with the same definition and role: nothing was written.
+    Same(StateMachineRecord),
+    /// It was there, and different, and was not to be replaced.
+    Other,
+}
+
+/// State machines, executions, their journals, task tokens and what is to be told.
+#[async_trait]
+pub trait ExecutionStore: Send + Sync {
+    /// Keeps a state machine and its definition; `replace` says whether one that is there may be changed.
+    async fn put_state_machine(&self, machine: StateMachineRecord, replace: bool) -> Result<Put, StoreError>;
+
+    /// Forgets a state machine, not its executions and what they need. Whether there was one.
+    async fn delete_state_machine(&self, arn: &str) -> Result<bool, StoreError>;
+
+    /// One state machine.
+    async fn state_machine(&self, arn: &str) -> Result<Option<StateMachineRecord>, StoreError>;
+
+    /// State machines of an account and Region in the order of their ARNs, after the one named.
+    async fn state_machines(
+        &self,
+        account: &str,
+        region: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<StateMachineRecord>, StoreError>;
+
+    /// Keeps a new execution with its first steps, in one write, if its ARN is free.
+    ///
+    /// A crash before: it never was, and its starter got no answer. After: it is taken up at the next start.
+    async fn begin(&self, new: NewExecution, progress: Progress) -> Result<Begun, StoreError>;
+
+    /// Keeps what an execution's next steps said, and their tokens; where it ended badly while responding to a finding, also fails
+    /// the finding and notes that somebody has to be told.
+    ///
+    /// A crash before: the input is lost; its task is performed again, its timer fires again. After: what the steps asked for is
+    /// found by replay.
+    async fn record(&self, number: u64, progress: Progress) -> Result<(), StoreError>;
+
+    /// Takes in an event: it, the findings of its sightings and the executions to start, in one write.
+    ///
+    /// A crash before: the event was not acknowledged and comes again. After: the executions have their input and no journal, and are
+    /// taken up at the next start.
+    async fn receive(
+        &self,
+        event: &Event,
+        responders: Vec<Responder>,
+        now: Timestamp,
+    ) -> Result<(Receipt, Vec<String>), StoreError>;
+
+    /// What is needed to replay an execution that has not ended.
+    async fn load(&self, arn: &str) -> Result<Option<Stored>, StoreError>;
+
+    /// Executions that have not ended and do not only wait: numbers above `after`, ascending.
+    async fn with_work(&self, after: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError>;
+
+    /// Executions that only wait, by their next timer, after the one named.
+    async fn waiting(&self, after: Option<&Due>, limit: usize) -> Result<Vec<Due>, StoreError>;
+
+    /// One execution.
+    async fn execution(&self, arn: &str) -> Result<Option<ExecutionRecord>, StoreError>;
+
+    /// Executions of a machine, the newest first, after the ARN named.
+    async fn executions(
+        &self,
+        state_machine_arn: &str,
+        status: Option<Status>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ExecutionRecord>, StoreError>;
+
+    /// History events with ids above `after` (or below it, reversed); `None` where there is no such execution.
+    async fn history(
+        &self,
+        arn: &str,
+        after: Option<u64>,
+        limit: usize,
+        reverse: bool,
+    ) -> Result<Option<Vec<HistoryEvent>>, StoreError>;
+
+    /// Whose a task token is: the execution's ARN and the task's event id.
+    async fn task_of_token(&self, hash: TokenHash) -> Result<Option<(String, u64)>, StoreError>;
+
+    /// Failed findings that nobody has been told of yet, the oldest first, each with the number of the execution that failed.
+    async fn alerts(&self, limit: usize) -> Result<Vec<(u64, Finding)>, StoreError>;
+
+    /// Somebody has been told. A crash between the telling and this: it is told twice.
+    async fn alert_told(&self, number: u64) -> Result<(), StoreError>;
+}

@@ -1,0 +1,362 @@
+//! Executions: their rows, and the port that they are kept through.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use detection::{Event, Finding};
+use execution::{Ended, HistoryEvent, Status};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{
+    SqliteStore, alerts, at_most, integer, journal, micros, natural, receive,
+    state_machines::{self, definition},
+    time_of,
+};
+use crate::{
+    engine::{ExecutionRecord, StateMachineRecord, names},
+    ports::{
+        Begun, Due, ExecutionStore, NewExecution, Progress, Put, Receipt, Responder, Standing, StoreError, Stored,
+        TokenHash,
+    },
+};
+
+const SELECT: &str =
+    "SELECT arn, name, state_machine_arn, input, status, ended, started_at, stopped_at, id FROM executions";
+
+#[async_trait]
+impl ExecutionStore for SqliteStore {
+    async fn put_state_machine(&self, machine: StateMachineRecord, replace: bool) -> Result<Put, StoreError> {
+        let (account, region) = names::account_and_region(&machine.arn)
+            .map(|(account, region)| (account.to_owned(), region.to_owned()))
+            .ok_or_else(|| StoreError::Damaged(format!("`{}` is no state machine's ARN", machine.arn)))?;
+        self.put_machine(account, region, machine, replace).await
+    }
+
+    async fn delete_state_machine(&self, arn: &str) -> Result<bool, StoreError> {
+        self.delete_machine(arn.to_owned()).await
+    }
+
+    async fn state_machine(&self, arn: &str) -> Result<Option<StateMachineRecord>, StoreError> {
+        let arn = arn.to_owned();
+        self.readers.read(move |connection| state_machines::find(connection, &arn)).await
+    }
+
+    async fn state_machines(
+        &self,
+        account: &str,
+        region: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<StateMachineRecord>, StoreError> {
+        self.list_machines(account.to_owned(), region.to_owned(), after.unwrap_or_default().to_owned(), limit).await
+    }
+
+    async fn begin(&self, new: NewExecution, progress: Progress) -> Result<Begun, StoreError> {
+        let progress = WrittenProgress::new(progress)?;
+        self.writer
+            .write(move |connection| {
+                if let Some(there) = find(connection, &new.arn)? {
+                    return Ok(Begun::Exists(Box::new(there)));
+                }
+                let id = insert(connection, &new, &progress.standing)?;
+                append(connection, id, &progress)?;
+                if let Standing::Ended { ended, at } = &progress.standing {
+                    alerts::note(connection, id, &new.arn, new.finding.as_deref(), ended, *at)?;
+                }
+                Ok(Begun::New(natural(id)?))
+            })
+            .await
+    }
+
+    async fn record(&self, number: u64, progress: Progress) -> Result<(), StoreError> {
+        let progress = WrittenProgress::new(progress)?;
+        self.writer
+            .write(move |connection| {
+                let id = integer(number)?;
+                append(connection, id, &progress)?;
+                update(connection, id, &progress.standing)
+            })
+            .await
+    }
+
+    async fn receive(
+        &self,
+        event: &Event,
+        responders: Vec<Responder>,
+        now: Timestamp,
+    ) -> Result<(Receipt, Vec<String>), StoreError> {
+        let event = Arc::new(event.clone());
+        self.writer.write(move |connection| receive::receive(connection, &event, &responders, now)).await
+    }
+
+    async fn load(&self, arn: &str) -> Result<Option<Stored>, StoreError> {
+        let arn = arn.to_owned();
+        self.readers.read(move |connection| load(connection, &arn)).await
+    }
+
+    async fn with_work(&self, after: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError> {
+        self.readers
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached(
+                    "SELECT id, arn FROM executions WHERE status = 'RUNNING' AND waiting = 0 AND id > ?1 ORDER BY id LIMIT ?2",
+                )?;
+                let mut rows = statement.query(params![integer(after)?, at_most(limit)])?;
+                let mut found = Vec::new();
+                while let Some(row) = rows.next()? {
+                    found.push((natural(row.get(0)?)?, row.get(1)?));
+                }
+                Ok(found)
+            })
+            .await
+    }
+
+    async fn waiting(&self, after: Option<&Due>, limit: usize) -> Result<Vec<Due>, StoreError> {
+        let (after_at, after_id) = match after {
+            Some(after) => (micros(after.at), integer(after.number)?),
+            None => (i64::MIN, 0),
+        };
+        self.readers
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached(
+                    "SELECT next_timer_at, id, arn FROM executions
+                     WHERE status = 'RUNNING' AND waiting = 1 AND next_timer_at NOT NULL AND (next_timer_at, id) > (?1, ?2)
+                     ORDER BY next_timer_at, id LIMIT ?3",
+                )?;
+                let mut rows = statement.query(params![after_at, after_id, at_most(limit)])?;
+                let mut found = Vec::new();
+                while let Some(row) = rows.next()? {
+                    found.push(Due { at: time_of(row.get(0)?)?, number: natural(row.get(1)?)?, arn: row.get(2)? });
+                }
+                Ok(found)
+            })
+            .await
+    }
+
+    async fn execution(&self, arn: &str) -> Result<Option<ExecutionRecord>, StoreError> {
+        let arn = arn.to_owned();
+        self.readers.read(move |connection| find(connection, &arn)).await
+    }
+
+    async fn executions(
+        &self,
+        state_machine_arn: &str,
+        status: Option<Status>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ExecutionRecord>, StoreError> {
+        let (machine, after) = (state_machine_arn.to_owned(), after.map(str::to_owned));
+        self.readers.read(move |connection| list(connection, &machine, status, after.as_deref(), limit)).await
+    }
+
+    async fn history(
+        &self,
+        arn: &str,
+        after: Option<u64>,
+        limit: usize,
+        reverse: bool,
+    ) -> Result<Option<Vec<HistoryEvent>>, StoreError> {
+        let arn = arn.to_owned();
+        self.readers
+            .read(move |connection| {
+                let Some(id) = id_of(connection, &arn)? else { return Ok(None) };
+                journal::events(connection, id, after, limit, reverse).map(Some)
+            })
+            .await
+    }
+
+    async fn task_of_token(&self, hash: TokenHash) -> Result<Option<(String, u64)>, StoreError> {
+        self.readers
+            .read(move |connection| {
+                let found = connection
+                    .prepare_cached(
+                        "SELECT arn, event_id FROM task_tokens JOIN executions ON id = execution WHERE hash = ?1",
+                    )?
+                    .query_row([hash], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .optional()?;
+                found.map(|(arn, event_id)| Ok((arn, natural(event_id)?))).transpose()
+            })
+            .await
+    }
+
+    async fn alerts(&self, limit: usize) -> Result<Vec<(u64, Finding)>, StoreError> {
+        self.readers.read(move |connection| alerts::pending(connection, limit)).await
+    }
+
+    async fn alert_told(&self, number: u64) -> Result<(), StoreError> {
+        self.writer.write(move |connection| alerts::told(connection, integer(number)?)).await
+    }
+}
+
+/// What is written of a [`Progress`], made outside the writer's thread.
+struct WrittenProgress {
+    rows: Vec<journal::Written>,
+    tokens: Vec<(TokenHash, u64)>,
+    standing: Standing,
+}
+
+impl WrittenProgress {
+    fn new(progress: Progress) -> Result<WrittenProgress, StoreError> {
+        let rows = progress.rows.iter().map(journal::Written::new).collect::<Result<_, _>>()?;
+        Ok(WrittenProgress { rows, tokens: progress.tokens, standing: progress.standing })
+    }
+}
+
+fn append(connection: &Connection, id: i64, progress: &WrittenProgress) -> Result<(), StoreError> {
+    journal::append(connection, id, &progress.rows)?;
+    for (hash, event_id) in &progress.tokens {
+        connection
+            .prepare_cached("INSERT INTO task_tokens (hash, execution, event_id) VALUES (?1, ?2, ?3)")?
+            .execute(params![hash, id, integer(*event_id)?])?;
+    }
+    Ok(())
+}
+
+/// The columns that a [`Standing`] sets: status, ended, stopped_at, waiting, next_timer_at.
+type Columns = (String, Option<String>, Option<i64>, bool, Option<i64>);
+
+fn columns(standing: &Standing) -> Result<Columns, StoreError> {
+    Ok(match standing {
+        Standing::Working => (status_text(Status::Running)?, None, None, false, None),
+        Standing::Waiting { next_timer_at } => {
+            (status_text(Status::Running)?, None, None, true, next_timer_at.map(micros))
+        }
+        Standing::Ended { ended, at } => {
+            (status_text(ended.status)?, Some(serde_json::to_string(ended)?), Some(micros(*at)), false, None)
+        }
+    })
+}
+
+/// Adds an execution's row.
+pub(super) fn insert(connection: &Connection, new: &NewExecution, standing: &Standing) -> Result<i64, StoreError> {
+    let (status, ended, stopped_at, waiting, next_timer_at) = columns(standing)?;
+    connection
+        .prepare_cached(
+            "INSERT INTO executions (arn, name, state_machine_arn, definition, role_arn, input, finding, started_at, status, ended,
+                 stopped_at, waiting, next_timer_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        )?
+        .execute(params![
+            new.arn,
+            new.name,
+            new.state_machine_arn,
+            new.definition,
+            new.role_arn,
+            new.input,
+            new.finding,
+            micros(new.started_at),
+            status,
+            ended,
+            stopped_at,
+            waiting,
+            next_timer_at
+        ])?;
+    Ok(connection.last_insert_rowid())
+}
+
+fn update(connection: &Connection, id: i64, standing: &Standing) -> Result<(), StoreError> {
+    let (status, ended, stopped_at, waiting, next_timer_at) = columns(standing)?;
+    connection
+        .prepare_cached(
+            "UPDATE executions SET status = ?2, ended = ?3, stopped_at = ?4, waiting = ?5, next_timer_at = ?6 WHERE id = ?1",
+        )?
+        .execute(params![id, status, ended, stopped_at, waiting, next_timer_at])?;
+    if let Standing::Ended { ended, at } = standing {
+        let (arn, finding): (String, Option<String>) = connection
+            .prepare_cached("SELECT arn, finding FROM executions WHERE id = ?1")?
+            .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        alerts::note(connection, id, &arn, finding.as_deref(), ended, *at)?;
+    }
+    Ok(())
+}
+
+fn load(connection: &Connection, arn: &str) -> Result<Option<Stored>, StoreError> {
+    let found = connection
+        .prepare_cached(
+            "SELECT id, name, state_machine_arn, definition, role_arn, input, finding, started_at, waiting, next_timer_at
+             FROM executions WHERE arn = ?1 AND status = 'RUNNING'",
+        )?
+        .query_row([arn], |row| {
+            let new = NewExecution {
+                arn: arn.to_owned(),
+                name: row.get(1)?,
+                state_machine_arn: row.get(2)?,
+                definition: row.get(3)?,
+                role_arn: row.get(4)?,
+                input: row.get(5)?,
+                finding: row.get(6)?,
+                started_at: Timestamp::UNIX_EPOCH,
+            };
+            Ok((row.get::<_, i64>(0)?, new, row.get::<_, i64>(7)?, row.get::<_, bool>(8)?, row.get::<_, Option<i64>>(9)?))
+        })
+        .optional()?;
+    let Some((id, mut new, started_at, waiting, next_timer_at)) = found else { return Ok(None) };
+    new.started_at = time_of(started_at)?;
+    let (records, next_seq) = journal::records(connection, id)?;
+    let definition = definition(connection, &new.definition)?;
+    let standing = match waiting {
+        true => Standing::Waiting { next_timer_at: next_timer_at.map(time_of).transpose()? },
+        false => Standing::Working,
+    };
+    Ok(Some(Stored { number: natural(id)?, new, definition, records, next_seq, standing }))
+}
+
+/// The row of an ARN.
+pub(super) fn id_of(connection: &Connection, arn: &str) -> Result<Option<i64>, StoreError> {
+    Ok(connection
+        .prepare_cached("SELECT id FROM executions WHERE arn = ?1")?
+        .query_row([arn], |row| row.get(0))
+        .optional()?)
+}
+
+/// One execution.
+pub(super) fn find(connection: &Connection, arn: &str) -> Result<Option<ExecutionRecord>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE arn = ?1"))?;
+    let mut rows = statement.query([arn])?;
+    rows.next()?.map(read).transpose()
+}
+
+fn list(
+    connection: &Connection,
+    machine: &str,
+    status: Option<Status>,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<ExecutionRecord>, StoreError> {
+    let below = match after {
+        Some(after) => id_of(connection, after)?.unwrap_or(0),
+        None => i64::MAX,
+    };
+    let status = status.map(status_text).transpose()?;
+    let mut statement = connection.prepare_cached(&format!(
+        "{SELECT} WHERE state_machine_arn = ?1 AND id < ?2 AND (?3 IS NULL OR status = ?3) ORDER BY id DESC LIMIT ?4"
+    ))?;
+    let mut rows = statement.query(params![machine, below, status, at_most(limit)])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+fn read(row: &Row<'_>) -> Result<ExecutionRecord, StoreError> {
+    let ended: Option<String> = row.get(5)?;
+    let stopped_at: Option<i64> = row.get(7)?;
+    Ok(ExecutionRecord {
+        arn: row.get(0)?,
+        name: row.get(1)?,
+        state_machine_arn: row.get(2)?,
+        input: row.get(3)?,
+        status: serde_json::from_value(serde_json::Value::String(row.get(4)?))?,
+        ended: ended.map(|ended| serde_json::from_str::<Ended>(&ended)).transpose()?,
+        started_at: time_of(row.get(6)?)?,
+        stopped_at: stopped_at.map(time_of).transpose()?,
+    })
+}
+
+fn status_text(status: Status) -> Result<String, StoreError> {
+    match serde_json::to_value(status)? {
+        serde_json::Value::String(text) => Ok(text),
+        other => Err(StoreError::Damaged(format!("`{other}` is no status"))),
+    }
+}

@@ -1,0 +1,218 @@
+//! Findings, and the port that they, events and exceptions go through.
+
+use async_trait::async_trait;
+use detection::{
+    Decision, Event, Finding, FindingInput, Settings,
+    decide::{Exception, Facts},
+};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{SqliteStore, at_most, events, exceptions, integer, natural, schema::FORMAT};
+use crate::ports::{ApplyError, CallKey, FindingFilter, FindingStore, StoreError, UnreadableEvent};
+
+/// For how long fixes are counted, in minutes.
+const MINUTES_COUNTED: i64 = 60;
+
+#[async_trait]
+impl FindingStore for SqliteStore {
+    async fn finding(&self, id: &str) -> Result<Option<Finding>, StoreError> {
+        let id = id.to_owned();
+        self.readers.read(move |connection| find(connection, &id)).await
+    }
+
+    async fn findings(
+        &self,
+        filter: &FindingFilter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Finding>, StoreError> {
+        let (filter, after) = (filter.clone(), after.map(str::to_owned));
+        self.readers.read(move |connection| list(connection, &filter, after.as_deref(), limit)).await
+    }
+
+    async fn apply(
+        &self,
+        finding_id: &str,
+        key: &CallKey,
+        input: &FindingInput,
+        settings: &Settings,
+    ) -> Result<Value, ApplyError> {
+        let call = Call {
+            finding_id: finding_id.to_owned(),
+            key: key.clone(),
+            input: input.clone(),
+            settings: settings.clone(),
+            now: self.clock.now(),
+        };
+        self.writer.write(move |connection| call.apply(connection)).await
+    }
+
+    async fn event(&self, identity: &str) -> Result<Option<Event>, StoreError> {
+        let identity = identity.to_owned();
+        self.readers.read(move |connection| events::find(connection, &identity)).await
+    }
+
+    async fn keep_unreadable(&self, event: UnreadableEvent) -> Result<(), StoreError> {
+        self.writer.write(move |connection| events::keep_unreadable(connection, &event)).await
+    }
+
+    async fn unreadable(&self, limit: usize) -> Result<Vec<UnreadableEvent>, StoreError> {
+        self.readers.read(move |connection| events::unreadable(connection, limit)).await
+    }
+
+    async fn forget_unreadable(&self, id: &str) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        self.writer.write(move |connection| events::forget_unreadable(connection, &id)).await
+    }
+
+    async fn add_exception(&self, exception: Exception) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.writer.write(move |connection| exceptions::add(connection, &exception, now)).await
+    }
+}
+
+/// One call of [`FindingStore::apply`].
+pub(super) struct Call {
+    pub(super) finding_id: String,
+    pub(super) key: CallKey,
+    pub(super) input: FindingInput,
+    pub(super) settings: Settings,
+    pub(super) now: Timestamp,
+}
+
+impl Call {
+    /// Within the writer's transaction, so that nothing comes between what is read, decided, counted and written.
+    pub(super) fn apply(&self, connection: &Connection) -> Result<Value, ApplyError> {
+        // A question asked again has a new token, which the finding has to learn: `apply` itself knows that it was asked before.
+        if !matches!(self.input, FindingInput::Asked { .. })
+            && let Some(answer) = self.answered(connection)?
+        {
+            return Ok(answer);
+        }
+        let finding =
+            find(connection, &self.finding_id)?.ok_or_else(|| ApplyError::NoSuchFinding(self.finding_id.clone()))?;
+        let facts = self.facts(connection, &finding)?;
+        let change = finding.apply(&self.input, &self.key.caller, &self.settings, &facts, self.now)?;
+        save(connection, &change.finding, Some(&finding))?;
+        if change.decision == Some(Decision::Fix) {
+            count_fix(connection, &finding, self.now)?;
+        }
+        self.remember(connection, &change.answer)?;
+        Ok(change.answer)
+    }
+
+    fn facts(&self, connection: &Connection, finding: &Finding) -> Result<Facts, StoreError> {
+        Ok(Facts {
+            exceptions: exceptions::in_force(connection, &finding.guardrail, &finding.account, self.now)?,
+            fixes_in_the_last_hour: fixes_in_the_last_hour(connection, finding, self.now)?,
+        })
+    }
+
+    fn answered(&self, connection: &Connection) -> Result<Option<Value>, StoreError> {
+        let answer: Option<String> = connection
+            .prepare_cached("SELECT answer FROM finding_calls WHERE finding = ?1 AND caller = ?2 AND call = ?3")?
+            .query_row(params![self.finding_id, self.key.caller, self.key.call], |row| row.get(0))
+            .optional()?;
+        Ok(answer.map(|answer| serde_json::from_str(&answer)).transpose()?)
+    }
+
+    fn remember(&self, connection: &Connection, answer: &Value) -> Result<(), StoreError> {
+        connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO finding_calls (finding, caller, call, answer) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![self.finding_id, self.key.caller, self.key.call, answer.to_string()])?;
+        Ok(())
+    }
+}
+
+/// One finding.
+pub(super) fn find(connection: &Connection, id: &str) -> Result<Option<Finding>, StoreError> {
+    let body: Option<String> = connection
+        .prepare_cached("SELECT body FROM findings WHERE id = ?1")?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    Ok(body.map(|body| serde_json::from_str(&body)).transpose()?)
+}
+
+/// Writes a finding on the condition that it still is as it was read: new, or of that version.
+pub(super) fn save(connection: &Connection, finding: &Finding, read: Option<&Finding>) -> Result<(), StoreError> {
+    let (status, stage) = (text_of(&finding.status)?, text_of(&finding.stage)?);
+    let (version, body) = (integer(finding.version)?, serde_json::to_string(finding)?);
+    let changed = match read {
+        None => connection
+            .prepare_cached(
+                "INSERT OR IGNORE INTO findings (id, guardrail, status, stage, version, format, body)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(params![finding.id, finding.guardrail, status, stage, version, FORMAT, body])?,
+        Some(read) => connection
+            .prepare_cached(
+                "UPDATE findings SET status = ?2, stage = ?3, version = ?4, format = ?5, body = ?6 WHERE id = ?1 AND version = ?7",
+            )?
+            .execute(params![finding.id, status, stage, version, FORMAT, body, integer(read.version)?])?,
+    };
+    if changed == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::Damaged(format!("the finding `{}` changed while it was being changed", finding.id)))
+    }
+}
+
+fn list(
+    connection: &Connection,
+    filter: &FindingFilter,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<Finding>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT body FROM findings
+         WHERE number < coalesce((SELECT number FROM findings WHERE id = ?1), CASE WHEN ?1 IS NULL THEN 9223372036854775807 ELSE 0 END)
+           AND (?2 IS NULL OR guardrail = ?2) AND (?3 IS NULL OR status = ?3) AND (?4 IS NULL OR stage = ?4)
+         ORDER BY number DESC LIMIT ?5",
+    )?;
+    let status = filter.status.as_ref().map(text_of).transpose()?;
+    let stage = filter.stage.as_ref().map(text_of).transpose()?;
+    let mut rows = statement.query(params![after, filter.guardrail, status, stage, at_most(limit)])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(serde_json::from_str(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?);
+    }
+    Ok(found)
+}
+
+fn minute(time: Timestamp) -> i64 {
+    time.as_second().div_euclid(60)
+}
+
+fn count_fix(connection: &Connection, finding: &Finding, now: Timestamp) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO fixes (guardrail, account, minute, count) VALUES (?1, ?2, ?3, 1)
+             ON CONFLICT (guardrail, account, minute) DO UPDATE SET count = count + 1",
+        )?
+        .execute(params![finding.guardrail, finding.account, minute(now)])?;
+    connection
+        .prepare_cached("DELETE FROM fixes WHERE guardrail = ?1 AND account = ?2 AND minute <= ?3")?
+        .execute(params![finding.guardrail, finding.account, minute(now) - MINUTES_COUNTED])?;
+    Ok(())
+}
+
+fn fixes_in_the_last_hour(connection: &Connection, finding: &Finding, now: Timestamp) -> Result<u64, StoreError> {
+    let count: i64 = connection
+        .prepare_cached(
+            "SELECT coalesce(sum(count), 0) FROM fixes WHERE guardrail = ?1 AND account = ?2 AND minute > ?3",
+        )?
+        .query_row(params![finding.guardrail, finding.account, minute(now) - MINUTES_COUNTED], |row| row.get(0))?;
+    natural(count)
+}
+
+fn text_of(value: &impl Serialize) -> Result<String, StoreError> {
+    match serde_json::to_value(value)? {
+        Value::String(text) => Ok(text),
+        other => Err(StoreError::Damaged(format!("`{other}` is no text"))),
+    }
+}

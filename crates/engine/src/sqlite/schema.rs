@@ -1,0 +1,86 @@
+//! The tables, and the way forwards from every older version of them.
+//!
+//! `PRAGMA user_version` says how many of [`MIGRATIONS`] a file has been through. They are only ever added to. Rows that hold JSON
+//! carry a `format`, so that a later program knows what it reads.
+
+use rusqlite::Connection;
+
+use crate::ports::StoreError;
+
+/// The format of the JSON in `journal`, `findings`, `events` and `exceptions`, as this program writes it.
+pub(super) const FORMAT: i64 = 1;
+
+/// Each brings the file from the version that is its index to the next.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE definitions (hash BLOB PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+
+    CREATE TABLE state_machines (
+        arn TEXT PRIMARY KEY, account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL,
+        definition BLOB NOT NULL REFERENCES definitions, role_arn TEXT NOT NULL, created_at INTEGER NOT NULL
+    ) WITHOUT ROWID;
+
+    CREATE TABLE executions (
+        id INTEGER PRIMARY KEY, arn TEXT NOT NULL UNIQUE, name TEXT NOT NULL, state_machine_arn TEXT NOT NULL,
+        definition BLOB NOT NULL, role_arn TEXT NOT NULL, input TEXT NOT NULL, finding TEXT,
+        status TEXT NOT NULL, ended TEXT, started_at INTEGER NOT NULL, stopped_at INTEGER,
+        waiting INTEGER NOT NULL, next_timer_at INTEGER
+    );
+    CREATE INDEX executions_of_machine ON executions (state_machine_arn, id);
+    CREATE INDEX executions_with_work ON executions (id) WHERE status = 'RUNNING' AND waiting = 0;
+    CREATE INDEX executions_due ON executions (next_timer_at, id) WHERE status = 'RUNNING' AND waiting = 1 AND next_timer_at NOT NULL;
+
+    CREATE TABLE journal (
+        execution INTEGER NOT NULL, seq INTEGER NOT NULL, format INTEGER NOT NULL, last_event INTEGER NOT NULL, records TEXT NOT NULL,
+        PRIMARY KEY (execution, seq)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE task_tokens (hash BLOB PRIMARY KEY, execution INTEGER NOT NULL, event_id INTEGER NOT NULL) WITHOUT ROWID;
+
+    CREATE TABLE alerts (execution INTEGER PRIMARY KEY, finding TEXT NOT NULL);
+
+    CREATE TABLE events (identity TEXT PRIMARY KEY, format INTEGER NOT NULL, received_at INTEGER NOT NULL, body TEXT NOT NULL);
+
+    CREATE TABLE unreadable_events (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, origin TEXT NOT NULL, body TEXT NOT NULL, reason TEXT NOT NULL,
+        received_at INTEGER NOT NULL
+    );
+
+    CREATE TABLE findings (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, guardrail TEXT NOT NULL, status TEXT NOT NULL,
+        stage TEXT NOT NULL, version INTEGER NOT NULL, format INTEGER NOT NULL, body TEXT NOT NULL
+    );
+    CREATE INDEX findings_of_guardrail ON findings (guardrail, number);
+    CREATE INDEX findings_of_status ON findings (status, number);
+
+    CREATE TABLE finding_calls (
+        finding TEXT NOT NULL, caller TEXT NOT NULL, call TEXT NOT NULL, answer TEXT NOT NULL, PRIMARY KEY (finding, caller, call)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE fixes (
+        guardrail TEXT NOT NULL, account TEXT NOT NULL, minute INTEGER NOT NULL, count INTEGER NOT NULL,
+        PRIMARY KEY (guardrail, account, minute)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE exceptions (
+        id INTEGER PRIMARY KEY, guardrail TEXT, resource TEXT, account TEXT, until INTEGER NOT NULL, format INTEGER NOT NULL,
+        body TEXT NOT NULL
+    );
+"];
+
+/// Brings a file to the newest version, each migration in a transaction of its own: a crash leaves it at some version, whole.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if found > known {
+        return Err(StoreError::Damaged(format!(
+            "the store has schema version {found}, and this program knows versions up to {known}: use the newer program that wrote it"
+        )));
+    }
+    for (version, migration) in (1_i64..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

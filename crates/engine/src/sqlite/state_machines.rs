@@ -1,0 +1,115 @@
+//! State machines, and definitions kept once.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use sha2::{Digest, Sha256};
+
+use super::{SqliteStore, at_most, micros, time_of};
+use crate::{
+    engine::StateMachineRecord,
+    ports::{DefinitionHash, Put, StoreError},
+};
+
+const SELECT: &str =
+    "SELECT arn, name, text, role_arn, created_at FROM state_machines JOIN definitions ON hash = definition";
+
+/// What a definition is kept by.
+pub(crate) fn hash_of(definition: &str) -> DefinitionHash {
+    Sha256::digest(definition.as_bytes()).into()
+}
+
+impl SqliteStore {
+    pub(super) async fn put_machine(
+        &self,
+        account: String,
+        region: String,
+        machine: StateMachineRecord,
+        replace: bool,
+    ) -> Result<Put, StoreError> {
+        self.writer.write(move |connection| put(connection, &account, &region, machine, replace)).await
+    }
+
+    pub(super) async fn delete_machine(&self, arn: String) -> Result<bool, StoreError> {
+        self.writer
+            .write(move |connection| {
+                Ok(connection.prepare_cached("DELETE FROM state_machines WHERE arn = ?1")?.execute([arn])? > 0)
+            })
+            .await
+    }
+
+    pub(super) async fn list_machines(
+        &self,
+        account: String,
+        region: String,
+        after: String,
+        limit: usize,
+    ) -> Result<Vec<StateMachineRecord>, StoreError> {
+        self.readers
+            .read(move |connection| {
+                let sql = format!("{SELECT} WHERE arn > ?1 AND account = ?2 AND region = ?3 ORDER BY arn LIMIT ?4");
+                let mut statement = connection.prepare_cached(&sql)?;
+                let mut rows = statement.query(params![after, account, region, at_most(limit)])?;
+                let mut machines = Vec::new();
+                while let Some(row) = rows.next()? {
+                    machines.push(read(row)?);
+                }
+                Ok(machines)
+            })
+            .await
+    }
+}
+
+fn put(
+    connection: &Connection,
+    account: &str,
+    region: &str,
+    machine: StateMachineRecord,
+    replace: bool,
+) -> Result<Put, StoreError> {
+    let there = find(connection, &machine.arn)?;
+    let created_at = there.as_ref().map_or(machine.created_at, |there| there.created_at);
+    if let Some(there) = there {
+        if there.definition == machine.definition && there.role_arn == machine.role_arn {
+            return Ok(Put::Same(there));
+        }
+        if !replace {
+            return Ok(Put::Other);
+        }
+    }
+    let hash = hash_of(&machine.definition);
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO definitions (hash, text) VALUES (?1, ?2)")?
+        .execute(params![hash, machine.definition])?;
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO state_machines (arn, account, region, name, definition, role_arn, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![machine.arn, account, region, machine.name, hash, machine.role_arn, micros(created_at)])?;
+    Ok(Put::Stored(StateMachineRecord { created_at, ..machine }))
+}
+
+/// One state machine.
+pub(super) fn find(connection: &Connection, arn: &str) -> Result<Option<StateMachineRecord>, StoreError> {
+    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE arn = ?1"))?;
+    let mut rows = statement.query([arn])?;
+    rows.next()?.map(read).transpose()
+}
+
+fn read(row: &Row<'_>) -> Result<StateMachineRecord, StoreError> {
+    Ok(StateMachineRecord {
+        arn: row.get(0)?,
+        name: row.get(1)?,
+        definition: row.get(2)?,
+        role_arn: row.get(3)?,
+        created_at: time_of(row.get(4)?)?,
+    })
+}
+
+/// A definition's text.
+pub(super) fn definition(connection: &Connection, hash: &DefinitionHash) -> Result<String, StoreError> {
+    connection
+        .prepare_cached("SELECT text FROM definitions WHERE hash = ?1")?
+        .query_row([hash], |row| row.get(0))
+        .optional()?
+        .ok_or_else(|| StoreError::Damaged("an execution's definition is missing from the store".to_owned()))
+}

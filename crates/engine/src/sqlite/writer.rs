@@ -1,0 +1,191 @@
+//! The one writer: a thread that takes all writes that are queued, does them in one transaction, commits once, and answers all.
+//!
+//! A write is answered only after its commit, so what has been answered survives a crash. Each runs in a savepoint of its own: one
+//! that fails is undone alone. When the commit fails, or SQLite gives up the transaction (a full disk), every write of the group is
+//! answered [`StoreError::Unavailable`], and the next group tries again: the writer never ends before its store does.
+
+use std::{
+    fs::File,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::ports::StoreError;
+
+/// Writes that wait; beyond it, callers wait to hand theirs over.
+const QUEUE_LIMIT: usize = 4096;
+/// Writes in one transaction: bounds how long the first of them waits.
+const GROUP_LIMIT: usize = 1024;
+
+/// Commits and the writes they held, since the store was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WriterCounts {
+    /// Transactions committed.
+    pub commits: u64,
+    /// Writes that were in them.
+    pub writes: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    commits: AtomicU64,
+    writes: AtomicU64,
+}
+
+/// The way to the writer thread, which ends when the last of these is gone.
+#[derive(Debug)]
+pub(super) struct Writer {
+    jobs: mpsc::Sender<Box<dyn Job>>,
+    counters: Arc<Counters>,
+}
+
+impl Writer {
+    /// Starts the thread. It keeps `lock` until it has ended, so that nobody else writes before that.
+    pub(super) fn start(connection: Connection, lock: File) -> Result<Writer, StoreError> {
+        let (jobs, queue) = mpsc::channel(QUEUE_LIMIT);
+        let counters = Arc::new(Counters::default());
+        let counted = counters.clone();
+        std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || {
+                run(&connection, queue, &counted);
+                drop(connection);
+                drop(lock);
+            })
+            .map_err(|error| StoreError::Unavailable(format!("the store's writer thread can't be started: {error}")))?;
+        Ok(Writer { jobs, counters })
+    }
+
+    /// Does `work` within the next transaction; answers once that is committed. An `Err` of `work` undoes what it wrote, and nothing else.
+    ///
+    /// Dropped before it answers: the write may still happen.
+    pub(super) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Typed { work: Some(work), result: None, reply };
+        self.jobs.send(Box::new(job)).await.map_err(|_| writer_is_gone())?;
+        answer.await.unwrap_or_else(|_| Err(writer_is_gone().into()))
+    }
+
+    pub(super) fn counts(&self) -> WriterCounts {
+        WriterCounts {
+            commits: self.counters.commits.load(Ordering::Relaxed),
+            writes: self.counters.writes.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn writer_is_gone() -> StoreError {
+    StoreError::Unavailable("the store's writer has ended: restart the program".to_owned())
+}
+
+/// One write and its caller.
+trait Job: Send {
+    /// Runs once; whether what it wrote is to stay.
+    fn run(&mut self, connection: &Connection) -> bool;
+    /// Tells the caller, after the commit, or after it has failed.
+    fn answer(self: Box<Self>, failure: Option<&StoreError>);
+}
+
+struct Typed<T, E, F> {
+    work: Option<F>,
+    result: Option<Result<T, E>>,
+    reply: oneshot::Sender<Result<T, E>>,
+}
+
+impl<T, E, F> Job for Typed<T, E, F>
+where
+    T: Send,
+    E: From<StoreError> + Send,
+    F: FnOnce(&Connection) -> Result<T, E> + Send,
+{
+    fn run(&mut self, connection: &Connection) -> bool {
+        let Some(work) = self.work.take() else { return false };
+        let result = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or_else(|_| {
+            Err(StoreError::Damaged(
+                "a write panicked; nothing of it was kept. This is a bug: please report it".to_owned(),
+            )
+            .into())
+        });
+        let keep = result.is_ok();
+        self.result = Some(result);
+        keep
+    }
+
+    fn answer(self: Box<Self>, failure: Option<&StoreError>) {
+        let result = match (self.result, failure) {
+            (Some(Ok(_)) | None, Some(failure)) => Err(failure.clone().into()),
+            (Some(result), _) => result,
+            (None, None) => Err(writer_is_gone().into()),
+        };
+        // A caller that has gone away needs no answer.
+        let _ = self.reply.send(result);
+    }
+}
+
+fn run(connection: &Connection, mut queue: mpsc::Receiver<Box<dyn Job>>, counters: &Counters) {
+    while let Some(first) = queue.blocking_recv() {
+        let mut group = vec![first];
+        while group.len() < GROUP_LIMIT {
+            match queue.try_recv() {
+                Ok(job) => group.push(job),
+                Err(_) => break,
+            }
+        }
+        let writes = u64::try_from(group.len()).unwrap_or(u64::MAX);
+        let outcome = commit_group(connection, &mut group);
+        match &outcome {
+            Ok(()) => {
+                counters.commits.fetch_add(1, Ordering::Relaxed);
+                counters.writes.fetch_add(writes, Ordering::Relaxed);
+            }
+            Err(error) => tracing::error!(writes, %error, "the store did not take a group of writes"),
+        }
+        for job in group {
+            job.answer(outcome.as_ref().err());
+        }
+    }
+}
+
+fn commit_group(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+    let outcome = run_group(connection, group);
+    if outcome.is_err() && !connection.is_autocommit() {
+        // Already failing: what matters is that the next group can begin.
+        let _ = connection.execute_batch("ROLLBACK");
+    }
+    outcome
+}
+
+fn run_group(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+    let execute = |sql: &str| -> Result<(), StoreError> {
+        connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    };
+    execute("BEGIN IMMEDIATE")?;
+    for job in group {
+        execute("SAVEPOINT write")?;
+        let keep = job.run(connection);
+        if connection.is_autocommit() {
+            // SQLite rolls the whole transaction back by itself on a full disk or an I/O error.
+            return Err(StoreError::Unavailable(
+                "the store's disk is full or fails: make room or repair it; writes are taken again as soon as it works"
+                    .to_owned(),
+            ));
+        }
+        if !keep {
+            execute("ROLLBACK TO write")?;
+        }
+        execute("RELEASE write")?;
+    }
+    execute("COMMIT")
+}
