@@ -156,6 +156,7 @@ fn what_a_machine_is_made_of() {
     assert_eq!(inner["Credentials"], json!({"RoleArn": "{% 'arn' %}"}));
     assert_eq!(inner["Retry"][0]["ErrorEquals"][0], "Ec2.ThrottlingException");
     assert!(states["Close"].get("Credentials").is_none());
+    assert_eq!(states["Owner"]["Arguments"]["Payload"]["RoleArn"], "{% 'arn' %}");
     assert_eq!(states["Close"]["Arguments"]["FunctionName"], "${function.finding}");
     assert_eq!(states["Close"]["Arguments"]["Payload"]["Round"], "{% $round %}");
     assert_eq!(states["Ask"]["Resource"], "arn:aws:states:::lambda:invoke.waitForTaskToken");

@@ -20,7 +20,7 @@ pub(super) fn again(condition: &str) -> Value {
 impl Guardrail {
     pub(super) fn respond(&self, options: &CompileOptions, states: &mut States) {
         self.inspect_and_record(options, states);
-        decide(states);
+        decide(options, states);
         ask(states);
         self.fix(options, states);
         close(states);
@@ -81,10 +81,14 @@ impl Guardrail {
     }
 }
 
-fn decide(states: &mut States) {
+fn decide(options: &CompileOptions, states: &mut States) {
+    let mut about = json!({"Resource": "{% $resource %}", "Actor": "{% $actor %}"});
+    if let Some(role) = &options.role_arn_expression {
+        about = call::merged(about, json!({"RoleArn": format!("{{% {role} %}}")}));
+    }
     let owner = call::function(
         "owner",
-        json!({"Resource": "{% $resource %}", "Actor": "{% $actor %}"}),
+        about,
         json!({
             "Assign": {"owners": "{% [$states.result.Payload.Owners] %}"},
             "Catch": catch("Owner", "Failed"), "Next": "Decide",
