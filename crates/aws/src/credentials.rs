@@ -116,6 +116,7 @@ async fn chain(region: &str) -> Result<Credentials, String> {
     ))
 }
 
+/// The error and its sources in one line.
 fn sources(error: &dyn std::error::Error) -> String {
     let mut texts = vec![error.to_string()];
     let mut source = error.source();
@@ -126,7 +127,7 @@ fn sources(error: &dyn std::error::Error) -> String {
         }
         source = each.source();
     }
-    texts.join(": ")
+    texts.join(": ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
