@@ -35,8 +35,13 @@ impl Plan {
 /// The service and its operation's name, if they can be called.
 fn find(service: &str, action: &str) -> Result<(Arc<Service>, String), CallError> {
     let unknown = |message: String| CallError::Unknown { message };
-    let found = model::service(service)
-        .ok_or_else(|| unknown(format!("the service `{service}` is not known{}", hint(service, model::names()))))?;
+    let Some(found) = model::service(service) else {
+        let near = match model::name_elsewhere(service) {
+            Some(name) => format!("; Step Functions calls it `{name}`"),
+            None => hint(service, model::names()),
+        };
+        return Err(unknown(format!("the service `{service}` is not known{near}")));
+    };
     let Some((name, operation)) = found.operation(action) else {
         let actions = actions(&found);
         let near = hint(action, actions.iter().map(String::as_str));
@@ -177,7 +182,11 @@ mod tests {
             ("s3", "putPublicAccessBlock", None),
             ("sfn", "startExecution", None),
             ("s4", "putPublicAccessBlock", Some("the service `s4` is not known; did you mean `")),
-            ("stepfunctions", "startExecution", Some("the service `stepfunctions` is not known")),
+            (
+                "stepfunctions",
+                "startExecution",
+                Some("the service `stepfunctions` is not known; Step Functions calls it `sfn`"),
+            ),
             (
                 "s3",
                 "putPublicAccesBlock",

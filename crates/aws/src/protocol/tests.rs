@@ -249,7 +249,7 @@ fn errors_of_every_protocol() {
             .collect();
         let answer = Answer { status: 400, headers: &headers, body: body.as_bytes() };
         let error = read_error(&service, operation, &answer).unwrap();
-        assert_eq!((error.name(&service).as_str(), error.code.as_str()), (name, code));
+        assert_eq!((error.name(&service, operation).as_str(), error.code.as_str()), (name, code));
         assert!(error.cause(&service, 400, 1).ends_with("Status Code: 400, Request ID: r) (SDK Attempt Count: 1)"));
     }
     let service = crate::model::service("lambda").unwrap();
@@ -261,7 +261,15 @@ fn errors_of_every_protocol() {
     let answer = Answer { status: 404, headers: &headers, body: b"{\"Type\":\"User\",\"Message\":\"m\"}" };
     let error = read_error(&service, operation, &answer).unwrap();
     assert_eq!(
-        (error.name(&service).as_str(), error.message.as_deref()),
+        (error.name(&service, operation).as_str(), error.message.as_deref()),
         ("Lambda.ResourceNotFoundException", Some("m"))
     );
+}
+
+#[test]
+fn a_path_has_no_empty_part() {
+    let service = crate::model::service("s3").unwrap();
+    let (name, operation) = service.operation("deleteBucketPolicy").unwrap();
+    let told = request(&service, name, operation, &json!({"Bucket": ""})).unwrap_err();
+    assert_eq!(told, "the field `Bucket` must not be empty: it is part of the path");
 }
