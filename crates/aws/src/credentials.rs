@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_types::region::Region;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -106,6 +107,7 @@ async fn chain(region: &str) -> Result<Credentials, String> {
     let provider = DefaultCredentialsChain::builder().region(Region::new(region.to_owned())).build().await;
     let reason = match tokio::time::timeout(CHAIN_TIMEOUT, provider.provide_credentials()).await {
         Ok(Ok(credentials)) => return Ok(credentials),
+        Ok(Err(CredentialsError::CredentialsNotLoaded(_))) => "none of them has any".to_owned(),
         Ok(Err(error)) => sources(&error),
         Err(_) => format!("no answer within {} s", CHAIN_TIMEOUT.as_secs()),
     };
@@ -116,6 +118,7 @@ async fn chain(region: &str) -> Result<Credentials, String> {
     ))
 }
 
+/// The error and its sources in one line.
 fn sources(error: &dyn std::error::Error) -> String {
     let mut texts = vec![error.to_string()];
     let mut source = error.source();
@@ -126,7 +129,7 @@ fn sources(error: &dyn std::error::Error) -> String {
         }
         source = each.source();
     }
-    texts.join(": ")
+    texts.join(": ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

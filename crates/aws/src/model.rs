@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-pub(crate) use store::{endpoint_rules, names, service};
+pub(crate) use store::{endpoint_rules, name_elsewhere, names, service};
 
 /// A service.
 #[derive(Debug, Deserialize)]

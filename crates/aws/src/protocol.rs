@@ -3,12 +3,14 @@
 //! <https://smithy.io/2.0/aws/protocols/index.html>
 
 #[cfg(test)]
-mod differential;
+pub(crate) mod differential;
 mod error;
 mod form;
 mod json;
 mod rest;
 mod rest_json;
+#[cfg(test)]
+mod tests;
 pub(crate) mod timestamp;
 mod xml_read;
 mod xml_write;

@@ -47,8 +47,11 @@ pub(crate) fn apply(
         .build()
         .map_err(|error| error.to_string())?
         .into();
-    let headers: Vec<(&str, &str)> =
-        request.headers().iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect();
+    let headers: Vec<(&str, &str)> = request
+        .headers()
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str(), std::str::from_utf8(value.as_bytes()).ok()?)))
+        .collect();
     let body = if scope.unsigned_body { SignableBody::UnsignedPayload } else { SignableBody::Bytes(request.body()) };
     let signable =
         SignableRequest::new(request.method().as_str(), request.uri().to_string(), headers.into_iter(), body)

@@ -1,6 +1,7 @@
 """Requests and answers of random calls, by botocore itself and moto's response serializer: the other side of src/protocol/differential.rs.
 
   differential.py make BOTOCORE SEED OPERATIONS [SERVICES…]   a JSON line a call, at most so many operations a service
+  differential.py endpoints BOTOCORE [SERVICES…]              a JSON line an endpoint of every rule set
   differential.py compare < LINES                             lines {"id", "theirs", "ours"}; prints those that differ
 """
 import base64, datetime, gzip, json, os, random, re, sys, urllib.parse
@@ -73,6 +74,9 @@ def has_events(shape):
         or shape is not None and getattr(shape, "event_stream_name", None) is not None
 
 
+def name_of(model): return re.sub("[^a-z0-9]", "", re.sub(" Service$", "", model["metadata"]["serviceId"]).lower())
+
+
 def make(botocore_folder, seed, most, services):
     sys.path.insert(0, botocore_folder)
     import botocore.loaders, botocore.model, botocore.serialize
@@ -82,7 +86,7 @@ def make(botocore_folder, seed, most, services):
     for folder in loader.list_available_services("service-2"):
         version = loader.determine_latest_version(folder, "service-2")
         with gzip.open(os.path.join(botocore_folder, "botocore", "data", folder, version, "service-2.json.gz")) as file: data = json.load(file)  # without the extras
-        name = re.sub("[^a-z0-9]", "", re.sub(" Service$", "", data["metadata"]["serviceId"]).lower())
+        name = name_of(data)
         if services and name not in services: continue
         model = botocore.model.ServiceModel(data, folder)
         protocol = next((p for p in PROTOCOLS if p in data["metadata"].get("protocols", [data["metadata"]["protocol"]])), None)
@@ -150,6 +154,37 @@ def compare():
             if theirs[part] != ours[part]: print(json.dumps({"id": line["id"], "part": part, "theirs": theirs[part], "ours": ours[part]}, ensure_ascii=False)[:900])
 
 
+BUCKETS = ["bucket", "my.bucket", "Bucket_1", "arn:aws:s3:eu-west-1:123456789012:accesspoint/mine", "arn:aws:s3:us-west-2:123456789012:accesspoint:mine",
+           "arn:aws:s3-object-lambda:eu-west-1:123456789012:accesspoint/mine", "arn:aws:s3-outposts:eu-west-1:123456789012:outpost/op-1/accesspoint/mine", "arn:aws:s3::123456789012:accesspoint/x.mrap", "x--usw2-az1--x-s3", "arn:aws:s3:eu-west-1", "a"]
+REGIONS = ["us-east-1", "eu-west-1", "cn-north-1", "us-gov-west-1", "us-iso-east-1", "us-isob-east-1", "eu-isoe-west-1", "eusc-de-east-1", "aws-global", "us-west-99"]
+
+
+def endpoints(botocore_folder, services):
+    sys.path.insert(0, botocore_folder)
+    import botocore.endpoint_provider, botocore.exceptions
+    data = os.path.join(botocore_folder, "botocore", "data")
+    partitions = json.load(open(os.path.join(data, "partitions.json")))
+    for folder in sorted(f for f in os.listdir(data) if os.path.isdir(os.path.join(data, f))):
+        path = os.path.join(data, folder, max(os.listdir(os.path.join(data, folder))))
+        rules, model = (json.load(gzip.open(os.path.join(path, name + ".json.gz"))) for name in ("endpoint-rule-set-1", "service-2"))
+        if folder == "sms-voice" or services and name_of(model) not in services: continue
+        provider = botocore.endpoint_provider.EndpointProvider(rules, partitions)
+        choices = [{"Region": region, "UseFIPS": fips, "UseDualStack": dual} for region in REGIONS for fips in (False, True) for dual in (False, True)]
+        choices += [{"Region": "eu-west-1", "Endpoint": url, "UseFIPS": False, "UseDualStack": False} for url in ("http://127.0.0.1:5000", "https://aws.example/path")]
+        if folder in ("s3", "s3control"):
+            extra = [{"Bucket": b} for b in BUCKETS] + [{"Bucket": b, "ForcePathStyle": True} for b in BUCKETS] + [{"Bucket": b, "DisableS3ExpressSessionAuth": True} for b in BUCKETS] + [{"Bucket": "bucket", "Accelerate": True}, {"AccountId": "123456789012", "RequiresAccountId": True}]
+            choices = [c | e for c in choices for e in [{}, *extra]]
+        for given in choices:
+            given = {k: v for k, v in given.items() if k in rules["parameters"]}
+            line = {"id": model["metadata"]["serviceId"], "given": given}
+            try:
+                found = provider.resolve_endpoint(**given)
+                line |= {"url": found.url.rstrip("/"), "schemes": found.properties.get("authSchemes", [])}
+            except botocore.exceptions.EndpointProviderError as error: line["error"] = str(error)
+            print(json.dumps(line))
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "make": make(sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5:])
+    elif sys.argv[1] == "endpoints": endpoints(sys.argv[2], sys.argv[3:])
     else: compare()

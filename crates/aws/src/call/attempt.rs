@@ -134,7 +134,7 @@ fn read(plan: &Plan, answer: Response<Bytes>, attempt: u32) -> Outcome {
         stale: retry::is_stale(&error.code),
         asked: retry_after(&parts.headers),
         error: CallError::Service {
-            name: error.name(&plan.service),
+            name: error.name(&plan.service, operation),
             cause: error.cause(&plan.service, status, attempt),
             code: error.code,
             status,

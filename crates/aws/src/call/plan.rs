@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Call, CallError};
@@ -35,8 +35,13 @@ impl Plan {
 /// The service and its operation's name, if they can be called.
 fn find(service: &str, action: &str) -> Result<(Arc<Service>, String), CallError> {
     let unknown = |message: String| CallError::Unknown { message };
-    let found = model::service(service)
-        .ok_or_else(|| unknown(format!("the service `{service}` is not known{}", hint(service, model::names()))))?;
+    let Some(found) = model::service(service) else {
+        let near = match model::name_elsewhere(service) {
+            Some(name) => format!("; Step Functions calls it `{name}`"),
+            None => hint(service, model::names()),
+        };
+        return Err(unknown(format!("the service `{service}` is not known{near}")));
+    };
     let Some((name, operation)) = found.operation(action) else {
         let actions = actions(&found);
         let near = hint(action, actions.iter().map(String::as_str));
@@ -93,6 +98,7 @@ pub(super) fn make(call: &Call, options: &Options) -> Result<Plan, CallError> {
     let token = call.idempotency_token.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
     let bound = parameters::bind(service.node(operation.input.as_ref()), &call.parameters, &token).map_err(refuse)?;
     let region = region(call, &service, &bound, options);
+    let bound = bucket_place(&service, &name, bound, &region);
     let custom = options.endpoint(&service.metadata.service_id);
     if let Some(url) = custom.filter(|url| !is_url(url)) {
         return Err(client(&service, &format!("the endpoint `{url}` is no URL that begins with http:// or https://")));
@@ -120,6 +126,18 @@ fn region(call: &Call, service: &Service, bound: &Value, options: &Options) -> S
     }
     let queue = bound.get("QueueUrl").and_then(Value::as_str).filter(|_| service.metadata.service_id == "SQS");
     queue.and_then(queue_region).map_or_else(|| options.region.clone(), str::to_owned)
+}
+
+/// As the SDK for Java 2 does: a bucket is made in the Region that is called, unless the parameters say otherwise.
+fn bucket_place(service: &Service, name: &str, mut bound: Value, region: &str) -> Value {
+    let wanted = service.is_s3() && name == "CreateBucket" && region != "us-east-1";
+    if let (true, Some(members)) = (wanted, bound.as_object_mut()) {
+        let configuration = members.entry("CreateBucketConfiguration").or_insert_with(|| json!({}));
+        if let Some(place) = configuration.as_object_mut().filter(|place| !place.contains_key("Location")) {
+            place.entry("LocationConstraint").or_insert_with(|| Value::from(region));
+        }
+    }
+    bound
 }
 
 /// `https://sqs.eu-west-1.amazonaws.com/123456789012/name`
@@ -164,7 +182,11 @@ mod tests {
             ("s3", "putPublicAccessBlock", None),
             ("sfn", "startExecution", None),
             ("s4", "putPublicAccessBlock", Some("the service `s4` is not known; did you mean `")),
-            ("stepfunctions", "startExecution", Some("the service `stepfunctions` is not known")),
+            (
+                "stepfunctions",
+                "startExecution",
+                Some("the service `stepfunctions` is not known; Step Functions calls it `sfn`"),
+            ),
             (
                 "s3",
                 "putPublicAccesBlock",

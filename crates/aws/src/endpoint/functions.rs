@@ -66,12 +66,13 @@ pub(super) fn is_host_label(text: &str, dots: bool) -> bool {
 
 fn is_bucket_label(name: &str, dots: bool) -> bool {
     let label = |label: &str| {
-        (3..=63).contains(&label.len())
+        !label.is_empty()
             && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    name.parse::<std::net::Ipv4Addr>().is_err() && if dots { name.split('.').all(label) } else { label(name) }
+    let usual = (3..=63).contains(&name.len()) && name.parse::<std::net::Ipv4Addr>().is_err();
+    usual && if dots { name.split('.').all(label) } else { label(name) }
 }
 
 fn parse_url(text: &str) -> Option<Value> {

@@ -155,3 +155,48 @@ fn text(value: &Value) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::protocol::differential;
+
+    #[test]
+    fn as_botocore_has_it() {
+        let Some(folder) = differential::botocore() else { return };
+        let made = Command::new("python3")
+            .arg(differential::script())
+            .args(["endpoints", &folder])
+            .args(differential::services())
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let lines: Vec<Value> =
+            made.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+        let mut wrong = Vec::new();
+        for line in &lines {
+            let set = crate::endpoint::rule_set(line["id"].as_str().unwrap()).unwrap();
+            let ours = evaluate(&set.rules, &set.partitions, line["given"].as_object().unwrap().clone());
+            let same = match (&ours, line["url"].as_str()) {
+                (Ok(ours), Some(url)) => {
+                    let schemes = line["schemes"].as_array().unwrap();
+                    let sigv4 = schemes.iter().find(|scheme| scheme["name"] == "sigv4").or(schemes.first());
+                    let part = |name: &str| sigv4.and_then(|scheme| scheme.get(name)).and_then(Value::as_str);
+                    ours.url == url
+                        && ours.scheme.as_deref() == part("name")
+                        && ours.signing_name.as_deref() == part("signingName")
+                        && ours.signing_region.as_deref() == part("signingRegion")
+                }
+                (Err(_), None) => true,
+                _ => false,
+            };
+            if !same {
+                wrong.push(format!("{line}: {ours:?}"));
+            }
+        }
+        println!("{} endpoints, {} differ", lines.len(), wrong.len());
+        assert!(lines.len() > 2_000 && wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+}

@@ -24,6 +24,7 @@ struct Header {
 #[derive(Deserialize)]
 struct Entry {
     id: String,
+    folder: String,
     offset: usize,
     length: usize,
     size: usize,
@@ -39,6 +40,12 @@ struct Store {
 /// All services' names, as `aws-sdk` tasks name them.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     store().entries.keys().map(String::as_str)
+}
+
+/// The name here of a service that boto3 and the AWS CLI call differently: `logs` is `cloudwatchlogs`.
+pub(crate) fn name_elsewhere(name: &str) -> Option<&'static str> {
+    let found = store().entries.iter().find(|(_, entry)| entry.folder == name);
+    found.map(|(name, _)| name.as_str())
 }
 
 /// The service of that name.

@@ -44,35 +44,41 @@ const UNCOMPARED: &[(&str, &str)] = &[
     ("bedrockagentcore:GetAgentCard", "moto wraps a document that is the payload"),
 ];
 
-fn script() -> PathBuf {
+pub(crate) fn script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/differential.py")
 }
 
-/// The folder that holds the pinned botocore: where the xtask put it, or where it is installed.
-fn botocore() -> Option<String> {
+/// The folder that holds the pinned botocore: where the xtask put it, or where it is installed. What is missing is printed.
+pub(crate) fn botocore() -> Option<String> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let target = target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"));
     let fetched = target.join("botocore").join(BOTOCORE);
     let program = format!(
-        "import sys\nif {fetched:?}: sys.path.insert(0, {fetched:?})\nimport botocore, os\n\
+        "import sys\nsys.path.insert(0, {fetched:?})\nimport botocore, os\n\
          if botocore.__version__ == {BOTOCORE:?}: print(os.path.dirname(os.path.dirname(botocore.__file__)), end='')"
     );
-    let found = Command::new("python3").args(["-c", &program]).stderr(Stdio::null()).output().ok()?;
-    String::from_utf8(found.stdout).ok().filter(|folder| !folder.is_empty())
+    let found = Command::new("python3").args(["-c", &program]).stderr(Stdio::null()).output().ok();
+    let folder = found.and_then(|found| String::from_utf8(found.stdout).ok()).filter(|folder| !folder.is_empty());
+    if folder.is_none() {
+        println!(
+            "skipped: no botocore {BOTOCORE} with python3: `cargo run -p xtask -- distil` fetches it, or pip install it"
+        );
+    }
+    folder
+}
+
+/// The services to compare; none named is all.
+pub(crate) fn services() -> &'static [&'static str] {
+    if std::env::var("RECTIFY_DIFFERENTIAL").is_ok_and(|value| value == "all") { &[] } else { SAMPLE }
 }
 
 #[test]
 fn as_botocore_and_moto_have_it() {
-    let Some(folder) = botocore() else {
-        println!(
-            "skipped: no botocore {BOTOCORE} with python3: `cargo run -p xtask -- distil` fetches it, or pip install it"
-        );
-        return;
-    };
-    let all = std::env::var("RECTIFY_DIFFERENTIAL").is_ok_and(|value| value == "all");
-    let mut make = Command::new("python3");
-    make.arg(script()).args(["make", &folder, "1", if all { "100000" } else { "25" }]);
-    let made = make.args(SAMPLE.iter().filter(|_| !all)).output().unwrap();
+    let Some(folder) = botocore() else { return };
+    let services = services();
+    let most = if services.is_empty() { "100000" } else { "25" };
+    let made =
+        Command::new("python3").arg(script()).args(["make", &folder, "1", most]).args(services).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let lines: Vec<Value> =
         made.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();

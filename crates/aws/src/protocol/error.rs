@@ -22,15 +22,17 @@ pub(crate) struct ServiceError {
 
 impl ServiceError {
     /// `S3.NoSuchBucketException`; what the service does not model is `S3.S3Exception`.
-    pub fn name(&self, service: &Service) -> String {
+    pub fn name(&self, service: &Service, operation: &Operation) -> String {
         let prefix = error_prefix(&service.metadata.service_id);
-        let modelled = service.shapes.iter().filter(|(_, shape)| shape.exception);
-        let mut names = modelled.filter(|(name, shape)| {
-            let code = shape.error.as_ref().and_then(|error| error.code.as_deref());
-            *name == &self.code || code == Some(&self.code)
-        });
-        match names.next() {
-            Some((name, _)) => format!("{prefix}.{}", exception_name(name)),
+        let is_it = |name: &&str| {
+            let shape = service.shapes.get(*name).filter(|shape| shape.exception);
+            shape.is_some_and(|shape| {
+                *name == self.code || shape.error.as_ref().and_then(|error| error.code.as_deref()) == Some(&self.code)
+            })
+        };
+        let of_operation = operation.errors.iter().map(String::as_str).find(is_it);
+        match of_operation.or_else(|| service.shapes.keys().map(String::as_str).filter(is_it).min()) {
+            Some(name) => format!("{prefix}.{}", exception_name(name)),
             None => format!("{prefix}.{prefix}Exception"),
         }
     }

@@ -18,9 +18,10 @@ pub(super) fn request(
     parameters: &Map<String, Value>,
 ) -> Result<Request, String> {
     let template = operation.http.request_uri.as_str();
-    // The endpoint rules of S3 put the bucket into the host or the path.
-    let template = if service.is_s3() { template.strip_prefix("/{Bucket}").unwrap_or(template) } else { template };
     let (path, query) = template.split_once('?').unwrap_or((template, ""));
+    // The endpoint rules of S3 put the bucket into the host or the path. It must be there nevertheless.
+    fill(path, input, parameters)?;
+    let path = if service.is_s3() { path.strip_prefix("/{Bucket}").unwrap_or(path) } else { path };
     let mut request = Request { method: operation.http.method.clone(), ..Request::default() };
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

@@ -46,7 +46,7 @@ fn structure(node: Node<'_>, given: &Map<String, Value>, mut element: ElWriter<'
 
 fn value(node: Node<'_>, value: &Value, element: ElWriter<'_, '_>) {
     match (node.r#type(), value) {
-        (Type::Structure, Value::Object(given)) => return structure(node, given, element),
+        (Type::Structure, Value::Object(given)) => structure(node, given, element),
         (Type::List, Value::Array(items)) => {
             let mut scope = with_namespace(node, element).finish();
             let Some(item) = node.item() else { return };

@@ -176,3 +176,36 @@ async fn a_blob_that_is_no_text_can_be_had_as_it_came() {
     let (result, body) = aws.call_for_body(object).await.unwrap();
     assert_eq!((&result["Body"], body.as_ref()), (&json!("plain"), b"plain".as_slice()));
 }
+
+const SESSION_A: &str = "200 OK|<R><AssumeRoleResult><Credentials><AccessKeyId>A</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></R>";
+const SESSION_B: &str = "200 OK|<R><AssumeRoleResult><Credentials><AccessKeyId>B</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></R>";
+const EXPIRED: &str =
+    "400 Bad Request|<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>";
+const DENIED: &str = "403 Forbidden|<ErrorResponse><Error><Code>AccessDenied</Code><Message>not authorized to perform: sts:AssumeRole</Message></Error><RequestId>R4</RequestId></ErrorResponse>";
+
+#[tokio::test]
+async fn a_role_is_assumed_once_and_again_when_its_session_is_refused() {
+    let (aws, count) = serve(&[SESSION_A, NO_BUCKETS, NO_BUCKETS, EXPIRED, SESSION_B, NO_BUCKETS]);
+    let mut list = call("s3", "listBuckets", json!({}));
+    list.role_arn = Some("arn:aws:iam::111122223333:role/guard".to_owned());
+    for sent in [2, 3, 6, 7] {
+        assert_eq!(aws.call(list.clone()).await.unwrap(), json!({"Buckets": []}));
+        assert_eq!(count.load(Ordering::SeqCst), sent);
+    }
+
+    let (aws, count) = serve(&[DENIED]);
+    let told = aws.call(list).await.unwrap_err();
+    assert_eq!(
+        told.to_string(),
+        "Sts.StsException: the role arn:aws:iam::111122223333:role/guard can't be assumed: not authorized to perform: sts:AssumeRole \
+         (Service: Sts, Status Code: 403, Request ID: R4) (SDK Attempt Count: 1)"
+    );
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn refused_fixed_credentials_are_not_tried_again() {
+    let (aws, count) = serve(&[EXPIRED]);
+    assert!(attempt(&aws, LIST, json!({}), 3).await.is_err());
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+}

@@ -1,5 +1,10 @@
 //! Whole calls over the wire.
 
+#[cfg(test)]
+mod environment;
+#[cfg(test)]
 mod faults;
+#[cfg(test)]
 mod moto;
+#[cfg(test)]
 mod support;

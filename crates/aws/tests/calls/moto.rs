@@ -220,3 +220,44 @@ async fn what_is_wrong_is_told_before_anything_is_sent() {
             .starts_with("S3.SdkClientException: `evil.example/` is no name of a Region")
     );
 }
+
+#[tokio::test]
+async fn a_first_page_of_many_services() {
+    let Some((_account, aws)) = account() else { return };
+    for (service, action, member) in [
+        ("acm", "listCertificates", "CertificateSummaryList"),
+        ("apigateway", "getRestApis", "Items"),
+        ("autoscaling", "describeAutoScalingGroups", "AutoScalingGroups"),
+        ("cloudformation", "listStacks", "StackSummaries"),
+        ("cloudfront", "listDistributions", "DistributionList"),
+        ("cloudtrail", "describeTrails", "TrailList"),
+        ("cloudwatch", "describeAlarms", "MetricAlarms"),
+        ("config", "describeConfigRules", "ConfigRules"),
+        ("ecr", "describeRepositories", "Repositories"),
+        ("ecs", "listClusters", "ClusterArns"),
+        ("efs", "describeFileSystems", "FileSystems"),
+        ("eks", "listClusters", "Clusters"),
+        ("elasticloadbalancingv2", "describeLoadBalancers", "LoadBalancers"),
+        ("eventbridge", "listRules", "Rules"),
+        ("guardduty", "listDetectors", "DetectorIds"),
+        ("kms", "listKeys", "Keys"),
+        ("opensearch", "listDomainNames", "DomainNames"),
+        ("organizations", "listRoots", "Roots"),
+        ("rds", "describeDBInstances", "DBInstances"),
+        ("redshift", "describeClusters", "Clusters"),
+        ("route53", "listHostedZones", "HostedZones"),
+        ("secretsmanager", "listSecrets", "SecretList"),
+        ("sfn", "listStateMachines", "StateMachines"),
+        ("sns", "listTopics", "Topics"),
+        ("ssm", "describeParameters", "Parameters"),
+    ] {
+        match aws.call(call(service, action, json!({}))).await {
+            Ok(page) => assert!(page.get(member).is_some(), "{service}:{action}: {page}"),
+            // Without an organization.
+            Err(CallError::Service { name, .. }) => {
+                assert_eq!(name, "Organizations.AwsOrganizationsNotInUseException", "{service}:{action}")
+            }
+            Err(other) => panic!("{service}:{action}: {other}"),
+        }
+    }
+}
