@@ -31,8 +31,8 @@ use rusqlite::{Connection, params};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
-const CLIENTS: usize = 512;
-const TASK_CLIENTS: usize = 64;
+const CLIENTS: u32 = 512;
+const TASK_CLIENTS: u32 = 64;
 const STATES: usize = 10;
 const FOR: Duration = Duration::from_secs(5);
 const INPUT: &str = r#"{"bucket": "a-bucket-with-a-name", "account": "123456789012", "actor": {"type": "IAMUser", "userName": "somebody"}}"#;
@@ -71,7 +71,7 @@ impl Measured {
 }
 
 /// Clients that ask again as soon as they are answered (or at a pace), for a while.
-async fn load<F, Fut>(clients: usize, pace: Option<Duration>, ask: F) -> Measured
+async fn load<F, Fut>(clients: u32, pace: Option<Duration>, ask: F) -> Measured
 where
     F: Fn(u64) -> Fut + Clone + Send + 'static,
     Fut: Future<Output = ()> + Send,
@@ -79,10 +79,13 @@ where
     let next = Arc::new(AtomicU64::new(0));
     let began = Instant::now();
     let clients: Vec<_> = (0..clients)
-        .map(|_| {
+        .map(|client| {
             let (ask, next) = (ask.clone(), next.clone());
+            // At a pace, they begin spread over it.
+            let wait = pace.map(|pace| pace.mul_f64(f64::from(client) / f64::from(clients)));
             tokio::spawn(async move {
                 let mut latencies = Vec::new();
+                tokio::time::sleep(wait.unwrap_or_default()).await;
                 while began.elapsed() < FOR {
                     let asked = Instant::now();
                     ask(next.fetch_add(1, Ordering::Relaxed)).await;
@@ -119,7 +122,7 @@ fn states(one: &Value) -> Value {
     json!({"StartAt": "State 0", "States": states.collect::<serde_json::Map<_, _>>()})
 }
 
-async fn executions(engine: &Engine, name: &str, state: Value, clients: usize, pace: Option<Duration>) -> Measured {
+async fn executions(engine: &Engine, name: &str, state: Value, clients: u32, pace: Option<Duration>) -> Measured {
     let role = "arn:aws:iam::123456789012:role/r";
     let definition = states(&state).to_string();
     let machine = engine.put_state_machine("123456789012", "eu-central-1", name, &definition, role).await.unwrap();
@@ -137,12 +140,13 @@ async fn executions(engine: &Engine, name: &str, state: Value, clients: usize, p
 }
 
 /// The same rows, and nothing else.
-async fn floor(folder: &Path, journal: String, ended: String) -> Measured {
+async fn floor(folder: &Path, journal: Vec<u8>, ended: String) -> Measured {
     let (jobs, mut queue) = mpsc::channel::<(u64, oneshot::Sender<()>)>(4096);
     let path = folder.join("rectify.sqlite");
     let writer = std::thread::spawn(move || {
         let connection = Connection::open(path).unwrap();
         connection.pragma_update(None, "synchronous", "full").unwrap();
+        connection.pragma_update(None, "cache_size", -(16 << 10)).unwrap();
         connection.query_row("PRAGMA wal_autocheckpoint = 4000", [], |_| Ok(())).unwrap();
         while let Some(first) = queue.blocking_recv() {
             let mut group = vec![first];
@@ -178,7 +182,7 @@ async fn floor(folder: &Path, journal: String, ended: String) -> Measured {
     measured
 }
 
-fn insert(connection: &Connection, number: u64, journal: &str, ended: &str) {
+fn insert(connection: &Connection, number: u64, journal: &[u8], ended: &str) {
     let machine = "arn:aws:states:eu-central-1:123456789012:stateMachine:passes";
     // As scattered as the UUIDs that executions are named by.
     let name = format!("{:016x}-floor-of-the-store-", number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
@@ -207,7 +211,7 @@ fn insert(connection: &Connection, number: u64, journal: &str, ended: &str) {
 }
 
 /// The journal and the end of one of the executions, as the store has them.
-fn sample(folder: &Path) -> (String, String) {
+fn sample(folder: &Path) -> (Vec<u8>, String) {
     let connection = Connection::open(folder.join("rectify.sqlite")).unwrap();
     connection
         .query_row("SELECT records, ended FROM journal JOIN executions ON id = execution LIMIT 1", [], |row| {
@@ -226,7 +230,7 @@ async fn main() {
     let pass = json!({"Type": "Pass"});
     let passes = executions(&engine, "passes", pass.clone(), CLIENTS, None).await;
     let counts = store.counts();
-    let half = Duration::from_secs_f64(f64::from(u32::try_from(CLIENTS).unwrap()) / (passes.per_second / 2.0));
+    let half = Duration::from_secs_f64(f64::from(CLIENTS) / (passes.per_second / 2.0));
     let at_half = executions(&engine, "passes", pass, CLIENTS, Some(half)).await;
     let (journal, ended) = sample(folder.path());
     let floor_folder = tempfile::tempdir_in(".").unwrap();

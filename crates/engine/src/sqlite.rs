@@ -41,6 +41,8 @@ const LOCK_FILE: &str = "lock";
 const CHECKPOINT_PAGES: i64 = 4000;
 /// What the log's file may keep of the disk after that, in bytes.
 const LOG_SIZE_LIMIT: i64 = 64 << 20;
+/// What the writer may keep of the database in memory, in KiB: the index of ARNs is hit all over.
+const WRITER_CACHE_KIB: i64 = 16 << 10;
 /// How long a write waits for another program that has the file locked.
 const LOCKED_TIMEOUT: Duration = Duration::from_secs(2);
 /// Prepared statements kept by each connection.
@@ -124,6 +126,7 @@ fn configure(connection: &Connection) -> Result<(), StoreError> {
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", "on")?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
     connection.pragma_update_and_check(None, "journal_size_limit", LOG_SIZE_LIMIT, |_| Ok(()))?;
     Ok(())

@@ -56,10 +56,10 @@ impl ExecutionStore for SqliteStore {
         let progress = WrittenProgress::new(progress)?;
         self.writer
             .write(move |connection| {
-                if let Some(there) = find(connection, &new.arn)? {
-                    return Ok(Begun::Exists(Box::new(there)));
-                }
-                let id = insert(connection, &new, &progress.standing)?;
+                let Some(id) = insert(connection, &new, &progress.standing)? else {
+                    let there = find(connection, &new.arn)?;
+                    return there.map(|there| Begun::Exists(Box::new(there))).ok_or_else(|| vanished(&new.arn));
+                };
                 append(connection, id, &progress)?;
                 if let Standing::Ended { ended, at } = &progress.standing {
                     alerts::note(connection, id, &new.arn, new.finding.as_deref(), ended, *at)?;
@@ -227,12 +227,16 @@ fn columns(standing: &Standing) -> Result<Columns, StoreError> {
     })
 }
 
-/// Adds an execution's row.
-pub(super) fn insert(connection: &Connection, new: &NewExecution, standing: &Standing) -> Result<i64, StoreError> {
+/// Adds an execution's row; `None` if its ARN is taken.
+pub(super) fn insert(
+    connection: &Connection,
+    new: &NewExecution,
+    standing: &Standing,
+) -> Result<Option<i64>, StoreError> {
     let (status, ended, stopped_at, waiting, next_timer_at) = columns(standing)?;
-    connection
+    let inserted = connection
         .prepare_cached(
-            "INSERT INTO executions (arn, name, state_machine_arn, definition, role_arn, input, finding, started_at, status, ended,
+            "INSERT OR IGNORE INTO executions (arn, name, state_machine_arn, definition, role_arn, input, finding, started_at, status, ended,
                  stopped_at, waiting, next_timer_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
@@ -251,7 +255,7 @@ pub(super) fn insert(connection: &Connection, new: &NewExecution, standing: &Sta
             waiting,
             next_timer_at
         ])?;
-    Ok(connection.last_insert_rowid())
+    Ok((inserted == 1).then(|| connection.last_insert_rowid()))
 }
 
 fn update(connection: &Connection, id: i64, standing: &Standing) -> Result<(), StoreError> {
@@ -268,6 +272,10 @@ fn update(connection: &Connection, id: i64, standing: &Standing) -> Result<(), S
         alerts::note(connection, id, &arn, finding.as_deref(), ended, *at)?;
     }
     Ok(())
+}
+
+fn vanished(arn: &str) -> StoreError {
+    StoreError::Damaged(format!("the execution `{arn}` is and is not in the store"))
 }
 
 fn load(connection: &Connection, arn: &str) -> Result<Option<Stored>, StoreError> {

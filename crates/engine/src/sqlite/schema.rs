@@ -30,7 +30,7 @@ const MIGRATIONS: &[&str] = &["
     CREATE INDEX executions_due ON executions (next_timer_at, id) WHERE status = 'RUNNING' AND waiting = 1 AND next_timer_at NOT NULL;
 
     CREATE TABLE journal (
-        execution INTEGER NOT NULL, seq INTEGER NOT NULL, format INTEGER NOT NULL, last_event INTEGER NOT NULL, records TEXT NOT NULL,
+        execution INTEGER NOT NULL, seq INTEGER NOT NULL, format INTEGER NOT NULL, last_event INTEGER NOT NULL, records NOT NULL,
         PRIMARY KEY (execution, seq)
     ) WITHOUT ROWID;
 
