@@ -1,6 +1,7 @@
 //! The project's own tooling: `cargo run -p xtask -- COMMAND`.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the terminal")]
+#![expect(clippy::indexing_slicing, reason = "a model without these keys must stop the tool")]
 
 mod botocore;
 mod container;

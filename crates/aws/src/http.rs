@@ -9,6 +9,8 @@ use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings}
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderValue, Method};
 use thiserror::Error;
 
 /// For a connection to be made, its TLS included.
@@ -90,12 +92,21 @@ impl HttpClient {
             message: format!("the request to {host} can't be made: {error}"),
             never_sent: true,
         };
-        let request = request.map(SdkBody::from).try_into().map_err(|error| refused(&error))?;
+        let request = with_length(request).map(SdkBody::from).try_into().map_err(|error| refused(&error))?;
         let answer = self.connector.call(request).await.map_err(|error| lost(host, &error))?;
         let answer = answer.try_into_http1x().map_err(|error| refused(&error))?;
         let (parts, body) = answer.into_parts();
         Ok(http::Response::from_parts(parts, read(body, host, limit).await?))
     }
+}
+
+/// hyper says nothing of an empty body's length, and S3 refuses a PUT without.
+fn with_length(mut request: http::Request<Bytes>) -> http::Request<Bytes> {
+    if matches!(*request.method(), Method::PUT | Method::POST | Method::PATCH) {
+        let length = HeaderValue::from(request.body().len());
+        request.headers_mut().entry(CONTENT_LENGTH).or_insert(length);
+    }
+    request
 }
 
 async fn read(mut body: SdkBody, host: &str, limit: usize) -> Result<Bytes, SendError> {

@@ -2,6 +2,8 @@
 //!
 //! <https://smithy.io/2.0/aws/protocols/index.html>
 
+#[cfg(test)]
+mod differential;
 mod error;
 mod form;
 mod json;

@@ -10,12 +10,15 @@ mod pool;
 mod receive;
 mod schema;
 mod state_machines;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::{
     fs::{File, TryLockError},
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -38,6 +41,8 @@ const LOCK_FILE: &str = "lock";
 const CHECKPOINT_PAGES: i64 = 4000;
 /// What the log's file may keep of the disk after that, in bytes.
 const LOG_SIZE_LIMIT: i64 = 64 << 20;
+/// How long a write waits for another program that has the file locked.
+const LOCKED_TIMEOUT: Duration = Duration::from_secs(2);
 /// Prepared statements kept by each connection.
 const STATEMENTS_KEPT: usize = 128;
 
@@ -115,6 +120,7 @@ fn take_lock(folder: &Path, refused: &dyn Fn(&str, &dyn std::fmt::Display) -> St
 
 fn configure(connection: &Connection) -> Result<(), StoreError> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    connection.busy_timeout(LOCKED_TIMEOUT)?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", "on")?;

@@ -1,11 +1,20 @@
 //! Events in, findings and responses out; what the built-in functions say of findings; failures that have to be told.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::indexing_slicing,
+    reason = "a test that fails panics"
+)]
+
 mod support;
 
 use std::sync::atomic::Ordering;
 
 use detection::{
-    Finding, FindingInput, Mode, Settings, WorkflowStatus, Compliance,
+    Compliance, Finding, FindingInput, Mode, Settings, WorkflowStatus,
     decide::{Exception, Risk},
 };
 use engine::{
@@ -45,7 +54,8 @@ async fn an_event_is_received_once_and_a_response_under_way_absorbs_the_next() {
     let again = engine.receive(&event("1"), vec![responder(&machine, "1", "b")]).await.unwrap();
     assert_eq!((again.duplicate, again.started, again.absorbed), (true, 0, 0));
     let before = engine.findings().finding(&finding_id("b")).await.unwrap().unwrap();
-    let next = engine.receive(&event("2"), vec![responder(&machine, "2", "b"), responder(&machine, "2", "c")]).await.unwrap();
+    let next =
+        engine.receive(&event("2"), vec![responder(&machine, "2", "b"), responder(&machine, "2", "c")]).await.unwrap();
     assert_eq!((next.duplicate, next.started, next.absorbed), (false, 1, 1));
     let after = engine.findings().finding(&finding_id("b")).await.unwrap().unwrap();
     assert_eq!((before.generation, after.generation), (1, 2));
@@ -179,7 +189,9 @@ async fn what_could_not_be_read_is_kept_cut_and_forgotten() {
     store.keep_unreadable(body("2", "ä".repeat(1 << 20))).await.unwrap();
     let kept = store.unreadable(10).await.unwrap();
     assert_eq!(kept.iter().map(|event| event.id.as_str()).collect::<Vec<_>>(), ["2", "1"]);
-    assert!(kept[0].body.len() < (256 << 10) + 100 && kept[0].body.ends_with("[cut: 262144 of 2097152 bytes are kept]"));
+    assert!(
+        kept[0].body.len() < (256 << 10) + 100 && kept[0].body.ends_with("[cut: 262144 of 2097152 bytes are kept]")
+    );
     assert_eq!(kept[1], body("1", "{".into()));
     store.forget_unreadable("2").await.unwrap();
     assert_eq!(store.unreadable(10).await.unwrap().len(), 1);
@@ -190,7 +202,9 @@ async fn a_failed_response_fails_its_finding_and_is_told_until_heard() {
     let home = Home::new();
     home.executor.deaf.store(1, Ordering::SeqCst);
     let engine = home.engine().await;
-    let machine = machine(&engine, "guardrail", json!({"T": {"Type": "Task", "Resource": task("createBucket"), "End": true}})).await;
+    let machine =
+        machine(&engine, "guardrail", json!({"T": {"Type": "Task", "Resource": task("createBucket"), "End": true}}))
+            .await;
     engine.receive(&event("1"), vec![responder(&machine, "1", "b")]).await.unwrap();
     let arn = execution_of(&engine, &machine).await;
     engine.wait_for_end(&arn).await.unwrap();
@@ -226,11 +240,16 @@ async fn a_response_that_was_only_begun_is_taken_up_after_a_crash() {
     let home = Home::new();
     let store = home.store().await;
     let engine = home.engine_on(store.clone()).await;
-    let machine = machine(&engine, "guardrail", json!({"T": {"Type": "Task", "Resource": task("listBuckets"), "End": true}})).await;
+    let machine =
+        machine(&engine, "guardrail", json!({"T": {"Type": "Task", "Resource": task("listBuckets"), "End": true}}))
+            .await;
     drop(engine);
     // The write of the event is all that happened before the crash.
-    let (receipt, started) =
-        store.executions().receive(&event("1"), vec![responder(&machine, "1", "b")], jiff::Timestamp::now()).await.unwrap();
+    let (receipt, started) = store
+        .executions()
+        .receive(&event("1"), vec![responder(&machine, "1", "b")], jiff::Timestamp::now())
+        .await
+        .unwrap();
     assert_eq!((receipt.started, started.len()), (1, 1));
     drop(store);
     let engine = home.engine().await;

@@ -1,5 +1,14 @@
 //! Crashes at every durable point, and a store that fails: nothing that was answered is lost, and everything ends.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::indexing_slicing,
+    reason = "a test that fails panics"
+)]
+
 mod support;
 
 use std::{
@@ -131,7 +140,11 @@ impl ExecutionStore for Faulty {
     }
 }
 
-async fn engine_on(home: &Home, store: &Arc<SqliteStore>, fate: impl Fn(usize) -> Fate + Send + Sync + 'static) -> (Engine, Arc<Faulty>) {
+async fn engine_on(
+    home: &Home,
+    store: &Arc<SqliteStore>,
+    fate: impl Fn(usize) -> Fate + Send + Sync + 'static,
+) -> (Engine, Arc<Faulty>) {
     let faulty = Arc::new(Faulty { store: store.executions(), writes: AtomicUsize::new(0), fate: Box::new(fate) });
     let engine = Engine::start_on(
         faulty.clone(),
@@ -152,7 +165,11 @@ async fn answer_until_the_end(home: &Home, engine: &Engine, arn: &str) -> execut
         let mut nth = 0;
         loop {
             let token = home.executor.token(nth).await;
-            while engine.send_task_success(&token, json!("yes")).await.is_err_and(|refusal| refusal.to_string().contains("disk")) {}
+            while engine
+                .send_task_success(&token, json!("yes"))
+                .await
+                .is_err_and(|refusal| refusal.to_string().contains("disk"))
+            {}
             nth += 1;
         }
     };
@@ -250,7 +267,8 @@ async fn a_store_that_fails_now_and_then_is_survived_without_a_restart() {
         let home = Home::new();
         let store = home.store().await;
         let (engine, _faulty) =
-            engine_on(&home, &store, move |write| if write % modulus == rest { Fate::Refused } else { Fate::Fine }).await;
+            engine_on(&home, &store, move |write| if write % modulus == rest { Fate::Refused } else { Fate::Fine })
+                .await;
         let machine = machine(&engine, "m", everything()).await;
         let mut execution = engine.start_execution(&machine, Some("e"), "{}").await;
         if execution.is_err() {
@@ -260,7 +278,11 @@ async fn a_store_that_fails_now_and_then_is_survived_without_a_restart() {
         let ended = answer_until_the_end(&home, &engine, &arn).await;
         assert_eq!(ended.output, Some(json!({"Answer": "yes"})));
         for action in ["createBucket", "getObject"] {
-            assert_eq!(home.executor.count(action), 1, "an answer that could not be written is kept, not asked for again");
+            assert_eq!(
+                home.executor.count(action),
+                1,
+                "an answer that could not be written is kept, not asked for again"
+            );
         }
         check_replay(&store, &arn, &everything()).await;
     }

@@ -33,7 +33,12 @@ impl Execution {
             EventType::ExecutionFailed => self.end(event, Status::Failed),
             EventType::ExecutionTimedOut => self.end(event, Status::TimedOut),
             EventType::ExecutionAborted => self.end(event, Status::Aborted),
-            EventType::MapIterationSucceeded => self.end_branch(BranchEnd::Succeeded),
+            EventType::MapIterationSucceeded => {
+                self.end_branch(BranchEnd::Succeeded)?;
+                // What follows the last iteration points to this, the next iteration to the last event before this.
+                self.path()?.previous = event.id;
+                Ok(())
+            }
             EventType::MapIterationFailed => self.end_branch(BranchEnd::Failed),
             EventType::MapIterationAborted => self.end_branch(BranchEnd::Aborted),
             // These stand beside the chain of their path: the next event points to what they point to.
@@ -55,12 +60,14 @@ impl Execution {
         match (event.kind, details) {
             (_, Some(EventDetails::StateEntered(entered))) => {
                 path.output = None;
+                // Only the event of the first state shows the input as its text came.
+                let input = if event.id == 2 { entered.input.compact() } else { entered.input.clone() };
                 path.position = Some(Position {
                     name: entered.name.clone(),
                     entered_id: event.id,
                     entered_previous: previous,
                     entered_at: event.timestamp,
-                    input: entered.input.clone(),
+                    input,
                     retries: Vec::new(),
                     stage: Stage::Entered,
                 });
@@ -75,16 +82,16 @@ impl Execution {
             }
             (EventType::ParallelStateStarted, _) => self.set_stage(Stage::Parallel { outputs: Vec::new() })?,
             (EventType::MapStateStarted, _) => {
-                self.set_stage(Stage::Map { items: None, max_concurrency: 0, outputs: Vec::new() })?;
+                self.set_stage(Stage::Map { items: None, max_concurrency: 0, outputs: Vec::new(), last: event.id })?;
             }
             (EventType::MapStateFailed | EventType::ParallelStateFailed, _) => self.set_stage(Stage::Entered)?,
             (_, Some(EventDetails::TaskScheduled(scheduled))) => {
-                self.set_stage(Stage::Task(Box::new(TaskStage::of_service(event.id, scheduled))))?;
+                self.set_task(TaskStage::of_service(event.id, scheduled))?;
             }
             (
                 _,
                 Some(EventDetails::LambdaFunctionScheduled(scheduled) | EventDetails::ActivityScheduled(scheduled)),
-            ) => self.set_stage(Stage::Task(Box::new(TaskStage::of_function(event.id, scheduled))))?,
+            ) => self.set_task(TaskStage::of_function(event.id, scheduled))?,
             (EventType::TaskSubmitted | EventType::ActivityStarted, _) => self.task()?.submitted = true,
             (
                 EventType::TaskSucceeded
@@ -99,7 +106,7 @@ impl Execution {
                 _,
             ) => {
                 let event_id = self.task()?.event_id;
-                self.closed_tasks.insert(event_id);
+                self.tasks.insert(event_id, None);
                 self.set_stage(Stage::Entered)?;
             }
             _ => {}
@@ -168,20 +175,27 @@ impl Execution {
             _ => return Err("an end without its details".to_owned()),
         }
         self.ended = Some(ended);
-        self.closed_tasks.extend(self.paths.values().filter_map(Path::task).map(|task| task.event_id));
+        self.tasks.values_mut().for_each(|path| *path = None);
         self.paths.clear();
         Ok(())
     }
 
     fn begin(&mut self, id: u32, parent: u32, index: u64) -> Result<(), String> {
         let outer = self.paths.get_mut(&parent).ok_or("a branch of no path")?;
-        match outer.position.as_mut().map(|position| &mut position.stage) {
-            Some(Stage::Parallel { outputs } | Stage::Map { outputs, .. }) => outputs.push(None),
+        let previous = match outer.position.as_mut().map(|position| &mut position.stage) {
+            Some(Stage::Parallel { outputs }) => {
+                outputs.push(None);
+                outer.previous
+            }
+            Some(Stage::Map { outputs, last, .. }) => {
+                outputs.push(None);
+                *last
+            }
             _ => return Err("a branch of no Parallel and no Map".to_owned()),
-        }
+        };
         let path = Path {
             parent: Some((parent, index)),
-            previous: outer.previous,
+            previous,
             position: None,
             output: None,
             variables: outer.variables.clone(),
@@ -195,7 +209,7 @@ impl Execution {
     fn end_branch(&mut self, end: BranchEnd) -> Result<(), String> {
         let path = self.paths.remove(&self.cursor).ok_or("the end of no branch")?;
         let (parent, index) = path.parent.ok_or("the end of a branch, but it is none")?;
-        self.closed_tasks.extend(path.task().map(|task| task.event_id));
+        self.tasks.extend(path.task().map(|task| (task.event_id, None)));
         let outer = self.paths.get_mut(&parent).ok_or("the end of a branch whose Parallel or Map is gone")?;
         self.cursor = parent;
         if end == BranchEnd::Aborted {
@@ -207,7 +221,11 @@ impl Execution {
         }
         let index = usize::try_from(index).map_err(|error| error.to_string())?;
         let slot = match outer.position.as_mut().map(|position| &mut position.stage) {
-            Some(Stage::Parallel { outputs } | Stage::Map { outputs, .. }) => outputs.get_mut(index),
+            Some(Stage::Parallel { outputs }) => outputs.get_mut(index),
+            Some(Stage::Map { outputs, last, .. }) => {
+                *last = path.previous;
+                outputs.get_mut(index)
+            }
             _ => None,
         };
         *slot.ok_or("the end of a branch that was not begun")? = path.output;
@@ -225,6 +243,11 @@ impl Execution {
     fn set_stage(&mut self, stage: Stage) -> Result<(), String> {
         self.position()?.stage = stage;
         Ok(())
+    }
+
+    fn set_task(&mut self, task: TaskStage) -> Result<(), String> {
+        self.tasks.insert(task.event_id, Some(self.cursor));
+        self.set_stage(Stage::Task(Box::new(task)))
     }
 
     fn task(&mut self) -> Result<&mut TaskStage, String> {

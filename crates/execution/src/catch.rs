@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     Json, data_flow,
     driver::{Driver, Exit, View},
-    failure::Failure,
+    failure::{Failure, TIMEOUT},
     path::PathId,
 };
 
@@ -19,6 +19,13 @@ pub(crate) fn find<'state>(state: &'state State, failure: &Failure) -> Option<&'
     state.catch.iter().find(|catcher| failure.is_named_by(&catcher.error_equals))
 }
 
+/// What a Catch sees of a failure. A missing cause is `null`, but that of a time-out is empty.
+fn error_output(failure: &Failure) -> Value {
+    let is_timeout = failure.error.as_deref() == Some(TIMEOUT);
+    let cause = failure.cause.as_deref().or(is_timeout.then_some(""));
+    json!({"Error": failure.error, "Cause": cause})
+}
+
 /// The way out of the state through a catcher.
 pub(crate) fn exit<'machine>(
     driver: &mut Driver<'machine, '_>,
@@ -28,7 +35,7 @@ pub(crate) fn exit<'machine>(
     failure: &Failure,
 ) -> Result<Exit<'machine>, Failure> {
     let input = driver.input(path);
-    let error_output = json!({"Error": failure.error, "Cause": failure.cause});
+    let error_output = error_output(failure);
     let null = Value::Null;
     let root = if state.query_language == Language::Jsonata { &null } else { &error_output };
     let view = View { root, error_output: Some(&error_output), ..View::of(input.value()) };

@@ -32,8 +32,8 @@ pub enum Command {
     CompleteExecution(Ended),
 }
 
-/// A task to perform.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A task to perform. `Debug` leaves out its arguments and its token: who has the token can answer it.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScheduledTask {
     /// The id of its `TaskScheduled`, `LambdaFunctionScheduled` or `ActivityScheduled` event; names the task within the execution.
     pub event_id: u64,
@@ -53,6 +53,17 @@ pub struct ScheduledTask {
     pub heartbeat_seconds: Option<u64>,
     /// The same for the same execution and event id: AWS calls that take a client token get this one. Shaped as a UUID.
     pub idempotency_token: String,
+}
+
+impl std::fmt::Debug for ScheduledTask {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ScheduledTask")
+            .field("event_id", &self.event_id)
+            .field("state_name", &self.state_name)
+            .field("resource", &self.resource)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A timer, named by the event that began what it times, and why it runs.

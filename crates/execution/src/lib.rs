@@ -20,11 +20,15 @@ mod data_flow;
 mod driver;
 mod failure;
 mod flow;
+mod handling;
 mod path;
 mod random;
 mod retry;
 mod state;
 mod time;
+
+#[cfg(test)]
+mod tests;
 
 pub use command::{Command, ScheduledTask, Timer, TimerPurpose};
 pub use execution::{Ended, Execution, Status};

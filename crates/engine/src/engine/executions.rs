@@ -74,7 +74,7 @@ impl Engine {
             role_arn: machine.role_arn.clone(),
             input: input.to_owned(),
             finding,
-            started_at: shared.clock.now(),
+            started_at: to_the_millisecond(shared.clock.now()),
         };
         let (reply, answer) = oneshot::channel();
         let beginning = Beginning { new, machine: registered.machine.clone(), start, room, reply };
@@ -138,7 +138,10 @@ impl Engine {
 
     /// Waits until an execution ends. It need not be in memory.
     pub async fn wait_for_end(&self, arn: &str) -> Result<Ended, Refusal> {
-        // Watched first and looked up then: whatever ends it in between tells the watcher.
+        if let Some(ended) = self.find_execution(arn).await?.ended {
+            return Ok(ended);
+        }
+        // Watched first and looked up once more then: whatever ends it in between tells the watcher.
         let (reply, ended) = oneshot::channel();
         self.shared().send(arn, Message::Watch { arn: arn.into(), reply }).await?;
         match self.find_execution(arn).await?.ended {
@@ -170,6 +173,11 @@ fn same_or_refused(there: ExecutionRecord, input: &str) -> Result<ExecutionRecor
 
 fn does_not_exist(arn: &str) -> Refusal {
     Refusal::ExecutionDoesNotExist(format!("Execution Does Not Exist: '{arn}'"))
+}
+
+/// As precisely as the API and the history say when.
+pub(super) fn to_the_millisecond(time: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }
 
 fn check_input(input: &str) -> Result<(), Refusal> {

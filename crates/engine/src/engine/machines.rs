@@ -7,7 +7,7 @@ use std::{
 
 use asl::{Diagnostic, Document, Format, StateMachine, parse::AnyResource};
 
-use super::{Engine, Refusal, StateMachineRecord, names};
+use super::{Engine, Refusal, StateMachineRecord, executions::to_the_millisecond, names};
 use crate::{
     ports::{DefinitionHash, Put, StoreError},
     sqlite::hash_of,
@@ -171,7 +171,7 @@ impl Engine {
             name: name.to_owned(),
             definition: definition.to_owned(),
             role_arn: role_arn.to_owned(),
-            created_at: self.shared().clock.now(),
+            created_at: to_the_millisecond(self.shared().clock.now()),
         })
     }
 

@@ -10,7 +10,10 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
-use super::message::{Delivered, Live, Room, Started};
+use super::{
+    executions::to_the_millisecond,
+    message::{Delivered, Live, Room, Started},
+};
 use crate::{
     Clock,
     engine::Refusal,
@@ -114,7 +117,7 @@ impl Slot {
                 }
                 Ok(step) => {
                     batch.add(live, step);
-                    batch.taken.push((queued, now));
+                    batch.taken.push((queued, to_the_millisecond(now)));
                 }
                 Err(illegal) => {
                     tracing::debug!(arn = live.new.arn, %illegal, "an input was refused");
@@ -139,7 +142,7 @@ impl Slot {
     /// How the execution stands after its last step, at the store's precision.
     pub(super) fn standing(&self, live: &Live, now: Timestamp) -> Standing {
         if let Some(ended) = live.execution.ended() {
-            return Standing::Ended { ended: ended.clone(), at: now };
+            return Standing::Ended { ended: ended.clone(), at: to_the_millisecond(now) };
         }
         if live.execution.only_waits() && live.next_seq > 0 {
             let next = self.timers.values().min();

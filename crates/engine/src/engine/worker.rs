@@ -11,6 +11,9 @@
 //! Whatever a step asks for is done after `Written`. A failed write throws the execution away and replays it: recovery, loading and
 //! retrying are one path.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
@@ -157,10 +160,12 @@ impl Worker {
                 self.durable(arn.clone(), slot, live, batch, effects);
             }
             Ok(Begun::Exists(there)) => {
+                let runs = there.status == Status::Running;
                 answer(reply, Ok(Started::Exists(Some(there))));
                 beginners.into_iter().for_each(|beginner| answer(beginner, Ok(Started::Exists(None))));
                 self.forget_timers(arn, &mut slot);
-                if !slot.queue.is_empty() {
+                // Whatever came for the one in the store meanwhile, a timer that is due or an answer, must not be lost.
+                if runs || !slot.queue.is_empty() {
                     self.load(arn.clone(), slot, effects);
                 }
             }

@@ -127,7 +127,8 @@ impl Home {
 
 /// Makes a machine with these states, the first of them its start; its ARN.
 pub async fn machine(engine: &Engine, name: &str, states: Value) -> String {
-    let definition = json!({"StartAt": states.as_object().unwrap().keys().next(), "QueryLanguage": "JSONata", "States": states});
+    let definition =
+        json!({"StartAt": states.as_object().unwrap().keys().next(), "QueryLanguage": "JSONata", "States": states});
     engine.put_state_machine(ACCOUNT, REGION, name, &definition.to_string(), ROLE).await.unwrap().arn
 }
 

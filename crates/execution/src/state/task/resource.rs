@@ -38,13 +38,19 @@ impl Integration {
     pub(super) fn of(resource: &str) -> Integration {
         let mut parts = resource.splitn(6, ':').skip(2);
         let (service, rest) = (parts.next().unwrap_or_default(), parts.nth(2).unwrap_or(resource));
-        match (service, rest.rsplit_once(':')) {
+        // `aws-sdk:s3:getObject` ends its type at the second colon, `states:startExecution.sync:2` at the first.
+        let end_of_type = match rest.strip_prefix("aws-sdk:").and_then(|rest| rest.find(':')) {
+            Some(colon) => Some("aws-sdk:".len() + colon),
+            None => rest.find(':'),
+        };
+        let (resource_type, action) = match end_of_type.and_then(|colon| rest.split_at_checked(colon)) {
+            Some((resource_type, action)) => (resource_type, action.trim_start_matches(':')),
+            None => (service, rest),
+        };
+        match (service, resource_type) {
             ("lambda", _) => Integration::Lambda(resource.to_owned()),
-            ("states", Some(("activity", _))) => Integration::Activity(resource.to_owned()),
-            (_, Some((resource_type, action))) => {
-                Integration::Service { resource_type: resource_type.to_owned(), resource: action.to_owned() }
-            }
-            (_, None) => Integration::Service { resource_type: service.to_owned(), resource: rest.to_owned() },
+            ("states", "activity") => Integration::Activity(resource.to_owned()),
+            _ => Integration::Service { resource_type: resource_type.to_owned(), resource: action.to_owned() },
         }
     }
 
@@ -184,6 +190,7 @@ mod tests {
         };
         check("arn:aws:states:::lambda:invoke", service("lambda", "invoke"));
         check("arn:aws:states:::aws-sdk:s3:getObject", service("aws-sdk:s3", "getObject"));
+        check("arn:aws:states:::states:startExecution.sync:2", service("states", "startExecution.sync:2"));
         check("arn:aws:states:::sqs:sendMessage.waitForTaskToken", service("sqs", "sendMessage.waitForTaskToken"));
         let function = "arn:aws:lambda:us-east-1:000000000000:function:audit:1";
         check(function, Integration::Lambda(function.to_owned()));

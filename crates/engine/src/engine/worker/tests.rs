@@ -1,0 +1,272 @@
+use std::sync::Mutex;
+
+use asl::{Document, Format, StateMachine, parse::AnyResource};
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use super::*;
+use crate::{
+    engine::message::Delivered,
+    ports::{NewExecution, TaskOutcome},
+};
+
+/// A clock that stands still until it is set.
+struct Fixed(Mutex<Timestamp>);
+
+impl Clock for Fixed {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+
+    fn seed(&self) -> [u8; 32] {
+        [7; 32]
+    }
+}
+
+struct World {
+    clock: Arc<Fixed>,
+    worker: Worker,
+    memory: Arc<Semaphore>,
+}
+
+const ARN: &str = "arn:aws:states:eu-central-1:123456789012:execution:m:e";
+
+impl World {
+    fn new(evict_after_seconds: u64) -> World {
+        let clock = Arc::new(Fixed(Mutex::new("2026-01-01T00:00:00Z".parse().unwrap())));
+        let options = Options { evict_after_seconds, ..Options::default() };
+        World { worker: Worker::new(clock.clone(), &options), clock, memory: Arc::new(Semaphore::new(10)) }
+    }
+
+    fn handle(&mut self, message: Message) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        self.worker.handle(message, &mut effects);
+        effects
+    }
+
+    fn advance(&mut self, seconds: i64) -> Vec<Effect> {
+        {
+            let mut now = self.clock.0.lock().unwrap();
+            *now = *now + SignedDuration::from_secs(seconds);
+        }
+        self.handle(Message::Tick)
+    }
+
+    fn begin(&mut self, machine: &Arc<StateMachine>) -> (Vec<Effect>, oneshot::Receiver<Result<Started, Refusal>>) {
+        let (reply, answer) = oneshot::channel();
+        let new = new_execution();
+        let start = execution::ExecutionStart {
+            execution_arn: new.arn.clone(),
+            name: new.name.clone(),
+            state_machine_arn: new.state_machine_arn.clone(),
+            state_machine_name: "m".to_owned(),
+            role_arn: String::new(),
+            input: new.input.clone(),
+        };
+        let room = self.memory.clone().try_acquire_owned().unwrap();
+        let beginning = Beginning { new, machine: machine.clone(), start, room, reply };
+        (self.handle(Message::Begin(Box::new(beginning))), answer)
+    }
+
+    fn begin_written(&mut self) -> Vec<Effect> {
+        self.handle(Message::BeginWritten { arn: ARN.into(), outcome: Ok(Begun::New(1)) })
+    }
+
+    fn written(&mut self, outcome: Result<(), StoreError>) -> Vec<Effect> {
+        self.handle(Message::Written { arn: ARN.into(), outcome })
+    }
+
+    fn task_ended(&mut self, event_id: u64, outcome: TaskOutcome) -> Vec<Effect> {
+        self.handle(Message::TaskEnded { arn: ARN.into(), event_id, outcome })
+    }
+
+    fn deliver(&mut self, input: Input) -> (Vec<Effect>, oneshot::Receiver<Result<Delivered, StoreError>>) {
+        let (reply, answer) = oneshot::channel();
+        (self.handle(Message::Deliver { arn: ARN.into(), input, reply }), answer)
+    }
+}
+
+fn new_execution() -> NewExecution {
+    NewExecution {
+        arn: ARN.to_owned(),
+        name: "e".to_owned(),
+        state_machine_arn: "arn:aws:states:eu-central-1:123456789012:stateMachine:m".to_owned(),
+        definition: [0; 32],
+        role_arn: String::new(),
+        input: "{}".to_owned(),
+        finding: None,
+        started_at: Timestamp::UNIX_EPOCH,
+    }
+}
+
+fn machine(states: serde_json::Value) -> Arc<StateMachine> {
+    let definition = json!({"StartAt": states.as_object().unwrap().keys().next(), "States": states}).to_string();
+    let document = Document::parse(&definition, Format::Json).unwrap();
+    Arc::new(asl::parse::parse(&document, &AnyResource).unwrap().0)
+}
+
+fn task() -> Arc<StateMachine> {
+    machine(json!({"T": {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:listBuckets", "End": true}}))
+}
+
+fn wait(seconds: u64) -> Arc<StateMachine> {
+    machine(json!({"W": {"Type": "Wait", "Seconds": seconds, "End": true}}))
+}
+
+fn full() -> StoreError {
+    StoreError::Unavailable("full".to_owned())
+}
+
+/// The effects by name, with what tells them apart.
+fn names(effects: &[Effect]) -> Vec<String> {
+    let name = |effect: &Effect| match effect {
+        Effect::Load { after, .. } => format!("load after {} ms", after.as_millis()),
+        Effect::Begin { progress, .. } => format!("begin {} rows", progress.rows.len()),
+        Effect::Write { progress, .. } => format!("write {} rows", progress.rows.len()),
+        Effect::Perform { task, .. } => format!("perform {}", task.scheduled.event_id),
+        Effect::Cancel { event_id, .. } => format!("cancel {event_id}"),
+        Effect::Evicted { next_timer_at } => format!("evicted {}", next_timer_at.is_some()),
+        Effect::Alert => "alert".to_owned(),
+    };
+    effects.iter().map(name).collect()
+}
+
+/// What a replay of the records written so far would bring.
+fn replayed(machine: &Arc<StateMachine>, effects: &[Effect]) -> Message {
+    let records: Vec<execution::Record> = effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Begin { progress, .. } | Effect::Write { progress, .. } => Some(progress),
+            _ => None,
+        })
+        .flat_map(|progress| progress.rows.iter().flat_map(|row| row.records.clone()))
+        .collect();
+    let live = Live {
+        number: 1,
+        new: Arc::new(new_execution()),
+        machine: machine.clone(),
+        execution: execution::replay(machine, &records).unwrap(),
+        next_seq: 1,
+        standing: Standing::Working,
+    };
+    Message::Loaded { arn: ARN.into(), outcome: Ok(Some(Box::new(live))) }
+}
+
+#[test]
+fn nothing_is_performed_or_answered_before_it_is_durable() {
+    let mut world = World::new(60);
+    let (effects, mut answer) = world.begin(&task());
+    assert_eq!(names(&effects), ["begin 1 rows"]);
+    assert!(answer.try_recv().is_err());
+    assert_eq!(names(&world.begin_written()), ["perform 3"]);
+    assert!(matches!(answer.try_recv(), Ok(Ok(Started::New(_)))));
+
+    let (reply, mut ended) = oneshot::channel();
+    world.handle(Message::Watch { arn: ARN.into(), reply });
+    assert_eq!(names(&world.task_ended(3, TaskOutcome::Succeeded(json!(1)))), ["write 1 rows"]);
+    assert!(ended.try_recv().is_err());
+    assert_eq!(names(&world.written(Ok(()))), Vec::<String>::new());
+    assert_eq!(ended.try_recv().unwrap().output, Some(json!(1)));
+    assert!(world.worker.slots.is_empty() && world.worker.timers.is_empty() && world.worker.watchers.is_empty());
+    assert_eq!(world.memory.available_permits(), 10);
+}
+
+#[test]
+fn a_failed_write_replays_and_keeps_the_answer() {
+    let mut world = World::new(60);
+    let machine = task();
+    let (begun, _answer) = world.begin(&machine);
+    world.begin_written();
+    world.task_ended(3, TaskOutcome::Succeeded(json!(1)));
+    assert_eq!(names(&world.written(Err(full()))), ["load after 100 ms"]);
+    let unavailable = || Message::Loaded { arn: ARN.into(), outcome: Err(full()) };
+    assert_eq!(names(&world.handle(unavailable())), ["load after 200 ms"]);
+    for _ in 0..20 {
+        world.handle(unavailable());
+    }
+    assert_eq!(names(&world.handle(unavailable())), ["load after 10000 ms"]);
+    let effects = world.handle(replayed(&machine, &begun));
+    assert_eq!(names(&effects), ["write 1 rows"], "the task is answered already, and not performed again");
+    world.written(Ok(()));
+    assert!(world.worker.slots.is_empty());
+}
+
+#[test]
+fn a_failed_write_refuses_callers_who_can_ask_again() {
+    let mut world = World::new(60);
+    let machine = task();
+    let (begun, _answer) = world.begin(&machine);
+    world.begin_written();
+    let (effects, mut first) = world.deliver(Input::StopExecution { error: None, cause: None });
+    assert_eq!(names(&effects), ["write 1 rows"]);
+    let (effects, mut second) = world.deliver(Input::StopExecution { error: None, cause: None });
+    assert!(effects.is_empty());
+    world.written(Err(full()));
+    assert_eq!((first.try_recv().unwrap(), second.try_recv().unwrap()), (Err(full()), Err(full())));
+    assert_eq!(names(&world.handle(replayed(&machine, &begun))), Vec::<String>::new());
+    let (_, mut third) = world.deliver(Input::StopExecution { error: None, cause: None });
+    assert_eq!(names(&world.written(Ok(()))), ["cancel 3"]);
+    assert!(matches!(third.try_recv().unwrap(), Ok(Delivered::Taken(_))));
+}
+
+#[test]
+fn a_name_that_is_being_begun_is_begun_once() {
+    let mut world = World::new(60);
+    let (_, mut first) = world.begin(&task());
+    let (effects, mut second) = world.begin(&task());
+    assert!(effects.is_empty() && second.try_recv().is_err());
+    world.begin_written();
+    assert!(matches!(first.try_recv(), Ok(Ok(Started::New(_)))));
+    assert!(matches!(second.try_recv(), Ok(Ok(Started::Exists(None)))));
+
+    let mut world = World::new(60);
+    let (_, mut first) = world.begin(&task());
+    let (_, mut second) = world.begin(&task());
+    world.handle(Message::BeginWritten { arn: ARN.into(), outcome: Err(full()) });
+    assert!(matches!(first.try_recv(), Ok(Err(Refusal::Store(_)))) && matches!(second.try_recv(), Ok(Err(_))));
+    assert!(world.worker.slots.is_empty() && world.memory.available_permits() == 10);
+}
+
+#[test]
+fn an_execution_that_only_waits_leaves_memory_unless_it_is_about_to_wake() {
+    let mut world = World::new(60);
+    world.begin(&wait(3600));
+    assert_eq!(names(&world.begin_written()), Vec::<String>::new());
+    assert_eq!(names(&world.advance(59)), Vec::<String>::new());
+    assert_eq!(names(&world.advance(1)), ["evicted true"]);
+    assert!(world.worker.slots.is_empty() && world.worker.timers.is_empty() && world.worker.due().is_none());
+
+    let mut world = World::new(0);
+    world.begin(&wait(1));
+    assert_eq!(names(&world.begin_written()), Vec::<String>::new());
+    assert_eq!(names(&world.advance(0)), Vec::<String>::new());
+    assert_eq!(names(&world.advance(1)), ["write 1 rows"], "its timer is due");
+}
+
+#[test]
+fn others_who_want_in_make_the_waiting_leave_early() {
+    let mut world = World::new(60);
+    world.begin(&wait(3600));
+    world.begin_written();
+    assert_eq!(names(&world.handle(Message::MakeRoom)), ["evicted true"]);
+    assert_eq!(world.memory.available_permits(), 10);
+
+    let mut world = World::new(60);
+    world.begin(&task());
+    world.begin_written();
+    assert_eq!(names(&world.handle(Message::MakeRoom)), Vec::<String>::new(), "it does not only wait");
+}
+
+#[test]
+fn a_damaged_execution_is_left_and_told() {
+    let mut world = World::new(60);
+    let (effects, mut answer) = world.deliver(Input::StopExecution { error: None, cause: None });
+    assert_eq!(names(&effects), ["load after 0 ms"]);
+    let damaged = StoreError::Damaged("torn".to_owned());
+    world.handle(Message::Loaded { arn: ARN.into(), outcome: Err(damaged.clone()) });
+    assert_eq!(answer.try_recv().unwrap(), Err(damaged));
+    let (_, mut answer) = world.deliver(Input::StopExecution { error: None, cause: None });
+    world.handle(Message::Loaded { arn: ARN.into(), outcome: Ok(None) });
+    assert_eq!(answer.try_recv().unwrap(), Ok(Delivered::Late));
+    assert!(world.worker.slots.is_empty());
+}

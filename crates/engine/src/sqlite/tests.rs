@@ -1,0 +1,198 @@
+use std::{path::Path, sync::Arc};
+
+use rusqlite::Connection;
+use tempfile::tempdir;
+
+use super::*;
+use crate::ports::{Begun, NewExecution, Progress, Standing};
+
+fn new_execution(name: &str) -> NewExecution {
+    NewExecution {
+        arn: format!("arn:aws:states:eu-central-1:123456789012:execution:m:{name}"),
+        name: name.to_owned(),
+        state_machine_arn: "arn:aws:states:eu-central-1:123456789012:stateMachine:m".to_owned(),
+        definition: [0; 32],
+        role_arn: String::new(),
+        input: "{}".to_owned(),
+        finding: None,
+        started_at: Timestamp::UNIX_EPOCH,
+    }
+}
+
+fn progress() -> Progress {
+    Progress { rows: Vec::new(), tokens: Vec::new(), standing: Standing::Working }
+}
+
+async fn insert(store: &SqliteStore, name: &str) -> Result<(), StoreError> {
+    store.begin(new_execution(name), progress()).await.map(|_| ())
+}
+
+async fn stored(store: &SqliteStore) -> usize {
+    store.with_work(0, 1_000_000).await.unwrap().len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_writes_share_few_commits() {
+    let folder = tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(folder.path()).unwrap());
+    let writes = (0..1000).map(|i| {
+        let store = store.clone();
+        tokio::spawn(async move { insert(&store, &format!("e{i}")).await })
+    });
+    for write in writes.collect::<Vec<_>>() {
+        write.await.unwrap().unwrap();
+    }
+    let counts = store.counts();
+    assert_eq!((stored(&store).await, counts.writes), (1000, 1000));
+    assert!(counts.commits < 200, "{counts:?}");
+}
+
+#[tokio::test]
+async fn a_write_that_fails_is_undone_alone() {
+    let folder = tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(folder.path()).unwrap());
+    let fails = store.writer.write(|connection| {
+        connection.execute("INSERT INTO alerts VALUES (1, 'half done')", [])?;
+        connection.execute("INSERT INTO alerts VALUES (1, 'twice')", [])?;
+        Ok::<(), StoreError>(())
+    });
+    let panics = store.writer.write(|connection| -> Result<(), StoreError> {
+        connection.execute("INSERT INTO alerts VALUES (2, 'half done')", [])?;
+        panic!("on purpose");
+    });
+    let (first, fails, panics, last) = tokio::join!(insert(&store, "a"), fails, panics, insert(&store, "b"));
+    assert!(matches!(fails, Err(StoreError::Damaged(text)) if text.contains("UNIQUE")));
+    assert!(matches!(panics, Err(StoreError::Damaged(text)) if text.contains("panicked")));
+    assert_eq!((first, last, stored(&store).await), (Ok(()), Ok(()), 2));
+    let left: i64 = store
+        .readers
+        .read(|connection| Ok(connection.query_row("SELECT count(*) FROM alerts", [], |row| row.get(0))?))
+        .await
+        .unwrap();
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn the_same_arn_is_begun_once() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    assert!(matches!(store.begin(new_execution("a"), progress()).await, Ok(Begun::New(_))));
+    assert!(matches!(store.begin(new_execution("a"), progress()).await, Ok(Begun::Exists(_))));
+}
+
+async fn set_page_limit(store: &SqliteStore, pages: u32) {
+    let limited = store.writer.write(move |connection| {
+        Ok::<u32, StoreError>(connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| row.get(0))?)
+    });
+    assert_eq!(limited.await.unwrap(), pages);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_and_survived() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    insert(&store, "before").await.unwrap();
+    set_page_limit(&store, 60).await;
+    let mut refused = None;
+    for i in 0..10_000 {
+        if let Err(error) = insert(&store, &format!("{i}{}", "x".repeat(2000))).await {
+            refused = Some(error);
+            break;
+        }
+    }
+    let refused = refused.expect("a write is refused");
+    assert!(matches!(&refused, StoreError::Unavailable(text) if text.contains("make room")), "{refused}");
+    let before = stored(&store).await;
+    assert!(insert(&store, &"y".repeat(20_000)).await.is_err(), "there is no room yet");
+    assert_eq!(stored(&store).await, before, "what was refused was not kept");
+    set_page_limit(&store, 1_000_000).await;
+    insert(&store, "after").await.unwrap();
+    assert_eq!(stored(&store).await, before + 1);
+}
+
+#[tokio::test]
+async fn a_store_locked_by_another_program_is_told_and_survived() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let other = Connection::open(folder.path().join(FILE)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = insert(&store, "a").await.unwrap_err();
+    assert!(matches!(&error, StoreError::Unavailable(text) if text.contains("another program")), "{error}");
+    other.execute_batch("ROLLBACK").unwrap();
+    insert(&store, "a").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_read_only_store_is_told() {
+    let folder = tempdir().unwrap();
+    drop(SqliteStore::open(folder.path()).unwrap());
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let connection = Connection::open_with_flags(folder.path().join(FILE), flags).unwrap();
+    let error = StoreError::from(connection.execute("DELETE FROM alerts", []).unwrap_err());
+    assert!(matches!(&error, StoreError::Unavailable(text) if text.contains("writable")), "{error}");
+}
+
+#[test]
+fn a_second_process_is_refused() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let text = SqliteStore::open(folder.path()).unwrap_err().to_string();
+    assert!(
+        text.contains("in use by another process") && text.contains(&folder.path().display().to_string()),
+        "{text}"
+    );
+    drop(store);
+    for _ in 0..1000 {
+        if SqliteStore::open(folder.path()).is_ok() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("the lock outlives the store");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_told() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for path in [file.as_path(), Path::new("/proc/rectify")] {
+        let error = SqliteStore::open(path).unwrap_err();
+        assert!(
+            matches!(&error, StoreError::Unavailable(text) if text.contains(&path.display().to_string())),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_store_or_a_newer_one_is_refused() {
+    let folder = tempdir().unwrap();
+    std::fs::write(folder.path().join(FILE), "this is a text, and a longer one than any header would be ".repeat(20))
+        .unwrap();
+    assert!(
+        matches!(SqliteStore::open(folder.path()), Err(StoreError::Damaged(text)) if text.contains("restore a backup"))
+    );
+
+    let folder = tempdir().unwrap();
+    Connection::open(folder.path().join(FILE)).unwrap().pragma_update(None, "user_version", 1000).unwrap();
+    let error = SqliteStore::open(folder.path()).unwrap_err();
+    assert!(matches!(&error, StoreError::Damaged(text) if text.contains("schema version 1000")), "{error}");
+}
+
+#[tokio::test]
+async fn what_was_answered_is_there_after_opening_again() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    insert(&store, "a").await.unwrap();
+    // A copy of the files as they are now is what a crash would leave.
+    let copy = tempdir().unwrap();
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name() != "rectify.sqlite-shm" {
+            std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+        }
+    }
+    let crashed = SqliteStore::open(copy.path()).unwrap();
+    assert_eq!(stored(&crashed).await, 1);
+}
