@@ -1,4 +1,9 @@
 //! What a Task's Resource can be, and the built-in functions.
+//!
+//! - [`resource`] says which Resources there are, [`executor`] performs them, one file a kind;
+//! - [`functions`] are the built-in ones, one file each: a new one implements [`Function`] and is named in [`Executor::new`];
+//! - [`channels`] is where messages go, one file a kind: a new one is a variant of [`ChannelConfiguration`];
+//! - [`guardrail_test`] runs the tests of guardrails.
 
 pub mod channels;
 pub mod executor;

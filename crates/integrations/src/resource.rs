@@ -198,4 +198,22 @@ mod tests {
         check("", Err("supported are `arn:aws:states:::aws-sdk:SERVICE:ACTION`"));
         check("arn:aws:lambda:us-east-1:123456789012:function:", Err("can't be called"));
     }
+
+    #[test]
+    fn validate_is_told_the_nearest_names() {
+        let known = KnownResources::new(Aws::new(aws::Options::fixed("eu-west-1", "AKIDEXAMPLE", "secret")));
+        for (resource, expected) in [
+            ("arn:aws:states:::aws-sdk:s3:putPublicAccessBlock", None),
+            ("arn:aws:states:::lambda:invoke.waitForTaskToken", None),
+            ("arn:aws:states:::aws-sdk:s3:putPublicAccesBlock", Some("putPublicAccessBlock")),
+            ("arn:aws:states:::aws-sdk:cloudwatchlog:putLogEvents", Some("cloudwatchlogs")),
+            ("arn:aws:states:::sns:publish", Some("`sns` is not supported yet")),
+        ] {
+            match (known.check(resource), expected) {
+                (Ok(()), None) => {}
+                (Err(unknown), Some(text)) => assert!(unknown.message.contains(text), "{unknown:?}"),
+                (result, _) => panic!("{resource}: {result:?}"),
+            }
+        }
+    }
 }

@@ -3,7 +3,11 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{FunctionError, functions::tests::store, tests::moto::Moto};
+use crate::{
+    FunctionError,
+    functions::tests::store,
+    tests::{moto::Moto, receiver::answering},
+};
 
 /// Answers its payload.
 struct Echo;
@@ -219,4 +223,33 @@ async fn states_tasks_go_where_they_are_sent() {
     assert!(matches!(listed, TaskOutcome::Succeeded(_)), "{listed:?}");
     let listed = executor.perform(task("arn:aws:states:::aws-sdk:sqs:listQueues", json!({}))).await;
     assert!(matches!(&listed, TaskOutcome::Failed { error, .. } if error == "Sqs.SdkClientException"), "{listed:?}");
+}
+
+/// What Lambda answers an invocation with.
+fn invoked(headers: &str, body: &str) -> String {
+    format!("200 OK\r\nx-amz-executed-version: 7\r\n{headers}content-length: {}\r\n\r\n{body}", body.len())
+}
+
+#[tokio::test]
+async fn a_function_of_the_account_is_invoked_with_its_payload() {
+    let failed = r#"{"errorMessage":"boom","errorType":"ValueError"}"#;
+    let answers = vec![
+        invoked("", r#"{"n": 2}"#),
+        invoked("", r#"{"n": 2}"#),
+        invoked("x-amz-function-error: Unhandled\r\n", failed),
+    ];
+    let (url, received) = answering(answers).await;
+    let mut options = aws::Options::fixed("eu-west-1", "AKIDEXAMPLE", "secret");
+    options.endpoint_url = Some(url);
+    let (executor, _folder) = executor_of(Aws::new(options));
+    let invoke = || task("arn:aws:states:::lambda:invoke", json!({"FunctionName": "f", "Payload": {"n": 1}}));
+    let expected = json!({
+        "ExecutedVersion": "7", "Payload": {"n": 2}, "SdkHttpMetadata": {"HttpStatusCode": 200}, "StatusCode": 200,
+    });
+    assert_eq!(executor.perform(invoke()).await, TaskOutcome::Succeeded(expected));
+    let arn = "arn:aws:lambda:eu-west-1:123456789012:function:f";
+    assert_eq!(executor.perform(task(arn, json!({"n": 1}))).await, TaskOutcome::Succeeded(json!({"n": 2})));
+    let outcome = executor.perform(invoke()).await;
+    assert_eq!(outcome, TaskOutcome::Failed { error: "ValueError".to_owned(), cause: failed.to_owned() });
+    assert_eq!(*received.lock().unwrap(), vec![json!({"n": 1}); 3]);
 }

@@ -42,26 +42,17 @@ impl Tell {
     /// Tells that an execution of a guardrail's machine ended without an end of its own, and records it on the finding. A second
     /// time it does nothing. Its error is why nobody was reached: to be called again.
     pub async fn of_failure(&self, finding: &Finding) -> Result<(), String> {
-        let Some(failure) = finding.timeline.iter().rev().find(|entry| entry.what == Milestone::ExecutionFailed) else {
-            return Err(format!("the finding `{}` does not say that an execution failed", finding.id));
-        };
-        let key = CallKey { caller: failure.by.clone(), call: "tell of failure".to_owned() };
         let finding = self.records.finding(&finding.id).await.map_err(|error| error.to_string())?;
-        if told_since(&finding, failure, FAILED) {
+        let failure = finding.timeline.iter().rev().find(|entry| entry.what == Milestone::ExecutionFailed);
+        if failure.is_some_and(|failure| told_since(&finding, failure, FAILED)) {
             return Ok(());
         }
-        let text = |name: &str| failure.detail.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let said = message::Said {
-            text: format!(
-                "{}: {} could not be dealt with: the response ended {}",
-                finding.title,
-                finding.resource,
-                text("Status")
-            ),
-            error: Some(text("Error")),
-            cause: Some(text("Cause")),
-            ..message::Said::default()
+        let key = match failure {
+            Some(failure) => CallKey { caller: failure.by.clone(), call: "tell of failure".to_owned() },
+            // A finding that could not take the failure does not tell of it; people hear of it all the same.
+            None => CallKey { caller: finding.id.clone(), call: format!("tell of failure {}", finding.version) },
         };
+        let said = said_of(&finding, failure);
         let results = self.send(&finding, &key, FAILED, &said).await.map_err(|error| error.to_string())?;
         let told = FindingInput::Told { kind: FAILED.to_owned(), results };
         self.records.apply(&finding, &key, &told).await.map_err(|error| error.to_string())?;
@@ -95,6 +86,21 @@ impl Tell {
             ));
         }
         Ok(deliveries.iter().map(result_of).collect())
+    }
+}
+
+fn said_of(finding: &Finding, failure: Option<&TimelineEntry>) -> message::Said {
+    let text = |name: &str| Some(failure?.detail.get(name)?.as_str()?.to_owned());
+    message::Said {
+        text: format!(
+            "{}: {} could not be dealt with: the response ended {}",
+            finding.title,
+            finding.resource,
+            text("Status").unwrap_or_else(|| "badly".to_owned())
+        ),
+        error: text("Error"),
+        cause: text("Cause"),
+        ..message::Said::default()
     }
 }
 

@@ -257,6 +257,15 @@ async fn a_question_that_reached_nobody_is_sent_again_with_the_new_token() {
 }
 
 #[tokio::test]
+async fn a_failure_that_the_finding_does_not_know_is_told_all_the_same() {
+    let (url, received) = receiver(&[200]).await;
+    let house = House::new(Mode::Fix, &[&url]).await;
+    house.decided().await;
+    house.executor.tell_of_failure(&house.finding().await).await.unwrap();
+    assert!(lock(&received)[0]["text"].as_str().unwrap().contains("the response ended badly"));
+}
+
+#[tokio::test]
 async fn a_failed_response_is_told_once() {
     let (url, received) = receiver(&[403, 200]).await;
     let house = House::new(Mode::Fix, &[&url]).await;

@@ -18,15 +18,12 @@ pub(crate) struct Moto {
 }
 
 impl Moto {
-    /// Starts a server; `None`, and a line that says so, where Python or moto is missing.
+    /// Starts a server; `None`, and a line that says so, where no Python with moto is named.
     pub(crate) fn start() -> Option<Moto> {
-        let python = std::env::var("RECTIFY_PYTHON").ok().filter(|python| !python.is_empty());
-        let python = python.unwrap_or_else(|| "python3".to_owned());
-        let importable = Command::new(&python).args(["-c", "import moto.server"]).stderr(Stdio::null()).status();
-        if !importable.is_ok_and(|status| status.success()) {
-            eprintln!("skipped: no emulated account, as `{python}` can't import moto.server; `make test` sets it up");
+        let Some(python) = std::env::var("RECTIFY_PYTHON").ok().filter(|python| !python.is_empty()) else {
+            eprintln!("skipped: RECTIFY_PYTHON names no Python with moto (`make test` sets it up)");
             return None;
-        }
+        };
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let server = Command::new(&python)
             .args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()])

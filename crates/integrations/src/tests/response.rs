@@ -7,14 +7,15 @@ use std::{
 };
 
 use asl::{Document, Format};
+use async_trait::async_trait;
 use aws::{Aws, Call, HttpClient};
 use detection::{
     Event, Finding, FindingInput, Guardrail, Mode, Settings, Stage, WorkflowStatus, finding::Milestone,
     guardrail::CompileOptions,
 };
 use engine::{
-    Engine, FindingStore, Options, SystemClock,
-    ports::{CallKey, Responder},
+    Engine, FindingStore, Options, SystemClock, TaskExecutor,
+    ports::{CallKey, Responder, Task, TaskOutcome},
 };
 use execution::Status;
 use serde_json::{Value, json};
@@ -23,11 +24,37 @@ use tempfile::TempDir;
 use super::{moto::Moto, receiver::receiver};
 use crate::{Channels, Executor, GuardrailSettings, KnownResources, functions::tests::store};
 
+/// An executor whose task in one state fails, always.
+struct Faulty {
+    executor: Executor,
+    state: Option<String>,
+    /// The states whose tasks were performed.
+    performed: Arc<Mutex<Vec<String>>>,
+}
+
+#[async_trait]
+impl TaskExecutor for Faulty {
+    async fn perform(&self, task: Task) -> TaskOutcome {
+        let state = task.scheduled.state_name.clone();
+        self.performed.lock().unwrap().push(state.clone());
+        if self.state.as_ref() == Some(&state) {
+            return TaskOutcome::Failed { error: "Boom".to_owned(), cause: "it always fails".to_owned() };
+        }
+        self.executor.perform(task).await
+    }
+
+    async fn tell_of_failure(&self, finding: &Finding) -> Result<(), String> {
+        self.executor.tell_of_failure(finding).await
+    }
+}
+
 const ACCOUNT: &str = "123456789012";
 const REGION: &str = "us-east-1";
 
 /// Everything that a response needs, with one open bucket.
 struct House {
+    bucket: String,
+    performed: Arc<Mutex<Vec<String>>>,
     aws: Aws,
     engine: Engine,
     findings: Arc<dyn FindingStore>,
@@ -35,14 +62,24 @@ struct House {
     settings: Settings,
     machine: String,
     received: Arc<Mutex<Vec<Value>>>,
-    _moto: Moto,
+    _moto: Arc<Moto>,
     _folder: TempDir,
 }
 
 impl House {
     /// `None` where there is no emulated account. The webhook answers with these statuses.
     async fn new(mode: Mode, statuses: &'static [u16]) -> Option<House> {
-        let moto = Moto::start()?;
+        Some(House::with_fault(&Arc::new(Moto::start()?), "reports", mode, statuses, None).await)
+    }
+
+    /// One of several houses of the same account, in which the task of a state may fail.
+    async fn with_fault(
+        moto: &Arc<Moto>,
+        bucket: &str,
+        mode: Mode,
+        statuses: &'static [u16],
+        fault: Option<&str>,
+    ) -> House {
         let aws = Aws::new(moto.options());
         let guardrail = guardrail(&aws);
         let mut settings = Settings::of_risk(guardrail.risk);
@@ -53,6 +90,8 @@ impl House {
         let (store, folder) = store();
         let all = BTreeMap::from([(guardrail.id.clone(), settings.clone())]);
         let executor = Executor::new(aws.clone(), store.findings(), GuardrailSettings::new(all), channels);
+        let performed = Arc::default();
+        let executor = Faulty { executor, state: fault.map(str::to_owned), performed: Arc::clone(&performed) };
         let engine = Engine::start(store, Arc::new(executor), Arc::new(SystemClock), Options::default()).await.unwrap();
         let definition = guardrail.compile(&CompileOptions::default()).to_string();
         let definition = ["finding", "owner", "tell", "ask"].iter().fold(definition, |definition, name| {
@@ -62,13 +101,24 @@ impl House {
         let machine =
             engine.put_state_machine(ACCOUNT, REGION, "rectify-bucket", &definition, &role).await.unwrap().arn;
         let findings = engine.findings();
-        let house =
-            House { aws, engine, findings, guardrail, settings, machine, received, _moto: moto, _folder: folder };
-        house.call("createBucket", json!({"Bucket": "reports", "ObjectOwnership": "BucketOwnerPreferred"})).await;
-        house.call("putBucketAcl", json!({"Bucket": "reports", "ACL": "public-read"})).await;
-        let tags = json!({"Bucket": "reports", "Tagging": {"TagSet": [{"Key": "Owner", "Value": "data@example.com"}]}});
+        let house = House {
+            bucket: bucket.to_owned(),
+            performed,
+            aws,
+            engine,
+            findings,
+            guardrail,
+            settings,
+            machine,
+            received,
+            _moto: Arc::clone(moto),
+            _folder: folder,
+        };
+        house.call("createBucket", json!({"Bucket": bucket, "ObjectOwnership": "BucketOwnerPreferred"})).await;
+        house.call("putBucketAcl", json!({"Bucket": bucket, "ACL": "public-read"})).await;
+        let tags = json!({"Bucket": bucket, "Tagging": {"TagSet": [{"Key": "Owner", "Value": "data@example.com"}]}});
         house.call("putBucketTagging", tags).await;
-        Some(house)
+        house
     }
 
     async fn call(&self, action: &str, parameters: Value) -> Value {
@@ -86,7 +136,8 @@ impl House {
     }
 
     async fn flags(&self) -> Value {
-        self.call("getPublicAccessBlock", json!({"Bucket": "reports"})).await["PublicAccessBlockConfiguration"].clone()
+        self.call("getPublicAccessBlock", json!({"Bucket": self.bucket})).await["PublicAccessBlockConfiguration"]
+            .clone()
     }
 
     /// Receives the event of the open bucket; the response's execution.
@@ -95,7 +146,7 @@ impl House {
             "id": "e1", "source": "aws.s3", "detail-type": "AWS API Call via CloudTrail", "account": ACCOUNT, "region": REGION,
             "time": "2026-01-02T03:04:05Z",
             "detail": {
-                "eventSource": "s3.amazonaws.com", "eventName": "PutBucketAcl", "requestParameters": {"bucketName": "reports"},
+                "eventSource": "s3.amazonaws.com", "eventName": "PutBucketAcl", "requestParameters": {"bucketName": self.bucket},
                 "userIdentity": {"type": "IAMUser", "arn": "arn:aws:iam::123456789012:user/alice", "userName": "alice"},
             },
         });
@@ -116,7 +167,7 @@ impl House {
     }
 
     async fn finding(&self) -> Finding {
-        let id = Finding::id_of(&self.guardrail.id, ACCOUNT, REGION, "reports");
+        let id = Finding::id_of(&self.guardrail.id, ACCOUNT, REGION, &self.bucket);
         self.findings.finding(&id).await.unwrap().unwrap()
     }
 
@@ -236,4 +287,40 @@ async fn what_could_not_be_told_is_told_in_the_end() {
     assert_eq!(house.flags().await, four_flags(), "a fix does not wait for channels");
     house.until("told of the failure", |finding| finding.timeline.last().unwrap().what == Milestone::Told).await;
     assert_eq!(house.kinds(), ["noticed", "noticed", "noticed", "fixed", "failed"]);
+}
+
+/// Whichever task of a response fails: it ends, somebody is told that it failed, and what was changed can be taken back.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_every_task_failing_in_turn_nothing_is_left_half_told() {
+    let Some(moto) = Moto::start().map(Arc::new) else { return };
+    let good = House::with_fault(&moto, "good", Mode::Fix, &[200], None).await;
+    let (status, _, why) = good.ended(&good.receive().await).await;
+    assert_eq!(status, Status::Succeeded, "{why}");
+    let mut states = good.performed.lock().unwrap().clone();
+    states.sort();
+    states.dedup();
+    assert!(states.len() > 15, "{states:?}");
+    let mut runs = tokio::task::JoinSet::new();
+    for (index, state) in states.into_iter().enumerate() {
+        let moto = Arc::clone(&moto);
+        runs.spawn(async move { fails(&moto, &format!("bucket-{index}"), &state).await });
+    }
+    runs.join_all().await;
+}
+
+async fn fails(moto: &Arc<Moto>, bucket: &str, state: &str) {
+    let house = House::with_fault(moto, bucket, Mode::Fix, &[200], Some(state)).await;
+    let (_, _, why) = house.ended(&house.receive().await).await;
+    let finding = house.until("at rest", |finding| finding.under_way.is_none()).await;
+    for _ in 0..200 {
+        if house.kinds().iter().any(|kind| kind == "failed") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let shown = format!("`{state}` ({why}), told {:?}: {}", house.kinds(), finding.show());
+    assert!(house.kinds().iter().any(|kind| kind == "failed"), "nobody was told that it failed: {shown}");
+    assert!(finding.stage == Stage::Failed || finding.stage == Stage::Fixed, "{shown}");
+    let changed = house.flags().await != Value::Null;
+    assert!(!changed || finding.undoable().is_some(), "it was changed and can't be taken back: {shown}");
 }
