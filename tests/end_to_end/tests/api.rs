@@ -98,10 +98,21 @@ fn a_wrong_key_and_a_changed_request_are_refused() {
     let Some(account) = Account::start() else { return };
     let serve = Serve::start("{}", &account.url);
     let wrong = serve.folder.path().join("wrong");
-    std::fs::write(&wrong, "[rectify]\naws_access_key_id = AKIDWRONG00000000000\naws_secret_access_key = wrong\n").unwrap();
+    std::fs::write(&wrong, "[rectify]\naws_access_key_id = AKIDWRONG00000000000\naws_secret_access_key = wrong\n")
+        .unwrap();
     let secret = serve.folder.path().join("secret");
     let right = std::fs::read_to_string(serve.data().join("credentials")).unwrap();
-    let lines: Vec<String> = right.lines().map(|line| if line.starts_with("aws_secret") { "aws_secret_access_key = wrong".to_owned() } else { line.to_owned() }).collect();
+    let lines: Vec<String> =
+        right
+            .lines()
+            .map(|line| {
+                if line.starts_with("aws_secret") {
+                    "aws_secret_access_key = wrong".to_owned()
+                } else {
+                    line.to_owned()
+                }
+            })
+            .collect();
     std::fs::write(&secret, lines.join("\n")).unwrap();
     let script = "try: client('stepfunctions').list_state_machines(); answer('let in')\nexcept botocore.exceptions.ClientError as error: answer([error.response['Error']['Code'], error.response['ResponseMetadata']['HTTPStatusCode']])";
     assert_eq!(account.python_with(&serve.url(), &wrong, script), json!(["UnrecognizedClientException", 400]));

@@ -88,7 +88,8 @@ fn who_has_no_key_stays_outside() {
             assert!(answer.status == 401 || answer.status == 403, "{method} {path} {headers:?}: {answer:?}");
         }
     }
-    let answer = serve.ask_with("POST", "/", Some(b"{}"), &[("x-amz-target", "AWSStepFunctions.ListStateMachines")]).unwrap();
+    let answer =
+        serve.ask_with("POST", "/", Some(b"{}"), &[("x-amz-target", "AWSStepFunctions.ListStateMachines")]).unwrap();
     assert_eq!((answer.status, answer.body["__type"].as_str()), (400, Some("MissingAuthenticationTokenException")));
     assert_eq!(serve.ask_with("GET", "/healthz", None, &[]).unwrap().status, 200);
 }
@@ -104,7 +105,9 @@ fn aws_that_can_t_be_reached_fails_the_finding_and_the_server_goes_on() {
     let event = json!({"version": "0", "id": "1", "detail-type": "AWS API Call via CloudTrail", "source": "aws.s3", "account": "123456789012", "time": "2026-01-01T00:00:00Z", "region": "us-east-1", "resources": [],
         "detail": {"eventSource": "s3.amazonaws.com", "eventName": "PutBucketAcl", "eventID": "e1", "requestParameters": {"bucketName": "reports"}}});
     assert_eq!(serve.ask("POST", "/events", Some(event.to_string().as_bytes())).unwrap().status, 200);
-    let finding = until("the failure", || serve.finding("s3-bucket-public-access").filter(|finding| finding["stage"] == "failed"));
+    let finding = until("the failure", || {
+        serve.finding("s3-bucket-public-access").filter(|finding| finding["stage"] == "failed")
+    });
     assert_ne!(finding["status"], "SUPPRESSED", "a failure is never a suppression");
     let told = until("the alert", || webhook.messages().into_iter().next());
     assert!(told["text"].as_str().unwrap().contains("reports"), "{told}");
@@ -115,8 +118,13 @@ fn aws_that_can_t_be_reached_fails_the_finding_and_the_server_goes_on() {
 #[test]
 fn a_playbook_with_an_unknown_service_or_action_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
-    let playbook = |resource: &str| json!({"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": resource, "End": true}}}).to_string();
-    for (resource, near) in [("arn:aws:states:::aws-sdk:s4:getBucketAcl", "s3"), ("arn:aws:states:::aws-sdk:s3:getBucketAclx", "getBucketAcl")] {
+    let playbook = |resource: &str| {
+        json!({"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": resource, "End": true}}}).to_string()
+    };
+    for (resource, near) in [
+        ("arn:aws:states:::aws-sdk:s4:getBucketAcl", "s3"),
+        ("arn:aws:states:::aws-sdk:s3:getBucketAclx", "getBucketAcl"),
+    ] {
         let name = file(&folder, "p.asl.json", &playbook(resource));
         let (status, output, _) = run(&["validate", &name], "");
         assert_eq!(status, 1, "{output}");
@@ -199,20 +207,28 @@ fn a_second_process_on_one_store_is_refused() {
 #[test]
 fn backtest_tells_what_fires_and_what_can_t_be_read() {
     let folder = tempfile::tempdir().unwrap();
-    let record = |id: &str, name: &str| json!({"eventVersion": "1.09", "eventID": id, "eventTime": "2026-01-01T00:00:00Z", "eventSource": "s3.amazonaws.com", "eventName": name, "awsRegion": "us-east-1",
-        "recipientAccountId": "123456789012", "userIdentity": {"type": "Root", "accountId": "123456789012"}, "requestParameters": {"bucketName": "reports"}});
+    let record = |id: &str, name: &str| {
+        json!({"eventVersion": "1.09", "eventID": id, "eventTime": "2026-01-01T00:00:00Z", "eventSource": "s3.amazonaws.com", "eventName": name, "awsRegion": "us-east-1",
+        "recipientAccountId": "123456789012", "userIdentity": {"type": "Root", "accountId": "123456789012"}, "requestParameters": {"bucketName": "reports"}})
+    };
     let log = json!({"Records": [record("e1", "PutBucketAcl"), record("e2", "GetBucketAcl")]});
     fs::write(folder.path().join("log.json.gz"), gzip(log.to_string().as_bytes())).unwrap();
     let logs = folder.path().display().to_string();
     let (status, output, errors) = run(&["backtest", "--format", "jsonl", &logs], "");
     assert_eq!(status, 0, "{errors}");
     let hits: Vec<Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(hits, [json!({"event_id": "e1", "rule": "s3-bucket-public-access", "title": hits[0]["title"], "severity": "HIGH", "resource": "reports", "time": "2026-01-01T00:00:00Z"})]);
+    assert_eq!(
+        hits,
+        [
+            json!({"event_id": "e1", "rule": "s3-bucket-public-access", "title": hits[0]["title"], "severity": "HIGH", "resource": "reports", "time": "2026-01-01T00:00:00Z"})
+        ]
+    );
 
     let rules = tempfile::tempdir().unwrap();
     fs::write(rules.path().join("reads.json"), r#"{"detail": {"eventName": [{"prefix": "Get"}]}}"#).unwrap();
     fs::write(folder.path().join("more.jsonl"), format!("{}\nbroken\n", record("e3", "GetObject"))).unwrap();
-    let (status, output, errors) = run(&["backtest", "--format", "jsonl", "--rules", &rules.path().display().to_string(), &logs], "");
+    let (status, output, errors) =
+        run(&["backtest", "--format", "jsonl", "--rules", &rules.path().display().to_string(), &logs], "");
     assert_eq!(status, 1, "a line could not be read: {errors}");
     assert!(errors.contains("more.jsonl:2"), "{errors}");
     let fired: Vec<(String, String)> = output

@@ -96,7 +96,12 @@ fn a_group_loses_its_open_rules_and_gets_them_back() {
     let (status, output) = serve.command(&["findings", "undo", text(&finding, "id")]);
     assert_eq!(status, 0, "{output}");
     stage(&serve, GROUP, "undone");
-    let opened = json!([["0.0.0.0/0", "tcp", 22, "oops"], ["0.0.0.0/0", "tcp", 443, "web"], ["10.0.0.0/8", "tcp", 22, "vpn"], ["::/0", "tcp", 22, null]]);
+    let opened = json!([
+        ["0.0.0.0/0", "tcp", 22, "oops"],
+        ["0.0.0.0/0", "tcp", 443, "web"],
+        ["10.0.0.0/8", "tcp", 22, "vpn"],
+        ["::/0", "tcp", 22, null]
+    ]);
     assert_eq!(rules(&account, group), opened);
 }
 
@@ -140,7 +145,16 @@ fn a_denied_fix_is_not_made() {
     let serve = serve(&account, &webhook, &format!("{{{BUCKET}: {{mode: approve}}}}"));
     account.python("client('s3').create_bucket(Bucket='reports'); client('s3').put_bucket_acl(Bucket='reports', ACL='public-read')");
     let finding = stage(&serve, BUCKET, "waiting_for_a_person");
-    let (status, output) = serve.command(&["findings", "approve", text(&finding, "id"), "--deny", "--as", "bob", "--reason", "a public site"]);
+    let (status, output) = serve.command(&[
+        "findings",
+        "approve",
+        text(&finding, "id"),
+        "--deny",
+        "--as",
+        "bob",
+        "--reason",
+        "a public site",
+    ]);
     assert_eq!(status, 0, "{output}");
     let told = stage(&serve, BUCKET, "told");
     assert!(told["timeline"].to_string().contains("a public site"), "{:#}", told["timeline"]);
@@ -154,7 +168,8 @@ fn an_exception_is_left_alone() {
     let mut serve = serve(&account, &webhook, "{}");
     account.python("client('s3').create_bucket(Bucket='reports'); client('s3').put_bucket_acl(Bucket='reports', ACL='public-read')");
     let finding = stage(&serve, BUCKET, "told");
-    let (status, output) = serve.command(&["findings", "except", text(&finding, "id"), "--reason", "the public site", "--as", "bob"]);
+    let (status, output) =
+        serve.command(&["findings", "except", text(&finding, "id"), "--reason", "the public site", "--as", "bob"]);
     assert_eq!(status, 0, "{output}");
     let file = serve.folder.path().join("rectify.yaml");
     std::fs::write(&file, format!("mode: fix\n{}", std::fs::read_to_string(&file).unwrap())).unwrap();

@@ -164,11 +164,11 @@ fn guardrails(
     }
     found
         .into_iter()
-        .map(|file| {
+        .map(|guardrail| {
             let settings = configuration
-                .settings(&file.guardrail)
+                .settings(&guardrail)
                 .map_err(|reason| Problem(format!("the configuration can't be taken: {reason}")))?;
-            Ok((file.guardrail, settings))
+            Ok((guardrail, settings))
         })
         .collect()
 }

@@ -57,12 +57,8 @@ fn lambda_faults() -> Value {
 const NO_CONNECTION: &str = "SdkClientException";
 
 /// What services that model their throttling call it.
-const THROTTLING: &[&str] = &[
-    "ThrottlingException",
-    "ThrottledException",
-    "TooManyRequestsException",
-    "LimitExceededException",
-];
+const THROTTLING: &[&str] =
+    &["ThrottlingException", "ThrottledException", "TooManyRequestsException", "LimitExceededException"];
 
 /// The service as its errors name it: the SDK for Java's client, `S3Control.…`.
 fn error_prefix(service: &str) -> String {
