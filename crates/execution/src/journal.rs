@@ -14,12 +14,12 @@ const LONG: usize = 64;
 
 /// The records of a step as bytes.
 pub fn write(records: &[Record]) -> Result<Vec<u8>, serde_json::Error> {
-    let mut seen: HashMap<&Json, usize> = HashMap::new();
+    let mut seen: HashMap<&str, usize> = HashMap::new();
     let mut written: Vec<Cow<'_, Record>> = Vec::with_capacity(records.len());
     for record in records {
-        let payload = payload(record).filter(|payload| payload.text().len() >= LONG);
-        let number = payload.and_then(|payload| seen.get(payload).copied());
-        match (payload, number) {
+        let text = payload(record).map(Json::text).filter(|text| text.len() >= LONG);
+        let number = text.and_then(|text| seen.get(text).copied());
+        match (text, number) {
             (_, Some(number)) => {
                 let mut record = record.clone();
                 if let Some(payload) = payload_mut(&mut record) {
@@ -27,9 +27,9 @@ pub fn write(records: &[Record]) -> Result<Vec<u8>, serde_json::Error> {
                 }
                 written.push(Cow::Owned(record));
             }
-            (payload, None) => {
+            (text, None) => {
                 let next = seen.len();
-                seen.extend(payload.map(|payload| (payload, next)));
+                seen.extend(text.map(|text| (text, next)));
                 written.push(Cow::Borrowed(record));
             }
         }
