@@ -49,6 +49,16 @@ impl Json {
         Json::of(text.into_boxed_str(), OnceLock::new())
     }
 
+    /// In a row of the journal: the same as the long text of this number.
+    pub(crate) fn reference(number: usize) -> Json {
+        Json::of(format!("#{number}").into_boxed_str(), OnceLock::new())
+    }
+
+    /// The number of the text that it stands for.
+    pub(crate) fn referred(&self) -> Option<usize> {
+        self.text().strip_prefix('#')?.parse().ok()
+    }
+
     /// The text.
     pub fn text(&self) -> &str {
         &self.0.text
@@ -118,9 +128,13 @@ impl Serialize for Json {
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Json, D::Error> {
         let text = String::deserialize(deserializer)?;
+        let read = Json::of(text.into_boxed_str(), OnceLock::new());
+        if read.referred().is_some() {
+            return Ok(read);
+        }
         // Of a long journal few values are ever asked for: that they can be parsed is enough.
-        serde_json::from_str::<IgnoredAny>(&text).map_err(D::Error::custom)?;
-        Ok(Json::of(text.into_boxed_str(), OnceLock::new()))
+        serde_json::from_str::<IgnoredAny>(read.text()).map_err(D::Error::custom)?;
+        Ok(read)
     }
 }
 

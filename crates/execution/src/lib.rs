@@ -12,6 +12,7 @@ pub mod command;
 pub mod execution;
 pub mod history;
 pub mod input;
+pub mod journal;
 pub mod json;
 pub mod limits;
 pub mod record;

@@ -1,6 +1,13 @@
 //! Executions recorded on AWS Step Functions: run here with simulated time, their tasks answered as in the recording,
 //! compared with what AWS showed.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test through and through: a case that is not as described is a failed test, each difference is told"
+)]
+
 use std::collections::BTreeMap;
 
 use asl::{Document, Format, parse::AnyResource};

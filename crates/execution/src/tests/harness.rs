@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     Command, Ended, Execution, ExecutionStart, HistoryEvent, IllegalInput, Input, Moment, Record, ScheduledTask,
-    Status, Step, Timer, replay, step,
+    Status, Step, Timer, journal, replay, step,
 };
 
 pub(super) const EXECUTION_ARN: &str = "arn:aws:states:eu-west-1:123456789012:execution:machine:run";
@@ -62,8 +62,7 @@ impl Run {
         // A time with nanoseconds, as a clock gives it.
         let now = self.now + jiff::SignedDuration::from_nanos(123_456);
         let done = step(&self.machine, &mut self.execution, input, Moment { now, seed })?;
-        let text = serde_json::to_string(&done.records).unwrap();
-        let read: Vec<Record> = serde_json::from_str(&text).unwrap();
+        let read = journal::read(&journal::write(&done.records).unwrap()).unwrap();
         assert_eq!(read, done.records, "a record is read as it was written");
         self.journal.extend(read);
         self.asked(&done.commands);
