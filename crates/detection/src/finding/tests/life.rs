@@ -327,7 +327,7 @@ fn limits_are_told() {
     assert_eq!(life.finding.timeline.len(), TIMELINE_LIMIT);
     assert_eq!(life.finding.timeline_forgotten, 101);
     let occurrence = life.finding.current().unwrap();
-    assert_eq!((occurrence.events.len(), occurrence.events_uncounted), (EVENTS_LIMIT, 251));
+    assert_eq!((occurrence.events.len(), occurrence.events_not_kept), (EVENTS_LIMIT, 251));
     // A resource that keeps changing is for people.
     for inspection in 1..=INSPECTIONS_LIMIT {
         let generation = life.say(json!({"Action": "inspecting"}))["Generation"].as_u64().unwrap();
