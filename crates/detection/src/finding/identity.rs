@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use super::Finding;
+use super::{Finding, Occurrence};
 
 /// 128 bits in hexadecimal digits: enough that no two findings of anybody ever share an id.
 const ID_BYTES: usize = 16;
@@ -30,9 +30,11 @@ impl Finding {
     pub(super) fn execution_name(id: &str, occurrence: u64) -> String {
         format!("{id}-{occurrence}")
     }
+}
 
-    /// The name of the execution that takes a fix back for the nth time.
-    pub(super) fn undo_name(id: &str, occurrence: u64, undos: u64) -> String {
-        format!("{id}-{occurrence}-undo-{}", undos.saturating_add(1))
+impl Occurrence {
+    /// The name of the execution that takes its fix back next: letters, digits and `-`, within 80 characters.
+    pub(super) fn next_undo(&self, finding_id: &str) -> String {
+        format!("{finding_id}-{}-undo-{}", self.number, self.undos.saturating_add(1))
     }
 }

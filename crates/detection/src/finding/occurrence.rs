@@ -15,7 +15,7 @@ pub struct Occurrence {
     /// The identities of the events that named it, at most [`EVENTS_LIMIT`](super::EVENTS_LIMIT).
     pub events: Vec<String>,
     /// Events beyond that limit.
-    pub events_uncounted: u64,
+    pub events_not_kept: u64,
     /// Who made the first of the calls: CloudTrail's `userIdentity`.
     pub actor: Option<Value>,
     /// When the first of the events happened, by its own word.

@@ -53,6 +53,11 @@ pub struct Response {
     pub input: String,
 }
 
+/// Who made a call, in a word: the whole `userIdentity` is kept once, with the occurrence.
+fn name_of(actor: &Value) -> Option<&str> {
+    ["arn", "userName", "invokedBy", "principalId", "type"].iter().find_map(|name| actor.get(name)?.as_str())
+}
+
 impl Finding {
     /// What a sighting does to the finding that is there, or to none.
     pub fn sight(finding: Option<&Finding>, sighting: &Sighting, now: Timestamp) -> Sighted {
@@ -63,7 +68,7 @@ impl Finding {
         finding.generation = finding.generation.saturating_add(1);
         let detail = json!({
             "EventId": sighting.event_id, "EventTime": sighting.event_time,
-            "Generation": finding.generation, "Actor": sighting.actor,
+            "Generation": finding.generation, "Actor": sighting.actor.as_ref().and_then(name_of),
         });
         let (milestone, start) = if let Some(under_way) = &mut finding.under_way {
             under_way.absorbed = Some(Absorbed {
@@ -154,7 +159,7 @@ impl Occurrence {
         Occurrence {
             number,
             events: Vec::new(),
-            events_uncounted: 0,
+            events_not_kept: 0,
             actor,
             event_at,
             noticed_at,
@@ -178,7 +183,7 @@ impl Occurrence {
         if self.events.len() < EVENTS_LIMIT {
             self.events.push(event_id.to_owned());
         } else {
-            self.events_uncounted = self.events_uncounted.saturating_add(1);
+            self.events_not_kept = self.events_not_kept.saturating_add(1);
         }
     }
 }

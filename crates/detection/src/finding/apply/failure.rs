@@ -8,20 +8,17 @@ use crate::finding::{Finding, Milestone, Stage, WorkflowStatus};
 impl Finding {
     pub(super) fn failed(&mut self, call: &Call<'_>, error: &str, cause: &str, at: Option<&str>) -> Value {
         let detail = json!({"Error": cut(error), "Cause": cut(cause), "At": at});
+        self.count_undo_to_come(call);
         self.fail(call, Milestone::Failed, detail);
         json!({})
     }
 
     pub(super) fn execution_failed(&mut self, call: &Call<'_>, status: &str, error: &str, cause: &str) -> Value {
-        let name = call.execution_name();
-        let deals = match &self.under_way {
-            Some(under_way) => under_way.execution_name == name,
-            None => name.starts_with(&self.id),
-        };
         // An inspection on demand, or a response before the one under way.
-        if !deals && !self.is_next_undo(name) {
+        if !call.execution_name().starts_with(&self.id) || (self.is_anothers(call) && !self.is_undo_to_come(call)) {
             return json!({"Failed": false});
         }
+        self.count_undo_to_come(call);
         let detail = json!({"Status": status, "Error": cut(error), "Cause": cut(cause)});
         if self.under_way.is_none() && matches!(self.stage, Stage::Fixed | Stage::Compliant | Stage::Undone) {
             // It had done its work; only telling of it failed.
@@ -33,17 +30,10 @@ impl Finding {
     }
 
     fn fail(&mut self, call: &Call<'_>, milestone: Milestone, detail: Value) {
-        let name = call.execution_name();
-        if self.is_next_undo(name) {
-            // It failed before it began: the next one needs another name.
-            if let Some(occurrence) = self.occurrences.iter_mut().rev().find(|occurrence| occurrence.is_undoable()) {
-                occurrence.undos = occurrence.undos.saturating_add(1);
-            }
-            // A response that is under way meanwhile is not concerned.
-            if self.under_way.is_some() {
-                self.record(call.now, milestone, call.execution, detail);
-                return;
-            }
+        if self.is_anothers(call) {
+            // An undo that waited in vain: the response under way is not concerned.
+            self.record(call.now, milestone, call.execution, detail);
+            return;
         }
         self.under_way = None;
         self.stage = Stage::Failed;
@@ -56,8 +46,24 @@ impl Finding {
         self.record(call.now, milestone, call.execution, detail);
     }
 
-    fn is_next_undo(&self, name: &str) -> bool {
-        self.undoable()
-            .is_some_and(|occurrence| Finding::undo_name(&self.id, occurrence.number, occurrence.undos) == name)
+    /// Whether one of the finding's executions says it while another one is under way.
+    fn is_anothers(&self, call: &Call<'_>) -> bool {
+        let name = call.execution_name();
+        name.starts_with(&self.id) && self.under_way.as_ref().is_some_and(|under_way| under_way.execution_name != name)
+    }
+
+    /// Whether it is an undo that has not begun.
+    fn is_undo_to_come(&self, call: &Call<'_>) -> bool {
+        let mut occurrences = self.occurrences.iter();
+        occurrences.any(|occurrence| occurrence.next_undo(&self.id) == call.execution_name())
+    }
+
+    /// An undo that failed before it began is over: the next one needs another name.
+    fn count_undo_to_come(&mut self, call: &Call<'_>) {
+        let id = &self.id;
+        let mut occurrences = self.occurrences.iter_mut();
+        if let Some(occurrence) = occurrences.find(|occurrence| occurrence.next_undo(id) == call.execution_name()) {
+            occurrence.undos = occurrence.undos.saturating_add(1);
+        }
     }
 }

@@ -27,7 +27,7 @@ impl Finding {
                 "nothing of it was fixed, so there is nothing to take back"
             }));
         };
-        let name = Finding::undo_name(&self.id, occurrence.number, occurrence.undos);
+        let name = occurrence.next_undo(&self.id);
         let mut input = self.input("undo");
         if let (Some(until), Some(input)) = (until, input.as_object_mut()) {
             input.insert("Until".to_owned(), json!(until));

@@ -208,8 +208,10 @@ fn what_fails_is_never_suppressed() {
     let mut life = Life::begin(Mode::Fix);
     let died = json!({"Action": "execution_failed", "Status": "TIMED_OUT"});
     let own = life.execution.clone();
-    life.execution = "somebody-else".to_owned();
-    life.check(&[(died.clone(), json!({"Failed": false}))]);
+    for another in ["inspection-on-demand".to_owned(), format!("{}-0", life.finding.id)] {
+        life.execution = another;
+        life.check(&[(died.clone(), json!({"Failed": false}))]);
+    }
     life.execution = own;
     life.check(&[(died, json!({"Failed": true}))]);
     life.assert_shown("NEW", "failed", "none");
@@ -243,6 +245,25 @@ fn an_undo_waits_for_the_response_under_way() {
     let answer = life.say(json!({"Action": "undo_asked", "Person": "ann", "Until": at(100)}));
     assert_eq!(answer["ExecutionName"], json!(format!("{}-1-undo-2", life.finding.id)));
     assert_eq!(answer["Input"]["Until"], json!(at(100)));
+    // Meanwhile it was reopened and fixed again: the undo that was asked for still is none of the response's business.
+    life.execution.clone_from(&response);
+    life.check(&[inspecting(2), record("NON_COMPLIANT", 2), decide("fix", FIX, true)]);
+    life.say(json!({"Action": "keep_before", "Before": {}}));
+    life.say(json!({"Action": "fixing"}));
+    life.execution = format!("{}-1-undo-2", life.finding.id);
+    life.check(&[(json!({"Action": "execution_failed", "Status": "ABORTED"}), json!({"Failed": true}))]);
+    assert_eq!(life.finding.under_way.as_ref().unwrap().execution_name, response);
+    assert_eq!(life.finding.stage, Stage::Fixing);
+}
+
+#[test]
+fn an_undo_that_died_before_it_began_can_be_asked_for_again() {
+    let mut life = fixed();
+    life.execution = format!("{}-1-undo-1", life.finding.id);
+    life.check(&[(json!({"Action": "execution_failed", "Status": "ABORTED"}), json!({"Failed": true}))]);
+    life.assert_shown("RESOLVED", "fixed", "COMPLIANT");
+    let answer = life.say(json!({"Action": "undo_asked", "Person": "ann"}));
+    assert_eq!(answer["ExecutionName"], json!(format!("{}-1-undo-2", life.finding.id)));
 }
 
 #[test]
@@ -306,7 +327,7 @@ fn limits_are_told() {
     assert_eq!(life.finding.timeline.len(), TIMELINE_LIMIT);
     assert_eq!(life.finding.timeline_forgotten, 101);
     let occurrence = life.finding.current().unwrap();
-    assert_eq!((occurrence.events.len(), occurrence.events_uncounted), (EVENTS_LIMIT, 251));
+    assert_eq!((occurrence.events.len(), occurrence.events_not_kept), (EVENTS_LIMIT, 251));
     // A resource that keeps changing is for people.
     for inspection in 1..=INSPECTIONS_LIMIT {
         let generation = life.say(json!({"Action": "inspecting"}))["Generation"].as_u64().unwrap();
@@ -324,7 +345,9 @@ fn names_are_stable_and_short() {
     assert_eq!(id, Finding::id_of("s3-bucket-public-access", "111122223333", "eu-west-1", "my-bucket"));
     assert_ne!(Finding::id_of("ab", "c", "d", "e"), Finding::id_of("a", "bc", "d", "e"));
     assert!(id.len() == 32 && id.chars().all(|letter| letter.is_ascii_digit() || letter.is_ascii_lowercase()));
-    let longest = Finding::undo_name(&id, u64::MAX, u64::MAX);
+    let mut occurrence = Occurrence::new(u64::MAX, at(0), at(0), None);
+    occurrence.undos = u64::MAX;
+    let longest = occurrence.next_undo(&id);
     assert!(longest.len() <= 80, "{longest}");
     let kept = serde_json::to_value(fixed().finding).unwrap();
     assert_eq!(serde_json::from_value::<Finding>(kept).unwrap(), fixed().finding);
