@@ -6,6 +6,7 @@ mod functions;
 mod rules;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde_json::{Map, Value};
@@ -100,7 +101,8 @@ fn given(service: &Service, operation: &Operation, parameters: &Value, wish: &Wi
     given
 }
 
-/// An operation may want labels before the host. A custom endpoint on this machine, or at an address, has no such names.
+/// An operation may want labels before the host. A custom endpoint on this machine, at an address, or at a name of one label
+/// (a container's) has no such names.
 fn host_prefix(
     service: &Service,
     operation: &Operation,
@@ -134,7 +136,7 @@ fn is_local(authority: &str) -> bool {
         .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
         .map_or(host, |(host, _)| host);
     let host = host.trim_matches(['[', ']']);
-    host == "localhost" || host.ends_with(".localhost") || host.parse::<std::net::IpAddr>().is_ok()
+    !host.contains('.') || host.ends_with(".localhost") || host.parse::<IpAddr>().is_ok()
 }
 
 #[cfg(test)]
@@ -256,9 +258,13 @@ mod tests {
 
     #[test]
     fn local_hosts() {
-        for (host, local) in
-            [("127.0.0.1:5000", true), ("[::1]:80", true), ("localhost", true), ("aws.example:443/path", false)]
-        {
+        for (host, local) in [
+            ("127.0.0.1:5000", true),
+            ("[::1]:80", true),
+            ("localhost", true),
+            ("moto:5000", true),
+            ("aws.example:443/path", false),
+        ] {
             assert_eq!(is_local(host), local, "{host}");
         }
     }

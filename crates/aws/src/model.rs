@@ -3,6 +3,7 @@
 mod store;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde::Deserialize;
@@ -14,7 +15,7 @@ pub(crate) use store::{endpoint_rules, name_elsewhere, names, service};
 #[derive(Debug, Deserialize)]
 pub(crate) struct Service {
     pub metadata: Metadata,
-    pub operations: IndexMap<String, Operation>,
+    pub operations: IndexMap<String, Arc<Operation>>,
     pub shapes: HashMap<String, Shape>,
 }
 
@@ -207,9 +208,11 @@ pub(crate) enum Location {
 }
 
 impl Service {
-    pub fn operation(&self, action: &str) -> Option<(&str, &Operation)> {
-        let (first, rest) = action.split_at_checked(1)?;
-        let name = first.to_ascii_uppercase() + rest;
+    /// The operation of an action, whose first letter is a small one, and its own name.
+    pub fn operation(&self, action: &str) -> Option<(&str, &Arc<Operation>)> {
+        let name =
+            action.split_at_checked(1).filter(|(first, _)| first.bytes().all(|letter| letter.is_ascii_lowercase()));
+        let name = name.map(|(first, rest)| first.to_ascii_uppercase() + rest)?;
         let found = self.operations.get_key_value(name.as_str()).or_else(|| self.operations.get_key_value(action));
         found.map(|(name, operation)| (name.as_str(), operation))
     }
@@ -220,7 +223,7 @@ impl Service {
         Some(Node { service: self, reference, shape })
     }
 
-    /// Members' names as the wire has them are case-sensitive; S3's own quirks hang on this.
+    /// S3 has ways of its own.
     pub fn is_s3(&self) -> bool {
         self.metadata.service_id == "S3"
     }

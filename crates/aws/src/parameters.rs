@@ -16,7 +16,7 @@ pub(crate) fn bind(input: Option<Node<'_>>, parameters: &Value, token: &str) -> 
     let parameters = if parameters.is_null() { &empty } else { parameters };
     let mut problems = Problems(Vec::new());
     let bound = match input {
-        Some(node) => problems.structure(node, parameters, "", Some(token)),
+        Some(node) => problems.structure(node, parameters, "", 0, Some(token)),
         None => {
             let keys = parameters.as_object().into_iter().flat_map(Map::keys);
             problems.0.extend(keys.map(|key| format!("the field `{key}` is not known: the action takes none")));
@@ -35,25 +35,28 @@ impl Problems {
         None
     }
 
-    fn value(&mut self, node: Node<'_>, value: &Value, path: &str) -> Option<Value> {
-        if path.matches(['.', '[']).count() > DEPTH {
+    fn value(&mut self, node: Node<'_>, value: &Value, path: &str, depth: usize) -> Option<Value> {
+        if depth > DEPTH {
             return self.wrong(path, &format!("nested less deep than {DEPTH}"));
         }
         match (node.r#type(), value) {
             (Type::Structure, _) if node.shape.document => Some(value.clone()),
-            (Type::Structure, _) => self.structure(node, value, path, None),
+            (Type::Structure, _) => self.structure(node, value, path, depth, None),
             (Type::List, Value::Array(items)) => {
                 let item = node.item()?;
                 let items = items.iter().enumerate();
                 Some(Value::Array(
-                    items.filter_map(|(at, each)| self.value(item, each, &format!("{path}[{at}]"))).collect(),
+                    items
+                        .filter_map(|(at, each)| self.value(item, each, &format!("{path}[{at}]"), depth + 1))
+                        .collect(),
                 ))
             }
             (Type::Map, Value::Object(entries)) => {
                 let of = node.map_value()?;
                 let entries = entries.iter().filter(|(_, each)| !each.is_null());
-                let bound = entries
-                    .filter_map(|(key, each)| Some((key.clone(), self.value(of, each, &format!("{path}.{key}"))?)));
+                let bound = entries.filter_map(|(key, each)| {
+                    Some((key.clone(), self.value(of, each, &format!("{path}.{key}"), depth + 1)?))
+                });
                 Some(Value::Object(bound.collect()))
             }
             (Type::Boolean, Value::Bool(_)) | (Type::String | Type::Blob, Value::String(_)) => Some(value.clone()),
@@ -74,7 +77,14 @@ impl Problems {
         }
     }
 
-    fn structure(&mut self, node: Node<'_>, value: &Value, path: &str, token: Option<&str>) -> Option<Value> {
+    fn structure(
+        &mut self,
+        node: Node<'_>,
+        value: &Value,
+        path: &str,
+        depth: usize,
+        token: Option<&str>,
+    ) -> Option<Value> {
         let Value::Object(given) = value else { return self.wrong(path, "an object") };
         let at = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
         let names: Vec<String> = node.members().map(|(name, _)| member_name(name)).collect();
@@ -86,7 +96,7 @@ impl Problems {
         for ((name, member), shown) in node.members().zip(&names) {
             match given.get(shown).filter(|value| !value.is_null()) {
                 Some(value) => {
-                    if let Some(value) = self.value(member, value, &at(shown)) {
+                    if let Some(value) = self.value(member, value, &at(shown), depth + 1) {
                         bound.insert(name.to_owned(), value);
                     }
                 }
@@ -195,5 +205,15 @@ mod tests {
             json!({"StartTime": "today"}),
             Err("the value of `StartTime` must be a timestamp as 2026-01-31T12:00:00Z"),
         );
+    }
+
+    #[test]
+    fn parameters_nest_only_so_deep() {
+        let deep = (0..DEPTH).fold(json!({"And": []}), |inner, _| json!({"And": [inner]}));
+        let service = crate::model::service("costexplorer").unwrap();
+        let (_, operation) = service.operation("getDimensionValues").unwrap();
+        let parameters = json!({"TimePeriod": {"Start": "a", "End": "b"}, "Dimension": "AZ", "Filter": deep});
+        let told = bind(service.node(operation.input.as_ref()), &parameters, "token").unwrap_err();
+        assert!(told.ends_with("must be nested less deep than 64"), "{told}");
     }
 }

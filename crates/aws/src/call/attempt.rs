@@ -107,9 +107,7 @@ impl Aws {
                 name: endpoint.signing_name.as_deref().unwrap_or(plan.service.signing_name()),
                 region: endpoint.signing_region.as_deref().unwrap_or(&plan.region),
                 s3: plan.service.signing_name() == "s3" || endpoint.signing_name.as_deref() == Some("s3"),
-                unsigned_body: plan
-                    .operation()
-                    .is_some_and(|operation| operation.authtype.as_deref() == Some("v4-unsigned-body")),
+                unsigned_body: plan.operation.authtype.as_deref() == Some("v4-unsigned-body"),
             };
             sign::apply(&mut request, credentials, scope, SystemTime::now())?;
         }
@@ -121,7 +119,7 @@ fn read(plan: &Plan, answer: Response<Bytes>, attempt: u32) -> Outcome {
     let (parts, body) = answer.into_parts();
     let status = parts.status.as_u16();
     let answer = Answer { status, headers: &parts.headers, body: &body };
-    let Some(operation) = plan.operation() else { return Outcome::Failed(Failure::final_client(plan, "")) };
+    let operation = &plan.operation;
     let Some(error) = protocol::read_error(&plan.service, operation, &answer) else {
         return match protocol::result(&plan.service, operation, &answer) {
             Ok(result) => Outcome::Done(result, body),

@@ -17,7 +17,7 @@ use crate::{checksum, parameters};
 #[derive(Debug)]
 pub(super) struct Plan {
     pub service: Arc<Service>,
-    pub name: String,
+    pub operation: Arc<Operation>,
     pub region: String,
     pub endpoint: Endpoint,
     pub request: Request,
@@ -25,15 +25,8 @@ pub(super) struct Plan {
     pub repeatable: bool,
 }
 
-impl Plan {
-    /// The operation; `make` looked it up already.
-    pub fn operation(&self) -> Option<&Operation> {
-        self.service.operations.get(&self.name)
-    }
-}
-
-/// The service and its operation's name, if they can be called.
-fn find(service: &str, action: &str) -> Result<(Arc<Service>, String), CallError> {
+/// The service, its operation's name and the operation, if it can be called.
+fn find(service: &str, action: &str) -> Result<(Arc<Service>, String, Arc<Operation>), CallError> {
     let unknown = |message: String| CallError::Unknown { message };
     let Some(found) = model::service(service) else {
         let near = match model::name_elsewhere(service) {
@@ -65,8 +58,8 @@ fn find(service: &str, action: &str) -> Result<(Arc<Service>, String), CallError
     if nodes.into_iter().any(|node| node.streams_events()) {
         return Err(unknown(format!("`{service}:{action}` is an event stream, which is not supported")));
     }
-    let name = name.to_owned();
-    Ok((found, name))
+    let (name, operation) = (name.to_owned(), operation.clone());
+    Ok((found, name, operation))
 }
 
 /// Whether the operation wants no signature at all.
@@ -89,10 +82,7 @@ pub(super) fn actions(service: &Service) -> Vec<String> {
 
 /// Looks everything up, checks the parameters, writes the request.
 pub(super) fn make(call: &Call, options: &Options) -> Result<Plan, CallError> {
-    let (service, name) = find(&call.service, &call.action)?;
-    let Some(operation) = service.operations.get(&name) else {
-        return check(&call.service, &name).and(Err(client(&service, "")));
-    };
+    let (service, name, operation) = find(&call.service, &call.action)?;
     let refuse =
         |message: String| CallError::Parameters { message: format!("{}:{}: {message}", call.service, call.action) };
     let token = call.idempotency_token.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
@@ -104,7 +94,7 @@ pub(super) fn make(call: &Call, options: &Options) -> Result<Plan, CallError> {
         return Err(client(&service, &format!("the endpoint `{url}` is no URL that begins with http:// or https://")));
     }
     let wish = Wish { region: &region, custom, fips: options.fips, dual_stack: options.dual_stack };
-    let endpoint = endpoint::resolve(&service, operation, &bound, &wish).map_err(|error| client(&service, &error))?;
+    let endpoint = endpoint::resolve(&service, &operation, &bound, &wish).map_err(|error| client(&service, &error))?;
     if let Some(scheme) = endpoint.scheme.as_deref().filter(|scheme| *scheme != "sigv4") {
         return Err(CallError::Unknown {
             message: format!(
@@ -113,10 +103,10 @@ pub(super) fn make(call: &Call, options: &Options) -> Result<Plan, CallError> {
             ),
         });
     }
-    let mut request = protocol::request(&service, &name, operation, &bound).map_err(refuse)?;
-    checksum::add(operation, &bound, &mut request).map_err(refuse)?;
-    let repeatable = is_repeatable(&service, &name, operation);
-    Ok(Plan { region, endpoint, request, repeatable, name, service })
+    let mut request = protocol::request(&service, &name, &operation, &bound).map_err(refuse)?;
+    checksum::add(&operation, &bound, &mut request).map_err(refuse)?;
+    let repeatable = is_repeatable(&service, &name, &operation);
+    Ok(Plan { service, operation, region, endpoint, request, repeatable })
 }
 
 /// The one asked for; else a queue's is its host's; else the process's own.
@@ -193,6 +183,7 @@ mod tests {
                 Some("the service `s3` has no action `putPublicAccesBlock`; did you mean `putPublicAccessBlock`?"),
             ),
             ("s3", "selectObjectContent", Some("`s3:selectObjectContent` is an event stream, which is not supported")),
+            ("s3", "PutBucketAcl", Some("the service `s3` has no action `PutBucketAcl`; did you mean `putBucketAcl`?")),
             ("s3", "", Some("the service `s3` has no action ``")),
         ] {
             let message = check(service, action).err().map(|error| error.to_string());

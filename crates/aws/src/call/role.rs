@@ -15,7 +15,7 @@ const TIMEOUT_SECONDS: u64 = 10;
 impl Aws {
     /// `None` where the operation wants no signature.
     pub(super) async fn credentials(&self, plan: &Plan, role: Option<&str>) -> Result<Option<Credentials>, CallError> {
-        if plan.operation().is_some_and(plan::is_anonymous) {
+        if plan::is_anonymous(&plan.operation) {
             return Ok(None);
         }
         let Some(role) = role else { return self.own_credentials(plan).await.map(Some) };
