@@ -1,7 +1,19 @@
 //! One call.
 
+mod attempt;
+mod plan;
+mod role;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
 use serde_json::Value;
 use thiserror::Error;
+
+use crate::credentials::Keys;
+use crate::http::HttpClient;
+use crate::model;
+use crate::options::Options;
 
 /// A call of an AWS API, named as the `aws-sdk` integration of Step Functions names it.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,27 +78,65 @@ pub enum CallError {
 /// Calls AWS. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Aws {
-    // filled in by this crate
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    options: Options,
+    keys: Keys,
 }
 
 impl Aws {
-    /// Reads the environment as the SDKs do (credential chain, Region, `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_<SERVICE>`).
-    pub async fn from_environment() -> Aws {
-        todo!()
+    /// Calls as these options say.
+    pub fn new(options: Options) -> Aws {
+        Aws { inner: Arc::new(Inner { options, keys: Keys::default() }) }
     }
 
-    /// Makes the call. The result's members have upper-case first letters, as Step Functions shows them.
-    pub async fn call(&self, _call: Call) -> Result<Value, CallError> {
-        todo!()
+    /// Reads the environment as the SDKs do (credential chain, Region, `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_<SERVICE>`).
+    /// Credentials are looked for when a call first needs them.
+    pub async fn from_environment() -> Aws {
+        Aws::new(Options::from_environment().await)
+    }
+
+    /// Makes the call. The result's members have upper-case first letters, as Step Functions shows them; what a service
+    /// didn't answer is left out; timestamps are ISO 8601; blobs are text, base64 where they are none.
+    pub async fn call(&self, call: Call) -> Result<Value, CallError> {
+        Ok(self.perform(&call).await?.0)
+    }
+
+    /// Makes a call and gives the answer's body as it came too: what `getObject` fetches may be no text.
+    pub async fn call_for_body(&self, call: Call) -> Result<(Value, Bytes), CallError> {
+        self.perform(&call).await
     }
 
     /// Whether an operation can be called; else why not, with the nearest known name.
-    pub fn check(&self, _service: &str, _action: &str) -> Result<(), CallError> {
-        todo!()
+    pub fn check(&self, service: &str, action: &str) -> Result<(), CallError> {
+        plan::check(service, action)
+    }
+
+    /// All services' names, as `aws-sdk` tasks name them.
+    pub fn services() -> impl Iterator<Item = &'static str> {
+        model::names()
+    }
+
+    /// A service's actions, first letters lower case; none where the service is unknown.
+    pub fn actions(service: &str) -> Vec<String> {
+        model::service(service).map(|service| plan::actions(&service)).unwrap_or_default()
     }
 
     /// The process's own Region.
     pub fn region(&self) -> &str {
-        todo!()
+        &self.inner.options.region
+    }
+
+    /// The endpoint that is configured for this service and no other (`AWS_ENDPOINT_URL_<SERVICE>`).
+    pub fn own_endpoint(&self, service: &str) -> Option<&str> {
+        self.inner.options.own_endpoint(&model::service(service)?.metadata.service_id)
+    }
+
+    /// The HTTP client that carries the calls.
+    pub fn http(&self) -> &HttpClient {
+        &self.inner.options.http
     }
 }

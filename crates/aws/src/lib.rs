@@ -1,6 +1,18 @@
 //! Calls any operation of any AWS service from its model. Knows nothing of Rectify.
 
 pub mod call;
+mod checksum;
+mod credentials;
+mod endpoint;
 pub mod http;
+mod model;
+mod names;
+pub mod options;
+mod parameters;
+mod protocol;
+mod retry;
+mod sign;
 
 pub use call::{Aws, Call, CallError};
+pub use http::HttpClient;
+pub use options::Options;

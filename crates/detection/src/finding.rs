@@ -32,7 +32,7 @@ pub const OCCURRENCES_LIMIT: usize = 20;
 /// How many event ids an occurrence keeps; later ones are counted only.
 pub const EVENTS_LIMIT: usize = 50;
 /// How often one response inspects before it gives up on a resource that keeps changing.
-pub const INSPECTIONS_LIMIT: u64 = 10;
+pub const INSPECTIONS_LIMIT: u64 = 20;
 /// For how long an undo suppresses the guardrail on the resource unless the person says otherwise, in days.
 pub const SUPPRESSED_DAYS_AFTER_UNDO: i64 = 7;
 /// How many characters a reason, an error or a cause keeps.

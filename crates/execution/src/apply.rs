@@ -60,12 +60,14 @@ impl Execution {
         match (event.kind, details) {
             (_, Some(EventDetails::StateEntered(entered))) => {
                 path.output = None;
+                // Only the event of the first state shows the input as its text came.
+                let input = if event.id == 2 { entered.input.compact() } else { entered.input.clone() };
                 path.position = Some(Position {
                     name: entered.name.clone(),
                     entered_id: event.id,
                     entered_previous: previous,
                     entered_at: event.timestamp,
-                    input: entered.input.clone(),
+                    input,
                     retries: Vec::new(),
                     stage: Stage::Entered,
                 });
@@ -84,12 +86,12 @@ impl Execution {
             }
             (EventType::MapStateFailed | EventType::ParallelStateFailed, _) => self.set_stage(Stage::Entered)?,
             (_, Some(EventDetails::TaskScheduled(scheduled))) => {
-                self.set_stage(Stage::Task(Box::new(TaskStage::of_service(event.id, scheduled))))?;
+                self.set_task(TaskStage::of_service(event.id, scheduled))?;
             }
             (
                 _,
                 Some(EventDetails::LambdaFunctionScheduled(scheduled) | EventDetails::ActivityScheduled(scheduled)),
-            ) => self.set_stage(Stage::Task(Box::new(TaskStage::of_function(event.id, scheduled))))?,
+            ) => self.set_task(TaskStage::of_function(event.id, scheduled))?,
             (EventType::TaskSubmitted | EventType::ActivityStarted, _) => self.task()?.submitted = true,
             (
                 EventType::TaskSucceeded
@@ -104,7 +106,7 @@ impl Execution {
                 _,
             ) => {
                 let event_id = self.task()?.event_id;
-                self.closed_tasks.insert(event_id);
+                self.tasks.insert(event_id, None);
                 self.set_stage(Stage::Entered)?;
             }
             _ => {}
@@ -173,7 +175,7 @@ impl Execution {
             _ => return Err("an end without its details".to_owned()),
         }
         self.ended = Some(ended);
-        self.closed_tasks.extend(self.paths.values().filter_map(Path::task).map(|task| task.event_id));
+        self.tasks.values_mut().for_each(|path| *path = None);
         self.paths.clear();
         Ok(())
     }
@@ -207,7 +209,7 @@ impl Execution {
     fn end_branch(&mut self, end: BranchEnd) -> Result<(), String> {
         let path = self.paths.remove(&self.cursor).ok_or("the end of no branch")?;
         let (parent, index) = path.parent.ok_or("the end of a branch, but it is none")?;
-        self.closed_tasks.extend(path.task().map(|task| task.event_id));
+        self.tasks.extend(path.task().map(|task| (task.event_id, None)));
         let outer = self.paths.get_mut(&parent).ok_or("the end of a branch whose Parallel or Map is gone")?;
         self.cursor = parent;
         if end == BranchEnd::Aborted {
@@ -241,6 +243,11 @@ impl Execution {
     fn set_stage(&mut self, stage: Stage) -> Result<(), String> {
         self.position()?.stage = stage;
         Ok(())
+    }
+
+    fn set_task(&mut self, task: TaskStage) -> Result<(), String> {
+        self.tasks.insert(task.event_id, Some(self.cursor));
+        self.set_stage(Stage::Task(Box::new(task)))
     }
 
     fn task(&mut self) -> Result<&mut TaskStage, String> {

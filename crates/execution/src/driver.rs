@@ -8,15 +8,15 @@ use query::{Moment, Scope};
 use serde_json::Value;
 
 use crate::{
-    Command, EventDetails, EventType, Execution, Fact, HistoryEvent, IllegalInput, Json, Record, Step, catch,
+    Command, EventDetails, EventType, Execution, Fact, HistoryEvent, IllegalInput, Json, Record, Step,
     context::{self, Item},
     data_flow::Assigned,
     failure::{self, Failure},
     flow,
-    history::{DataDetails, ErrorDetails, EvaluationFailed, OutputDetails, StateEntered, StateExited},
+    history::{DataDetails, ErrorDetails, OutputDetails, StateEntered, StateExited},
     limits::Limits,
     path::{Path, PathId, Position, ROOT},
-    random, retry, state, time,
+    random, state, time,
 };
 
 /// One step in the making.
@@ -32,6 +32,8 @@ pub(crate) struct Driver<'machine, 'execution> {
     evaluations: u64,
     /// The first record of this step that could not be applied.
     broken: Option<String>,
+    /// There is room for no more than the event of the end.
+    history_is_full: bool,
 }
 
 /// What can go on.
@@ -108,23 +110,22 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
             context: None,
             evaluations: 0,
             broken: None,
+            history_is_full: false,
         }
     }
 
     /// Runs on until every path waits or has ended.
     pub(crate) fn run(mut self) -> Result<Step, IllegalInput> {
-        while self.broken.is_none()
-            && self.execution.ended.is_none()
+        while !self.is_over()
             && let Some(ready) = self.ready.pop_front()
         {
-            if self.execution.last_event_id >= Limits::AWS.history_events - 1 {
-                self.exceed_history();
-                break;
-            }
             match ready {
                 Ready::Enter(path, name, input) => self.enter(path, name, input),
                 Ready::Again(path) => self.perform(path),
             }
+        }
+        if self.history_is_full {
+            self.fail_for_history();
         }
         match self.broken {
             None => Ok(self.step),
@@ -132,7 +133,12 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
         }
     }
 
-    fn exceed_history(&mut self) {
+    fn is_over(&self) -> bool {
+        self.broken.is_some() || self.history_is_full || self.execution.ended.is_some()
+    }
+
+    fn fail_for_history(&mut self) {
+        self.history_is_full = false;
         let cause =
             format!("The execution reached the maximum number of history events ({}).", Limits::AWS.history_events);
         let failure = Failure::given(Some(failure::RUNTIME.to_owned()), Some(cause));
@@ -150,12 +156,22 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
         self.step.commands.push(command);
     }
 
+    /// A fault of this program: the step will say so.
+    fn break_off(&mut self, reason: String) {
+        self.broken.get_or_insert(reason);
+    }
+
     fn record(&mut self, record: Record) {
-        if self.broken.is_some() {
+        let is_end = matches!(&record, Record::Event(event) if event.kind.is_end());
+        let is_last = self.execution.last_event_id >= Limits::AWS.history_events.saturating_sub(1);
+        if matches!(record, Record::Event(_)) && is_last && !is_end {
+            self.history_is_full = true;
+        }
+        if self.is_over() {
             return;
         }
         if let Err(reason) = self.execution.apply(&record) {
-            self.broken = Some(reason);
+            self.break_off(reason);
         }
         self.step.records.push(record);
     }
@@ -213,14 +229,9 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
         flow::state_of_path(self.machine, self.execution, path)
     }
 
-    /// The raw input of a path's state, as every state but the first shows it: compact.
+    /// The raw input of a path's state.
     pub(crate) fn input(&self, path: PathId) -> Json {
-        match self.position(path) {
-            // Only the first state's keeps the spaces of the text it came in.
-            Some(position) if position.entered_id == 2 => Json::new(position.input.value().clone()),
-            Some(position) => position.input.clone(),
-            None => Json::new(Value::Null),
-        }
+        self.position(path).map_or_else(|| Json::new(Value::Null), |position| position.input.clone())
     }
 
     // --- Expressions ---
@@ -289,8 +300,7 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
     fn enter(&mut self, path: PathId, name: &'machine str, input: Json) {
         let flow = flow::of_path(self.machine, self.execution, path);
         let Some(state) = flow.and_then(|flow| flow.states.get(name)) else {
-            self.broken = Some(format!("the state machine has no state `{name}` there"));
-            return;
+            return self.break_off(format!("the state machine has no state `{name}` there"));
         };
         let details = StateEntered { name: state.name.clone(), input, input_details: DataDetails::default() };
         self.event(path, state::entered(state), EventDetails::StateEntered(details));
@@ -328,7 +338,7 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
         }
     }
 
-    fn try_leave(&mut self, path: PathId, exit: Exit<'machine>) -> Result<(), Failure> {
+    pub(crate) fn try_leave(&mut self, path: PathId, exit: Exit<'machine>) -> Result<(), Failure> {
         let Some(state) = self.state(path) else { return Ok(()) };
         let Exit { output, assigned, next } = exit;
         if output.text().len() > Limits::AWS.payload_bytes || output.depth() > Limits::AWS.depth {
@@ -359,90 +369,12 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
         self.conclude(parent, outcome);
     }
 
-    // --- Failures ---
-
-    /// A path's state failed: it is tried again, caught, or the path fails.
-    pub(crate) fn fail(&mut self, path: PathId, failure: Failure) {
-        let (Some(entered_id), Some(state)) =
-            (self.position(path).map(|position| position.entered_id), self.state(path))
-        else {
-            return;
-        };
-        state::branch::abort_all(self, path);
-        let mut failure = failure.placed(&state.name, entered_id);
-        if let Some(location) = failure.location.take() {
-            self.evaluation_failed(path, state, &failure, location);
-        }
-        if self.retry(path, state, &failure) {
-            return;
-        }
-        match &state.kind {
-            Kind::Map(_) => _ = self.event(path, EventType::MapStateFailed, None),
-            Kind::Parallel(_) => _ = self.event(path, EventType::ParallelStateFailed, None),
-            _ => {}
-        }
-        let Some(catcher) = catch::find(state, &failure) else { return self.fail_path(path, state, failure) };
-        let left = catch::exit(self, path, state, catcher, &failure).and_then(|exit| self.try_leave(path, exit));
-        if let Err(again) = left {
-            let entered_id = self.position(path).map_or(0, |position| position.entered_id);
-            let mut again = again.placed(&state.name, entered_id);
-            if let Some(location) = again.location.take() {
-                self.evaluation_failed(path, state, &again, location);
-            }
-            self.fail_path(path, state, again);
-        }
-    }
-
-    fn evaluation_failed(&mut self, path: PathId, state: &State, failure: &Failure, location: String) {
-        let Some((previous, position)) =
-            self.path(path).and_then(|path| Some((path.previous, path.position.as_ref()?)))
-        else {
-            return;
-        };
-        // AWS lets it point over the entry, where nothing has happened since; but not over that of a Wait.
-        let is_wait = matches!(state.kind, Kind::Wait(_));
-        let previous = if previous == position.entered_id && !is_wait { position.entered_previous } else { previous };
-        let details = EvaluationFailed {
-            error: failure.error.clone().unwrap_or_default(),
-            cause: failure.cause.clone(),
-            location,
-            state: state.name.clone(),
-        };
-        let details = EventDetails::EvaluationFailed(details);
-        self.event_after(path, previous, EventType::EvaluationFailed, Some(details));
-    }
-
-    fn retry(&mut self, path: PathId, state: &State, failure: &Failure) -> bool {
-        let Some(position) = self.position(path) else { return false };
-        let moment = self.moment;
-        let failed = self.path(path).map_or(0, |path| path.previous);
-        let jitter = || random::jitter(&moment, failed);
-        let Some((retrier, pause)) = retry::find(&state.retry, &position.retries, failure, jitter) else {
-            return false;
-        };
-        let at = time::later(moment.now, pause);
-        self.fact(path, Fact::Retry { retrier, at });
-        self.start_timers(path);
-        true
-    }
-
-    /// Nobody caught it.
-    fn fail_path(&mut self, path: PathId, state: &State, failure: Failure) {
-        let Some((parent, _)) = self.path(path).and_then(|path| path.parent) else {
-            let previous = self.path(ROOT).map_or(0, |path| path.previous);
-            let details = EventDetails::ExecutionFailed(failure.details());
-            return self.end(EventType::ExecutionFailed, previous, details);
-        };
-        state::branch::failed(self, path, state);
-        self.fail(parent, failure);
-    }
-
     // --- Timers and ends ---
 
     /// Asks for the timers that a path now waits for.
     pub(crate) fn start_timers(&mut self, path: PathId) {
-        let timers = self.path(path).map(Path::timers).unwrap_or_default();
-        self.step.commands.extend(timers.into_iter().map(|(timer, at)| Command::StartTimer { timer, at }));
+        let Some(path) = self.execution.paths.get(&path) else { return };
+        self.step.commands.extend(path.timers().map(|(timer, at)| Command::StartTimer { timer, at }));
     }
 
     /// Takes back what a path waits for, but for what just came.
@@ -453,7 +385,7 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
         {
             self.step.commands.push(Command::CancelTask { event_id: task.event_id });
         }
-        let timers = path.timers().into_iter().filter(|(timer, _)| came != Came::Timer(*timer));
+        let timers = path.timers().filter(|(timer, _)| came != Came::Timer(*timer));
         self.step.commands.extend(timers.map(|(timer, _)| Command::CancelTimer { timer }));
     }
 

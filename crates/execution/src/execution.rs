@@ -1,6 +1,6 @@
 //! An execution as it stands.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -53,8 +53,8 @@ pub struct Execution {
     pub(crate) next_path: PathId,
     /// Those that have not ended.
     pub(crate) paths: BTreeMap<PathId, Path>,
-    /// The tasks that were scheduled once and are awaited no more: their late answers are no error.
-    pub(crate) closed_tasks: BTreeSet<u64>,
+    /// Every task that was ever scheduled, and the path that awaits it, if one still does. A late answer is no error.
+    pub(crate) tasks: BTreeMap<u64, Option<PathId>>,
 }
 
 /// What `ExecutionStarted` says.
@@ -109,14 +109,17 @@ impl Execution {
 
     /// The path that waits for this task.
     pub(crate) fn path_of_task(&self, event_id: u64) -> Option<PathId> {
-        let awaits = |path: &Path| path.task().is_some_and(|task| task.event_id == event_id);
-        self.paths.iter().find(|(_, path)| awaits(path)).map(|(id, _)| *id)
+        self.tasks.get(&event_id).copied().flatten()
     }
 
     /// The path that waits for this timer.
     pub(crate) fn path_of_timer(&self, timer: Timer) -> Option<PathId> {
-        let awaits = |path: &Path| path.timers().iter().any(|(its, _)| *its == timer);
-        self.paths.iter().find(|(_, path)| awaits(path)).map(|(id, _)| *id)
+        let candidate = self.path_of_task(timer.event_id);
+        let awaits = |path: &Path| path.timers().any(|(its, _)| its == timer);
+        match candidate {
+            Some(path) => self.paths.get(&path).is_some_and(awaits).then_some(path),
+            None => self.paths.iter().find(|(_, path)| awaits(path)).map(|(id, _)| *id),
+        }
     }
 
     /// The paths of the branches or iterations of a path's state.

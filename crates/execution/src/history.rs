@@ -84,6 +84,19 @@ pub enum EventType {
     WaitStateExited,
 }
 
+impl EventType {
+    /// Whether the execution ends with it.
+    pub fn is_end(self) -> bool {
+        matches!(
+            self,
+            EventType::ExecutionSucceeded
+                | EventType::ExecutionFailed
+                | EventType::ExecutionTimedOut
+                | EventType::ExecutionAborted
+        )
+    }
+}
+
 /// The details of an event, under the key that AWS gives them. Events without a variant here have none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "each is the field of AWS's HistoryEvent that it is renamed to")]

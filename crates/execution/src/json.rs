@@ -14,19 +14,23 @@ pub struct Json(Arc<Inner>);
 struct Inner {
     text: Box<str>,
     value: OnceLock<Value>,
+    depth: OnceLock<usize>,
 }
 
 impl Json {
     /// A value, written compactly.
     pub fn new(value: Value) -> Json {
-        let text = value.to_string().into_boxed_str();
-        Json(Arc::new(Inner { text, value: OnceLock::from(value) }))
+        Json::of(value.to_string().into_boxed_str(), OnceLock::from(value))
+    }
+
+    fn of(text: Box<str>, value: OnceLock<Value>) -> Json {
+        Json(Arc::new(Inner { text, value, depth: OnceLock::new() }))
     }
 
     /// A text as it is, spaces and all. It is no JSON, or nests deeper than 127 levels: an error.
     pub fn parse(text: &str) -> Result<Json, serde_json::Error> {
         let value: Value = serde_json::from_str(text)?;
-        Ok(Json(Arc::new(Inner { text: text.into(), value: OnceLock::from(value) })))
+        Ok(Json::of(text.into(), OnceLock::from(value)))
     }
 
     /// An array of documents, from their texts.
@@ -39,7 +43,7 @@ impl Json {
             text.push_str(element.text());
         }
         text.push(']');
-        Json(Arc::new(Inner { text: text.into_boxed_str(), value: OnceLock::new() }))
+        Json::of(text.into_boxed_str(), OnceLock::new())
     }
 
     /// The text.
@@ -53,20 +57,36 @@ impl Json {
         self.0.value.get_or_init(|| serde_json::from_str(&self.0.text).unwrap_or(Value::Null))
     }
 
+    /// The same, written compactly.
+    pub fn compact(&self) -> Json {
+        let compact = Json::new(self.value().clone());
+        if compact == *self { self.clone() } else { compact }
+    }
+
     /// How deeply it nests arrays and objects.
     pub fn depth(&self) -> usize {
-        let brackets = self.text().bytes().filter(|byte| matches!(byte, b'[' | b'{')).count();
-        // Most documents have few brackets: then their number is answer enough.
-        if brackets < 100 { brackets } else { depth(self.value()) }
+        *self.0.depth.get_or_init(|| depth(&self.0.text))
     }
 }
 
-fn depth(value: &Value) -> usize {
-    match value {
-        Value::Array(elements) => 1 + elements.iter().map(depth).max().unwrap_or(0),
-        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
-        _ => 0,
+/// The greatest number of brackets that are open at once, outside of strings.
+fn depth(text: &str) -> usize {
+    let (mut open, mut deepest) = (0_usize, 0);
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                open = open.saturating_add(1);
+                deepest = deepest.max(open);
+            }
+            b']' | b'}' if !in_string => open = open.saturating_sub(1),
+            _ => {}
+        }
     }
+    deepest
 }
 
 impl PartialEq for Json {
@@ -93,5 +113,32 @@ impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Json, D::Error> {
         let text = String::deserialize(deserializer)?;
         Json::parse(&text).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn depth_counts_brackets_outside_of_strings() {
+        let check = |text: &str, expected: usize| assert_eq!(Json::parse(text).unwrap().depth(), expected, "{text}");
+        check("1", 0);
+        check("[]", 1);
+        check(r#"{"a":[{}],"b":[]}"#, 3);
+        check(r#"["[[[\"[","\\",[]]"#, 2);
+    }
+
+    #[test]
+    fn texts_are_kept() {
+        let spaced = Json::parse("{ \"a\": 1 }").unwrap();
+        assert_eq!(spaced.text(), "{ \"a\": 1 }");
+        assert_eq!(spaced.compact().text(), "{\"a\":1}");
+        assert_eq!(Json::array([&spaced, &Json::new(json!(null))].into_iter()).value(), &json!([{"a": 1}, null]));
+        let written = serde_json::to_string(&spaced).unwrap();
+        assert_eq!(serde_json::from_str::<Json>(&written).unwrap(), spaced);
+        assert!(serde_json::from_str::<Json>("\"{\"").is_err());
     }
 }

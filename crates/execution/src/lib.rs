@@ -20,6 +20,7 @@ mod data_flow;
 mod driver;
 mod failure;
 mod flow;
+mod handling;
 mod path;
 mod random;
 mod retry;

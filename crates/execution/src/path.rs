@@ -134,16 +134,15 @@ impl TaskStage {
 
 impl Path {
     /// The timers that run for it.
-    pub(crate) fn timers(&self) -> Vec<(Timer, Timestamp)> {
-        let Some(position) = &self.position else { return Vec::new() };
-        match &position.stage {
-            Stage::Task(task) => task.timers().collect(),
+    pub(crate) fn timers(&self) -> impl Iterator<Item = (Timer, Timestamp)> {
+        let own = self.position.as_ref().and_then(|position| match &position.stage {
             Stage::Wait { until } => {
-                vec![(Timer { event_id: position.entered_id, purpose: TimerPurpose::Wait }, *until)]
+                Some((Timer { event_id: position.entered_id, purpose: TimerPurpose::Wait }, *until))
             }
-            Stage::Retry { failed, at } => vec![(Timer { event_id: *failed, purpose: TimerPurpose::Retry }, *at)],
-            Stage::Entered | Stage::Parallel { .. } | Stage::Map { .. } => Vec::new(),
-        }
+            Stage::Retry { failed, at } => Some((Timer { event_id: *failed, purpose: TimerPurpose::Retry }, *at)),
+            Stage::Entered | Stage::Task(_) | Stage::Parallel { .. } | Stage::Map { .. } => None,
+        });
+        own.into_iter().chain(self.task().into_iter().flat_map(TaskStage::timers))
     }
 
     /// The task it waits for.
@@ -163,8 +162,7 @@ impl Path {
             let scheduled = task.scheduled(&position.name, execution_arn);
             commands.push((task.event_id, Command::ScheduleTask(Box::new(scheduled))));
         }
-        commands
-            .extend(self.timers().into_iter().map(|(timer, at)| (timer.event_id, Command::StartTimer { timer, at })));
+        commands.extend(self.timers().map(|(timer, at)| (timer.event_id, Command::StartTimer { timer, at })));
         commands
     }
 }

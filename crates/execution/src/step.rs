@@ -62,8 +62,11 @@ fn check(execution: &Execution, input: &Input) -> Result<(), IllegalInput> {
         | Input::TaskFailed { event_id, .. }
         | Input::TaskHeartbeat { event_id }
         | Input::ActivityStarted { event_id, .. } => {
-            let known = execution.closed_tasks.contains(event_id) || execution.path_of_task(*event_id).is_some();
-            if known { Ok(()) } else { Err(IllegalInput::UnknownTask(*event_id)) }
+            if execution.tasks.contains_key(event_id) {
+                Ok(())
+            } else {
+                Err(IllegalInput::UnknownTask(*event_id))
+            }
         }
         Input::TimerFired { .. } | Input::StopExecution { .. } => Ok(()),
     }

@@ -31,3 +31,5 @@ pub const JSONATA_LENGTH: usize = 100_000;
 
 /// How deep a payload template, and a value that an expression makes, may nest.
 pub const VALUE_DEPTH: usize = 256;
+/// How large a value that JSONata makes may be as JSON, in bytes. (AWS passes on 256 KiB.)
+pub const VALUE_SIZE: usize = 2 << 20;

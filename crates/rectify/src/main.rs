@@ -1,1 +1,25 @@
-fn main() {}
+//! Catches AWS misconfigurations, tells their owners, fixes what may be fixed, proves the fix and can take it back.
+
+mod client;
+mod commands;
+mod configuration;
+mod content;
+mod diagnostics;
+mod output;
+mod start;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let arguments = commands::Arguments::parse();
+    start::logging(arguments.verbose);
+    match arguments.command.run() {
+        Ok(code) => code,
+        Err(error) => {
+            output::problem(&error.to_string());
+            ExitCode::from(2)
+        }
+    }
+}

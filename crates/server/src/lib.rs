@@ -1,1 +1,20 @@
-//! stub
+//! Every way in: the Step Functions and EventBridge APIs, `POST /events`, SQS queues, and what the command line asks of a
+//! running `serve`.
+
+pub mod access;
+pub mod app;
+pub mod aws_json;
+pub mod event_bridge;
+pub mod events;
+pub mod findings;
+pub mod intake;
+pub mod queue;
+pub mod registry;
+pub mod router;
+pub mod step_functions;
+pub mod tls;
+
+pub use access::Access;
+pub use app::App;
+pub use intake::Intake;
+pub use registry::Registry;

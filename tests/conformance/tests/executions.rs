@@ -49,9 +49,9 @@ fn executions_end_as_on_aws() {
 }
 
 /// What was reached; may not fall.
-const END: usize = 499;
-const EVENTS: usize = 499;
-const FULL: usize = 491;
+const END: usize = 510;
+const EVENTS: usize = 510;
+const FULL: usize = 509;
 
 /// Why a case can't be run here.
 fn skip(case: &Value) -> Option<&'static str> {

@@ -1,4 +1,5 @@
 //! Payload templates and intrinsic functions as recorded on AWS: the machines that are one Pass state.
+#![expect(clippy::indexing_slicing, reason = "a test tells what broke by panicking")]
 
 use conformance::corpus;
 use query::{Language, Moment, Scope, Template};
@@ -71,8 +72,9 @@ fn pass_states_as_recorded() {
             skipped += 1;
             continue;
         }
-        let same = match &answer {
-            Ok(answer) => answer.to_string() == expected,
+        let same = match answer.as_ref().map(Value::to_string) {
+            // As text, for the order of the fields.
+            Ok(answer) => answer == expected,
             Err(sentence) => expected.ends_with(sentence.as_str()),
         };
         if same {

@@ -51,6 +51,17 @@ pub struct Occurrence {
 }
 
 impl Occurrence {
+    /// How long it took from the event to each step that was reached, in milliseconds: `(noticed, told, fixed, proved)`.
+    pub fn milliseconds(&self) -> [(&'static str, Option<i64>); 4] {
+        let since = |at: Option<Timestamp>| Some(at?.as_millisecond().saturating_sub(self.event_at.as_millisecond()));
+        [
+            ("noticed", since(Some(self.noticed_at))),
+            ("told", since(self.told_at)),
+            ("fixed", since(self.fixed_at)),
+            ("proved", since(self.proved_at)),
+        ]
+    }
+
     /// Whether there is something to take back.
     pub fn is_undoable(&self) -> bool {
         self.before.is_some() && self.fixing_at.is_some() && self.undone_at.is_none()

@@ -15,7 +15,7 @@
 //!
 //! # `finding`
 //! `{Action, …}` as [`FindingInput`](super::FindingInput) has it; each action's answer is told there. An input that the finding can't take is an
-//! error (`IllegalFindingInput`); it is not worth a retry.
+//! error (`IllegalFindingInput`); it is not worth a retry. A store that can't now is `StoreUnavailable`, which every call of a function retries.
 //!
 //! | Action | payload beside the caller | answer |
 //! |---|---|---|
@@ -31,10 +31,11 @@
 //! | `undoing` | | `{Wait, Before}` |
 //! | `undone` | `Until` | `{Until}` |
 //!
-//! Not said by machines: `asked` (by the function `ask`), `undo_asked` (by a person), `execution_failed` (by the engine).
+//! Not said by machines: `asked`, and `told` of the kind `question` (by the function `ask`), `undo_asked` (by a person), `execution_failed` (by the engine).
 //!
 //! # `owner`
-//! Payload: `{Resource: {Id, Arn?, Type, Account, Region}, Actor}`, `Actor` being CloudTrail's `userIdentity` or null.
+//! Payload: `{Resource: {Id, Arn?, Type, Account, Region}, Actor, RoleArn?}`, `Actor` being CloudTrail's `userIdentity` or null, `RoleArn` the role
+//! by which the account is reached, where it is reached by one.
 //! It fetches the resource's tags and asks [`owner::candidates`](crate::owner::candidates).
 //! Answer: `{Owners: [{Name?, Email?, From, Confidence}]}`, the likeliest first. A resource without tags is no error; tags that can't be read are.
 //!

@@ -36,6 +36,7 @@ pub(super) struct Life {
     pub(super) finding: Finding,
     pub(super) execution: String,
     settings: Settings,
+    pub(super) facts: Facts,
     second: i64,
 }
 
@@ -43,7 +44,7 @@ impl Life {
     pub(super) fn begin(mode: Mode) -> Life {
         let sighted = Finding::sight(None, &sighting("event-1", 0), at(1));
         let execution = sighted.start.expect("a new finding starts a response").execution_name;
-        Life { finding: sighted.finding, execution, settings: settings(mode), second: 1 }
+        Life { finding: sighted.finding, execution, settings: settings(mode), facts: Facts::default(), second: 1 }
     }
 
     /// What an input, as JSON, is answered; or why it is illegal.
@@ -51,7 +52,7 @@ impl Life {
         self.second += 1;
         let input: FindingInput = serde_json::from_value(input).unwrap();
         let arn = format!("arn:aws:states:eu-west-1:111122223333:execution:rectify-g:{}", self.execution);
-        match self.finding.apply(&input, &arn, &self.settings, &Facts::default(), at(self.second)) {
+        match self.finding.apply(&input, &arn, &self.settings, &self.facts, at(self.second)) {
             Ok(change) => {
                 self.finding = change.finding;
                 change.answer

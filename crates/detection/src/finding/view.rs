@@ -20,12 +20,16 @@ impl Finding {
         })
     }
 
-    /// All of it: the fields of [`view`](Finding::view), then the others of [`Finding`] as they are kept, less task tokens.
+    /// All of it: the fields of [`view`](Finding::view), then `milliseconds: {noticed, told, fixed, proved}` from the event to what
+    /// became of the newest occurrence, then the other fields of [`Finding`] as they are kept, less task tokens.
     pub fn show(&self) -> Value {
         let mut shown = match self.view() {
             Value::Object(view) => view,
             _ => Map::new(),
         };
+        let milliseconds = self.current().into_iter().flat_map(|occurrence| occurrence.milliseconds());
+        let milliseconds = milliseconds.map(|(step, time)| (step.to_owned(), Value::from(time))).collect();
+        shown.insert("milliseconds".to_owned(), Value::Object(milliseconds));
         if let Ok(Value::Object(mut kept)) = serde_json::to_value(self) {
             hide_tokens(&mut kept);
             for (name, value) in kept {

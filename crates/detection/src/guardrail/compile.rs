@@ -88,7 +88,7 @@ impl Guardrail {
                 "title": self.title,
                 "round": 1,
                 "generation": 0,
-                "inspection": {},
+                "inspection": {"Compliance": "missing", "Reason": "", "Before": {}},
                 "actor": null,
                 "owners": [],
                 "decision": {},
@@ -107,14 +107,10 @@ impl Guardrail {
 
     /// What touches no finding: its failure is the execution's, and its caller's to tell.
     fn on_demand(&self, options: &CompileOptions, states: &mut States) {
-        let inspect = json!({
-            "Arguments": {}, "Output": "{% $states.result[0] %}", "End": true,
-        });
-        states.insert("Inspect now".to_owned(), fragment::parallel("Inspect now", &self.inspect, options, inspect));
-        let list = json!({
-            "Arguments": "{% {'NextToken': $states.input.NextToken} %}", "Output": "{% $states.result[0] %}", "End": true,
-        });
-        states.insert("List".to_owned(), fragment::parallel("List", &self.list, options, list));
+        for (name, written) in [("Inspect now", &self.inspect), ("List", &self.list)] {
+            states.insert(name.to_owned(), fragment::parallel(name, written, options, json!({"Next": "Answer"})));
+        }
+        states.insert("Answer".to_owned(), json!({"Type": "Pass", "Output": "{% $states.input[0] %}", "End": true}));
     }
 }
 

@@ -148,7 +148,10 @@ fn pattern(reader: &mut Reader<'_>) -> Option<EventPattern> {
     match EventPattern::from_value(value) {
         Ok(pattern) => Some(pattern),
         Err(invalid) => {
-            reader.problem("INVALID_PATTERN", &format!("/event{}", invalid.pointer), invalid.to_string(), None);
+            // Behind the first line AWS repeats the pattern.
+            let reason = invalid.reason.lines().next().unwrap_or_default();
+            let message = format!("the event pattern is not valid: {reason}");
+            reader.problem("INVALID_PATTERN", &format!("/event{}", invalid.pointer), message, None);
             None
         }
     }
@@ -199,7 +202,8 @@ impl<'de> Reader<'de> {
         if let Ok(value) = T::deserialize(value) {
             return Some(value);
         }
-        let message = format!("{value} is none of {}", known.join(", "));
+        let written = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let message = format!("`{written}` is none of {}", known.join(", "));
         let help = value.as_str().and_then(|text| asl::nearest::nearest(text, known.iter().copied()));
         let help = help.map(|near| format!("did you mean `{near}`?"));
         self.problem("INVALID_VALUE", pointer, message, help.as_deref());

@@ -24,7 +24,7 @@
 //! - `select` sees the call's answer as `$answer`, or `{Error, Cause}` if the call failed, and must give a value.
 //! - `fixed` is what `select` gives after the fix: a value, or the text `unchanged`; nothing is asked of it where it is missing.
 //!
-//! What a test goes through:
+//! The tests of a file are run one after another. What a test goes through:
 //! 1. arrange; inspect says `expect`. If that is not `NON_COMPLIANT`, the test is over.
 //! 2. observe; fix; inspect says `COMPLIANT`; observe: what `fixed` says.
 //! 3. fix again: observed and inspected the same as before it.

@@ -2,6 +2,7 @@ use asl::{Document, Format, parse::AnyResource};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::Event;
 
 const GUARDRAILS: [(&str, &str); 2] = [
     ("s3-bucket-public-access", include_str!("../../../../guardrails/s3/s3-bucket-public-access.yaml")),
@@ -155,6 +156,7 @@ fn what_a_machine_is_made_of() {
     assert_eq!(inner["Credentials"], json!({"RoleArn": "{% 'arn' %}"}));
     assert_eq!(inner["Retry"][0]["ErrorEquals"][0], "Ec2.ThrottlingException");
     assert!(states["Close"].get("Credentials").is_none());
+    assert_eq!(states["Owner"]["Arguments"]["Payload"]["RoleArn"], "{% 'arn' %}");
     assert_eq!(states["Close"]["Arguments"]["FunctionName"], "${function.finding}");
     assert_eq!(states["Close"]["Arguments"]["Payload"]["Round"], "{% $round %}");
     assert_eq!(states["Ask"]["Resource"], "arn:aws:states:::lambda:invoke.waitForTaskToken");
@@ -169,4 +171,72 @@ fn what_a_machine_is_made_of() {
             }
         }
     }
+}
+
+fn check_sightings(guardrail: &Guardrail, detail: Value, expected: &[&str]) {
+    let event = Event {
+        id: "1".to_owned(),
+        source: "aws.x".to_owned(),
+        detail_type: "AWS API Call via CloudTrail".to_owned(),
+        account: "111122223333".to_owned(),
+        region: "eu-west-1".to_owned(),
+        time: "2026-01-31T12:00:00Z".parse().unwrap(),
+        resources: Vec::new(),
+        detail,
+    };
+    let sightings = guardrail.sightings(&event).unwrap();
+    let ids: Vec<&str> = sightings.iter().map(|sighting| sighting.resource.as_str()).collect();
+    assert_eq!(ids, expected, "{}", event.detail);
+    for sighting in sightings {
+        assert_eq!((sighting.guardrail, sighting.event_id), (guardrail.id.clone(), event.identity().to_owned()));
+    }
+}
+
+#[test]
+fn events_name_resources() {
+    let [bucket, group] = GUARDRAILS.map(|(_, text)| parsed(text).unwrap());
+    check_sightings(&bucket, json!({"requestParameters": {"bucketName": "b"}, "eventID": "e"}), &["b"]);
+    for nothing in [
+        json!({}),
+        json!({"requestParameters": null}),
+        json!({"requestParameters": {"bucketName": null}}),
+        json!({"requestParameters": {"bucketName": ""}}),
+    ] {
+        check_sightings(&bucket, nothing, &[]);
+    }
+    let items = |ids: &[&str]| {
+        let items: Vec<Value> = ids.iter().map(|id| json!({"groupId": id, "securityGroupRuleId": "sgr-1"})).collect();
+        json!({"_return": true, "securityGroupRuleSet": {"items": items}})
+    };
+    for (request, response, expected) in [
+        (json!({"groupId": "sg-1"}), Value::Null, vec!["sg-1"]),
+        (json!({"groupId": "sg-1"}), items(&["sg-1", "sg-1"]), vec!["sg-1"]),
+        (json!({"groupName": "web", "groupId": null}), items(&["sg-2"]), vec!["sg-2"]),
+        (json!({"groupName": "web"}), json!({"_return": true, "groupId": "sg-3"}), vec!["sg-3"]),
+        (
+            json!({"ModifySecurityGroupRulesRequest": {"GroupId": "sg-4", "SecurityGroupRule": {"tag": 1}}}),
+            json!({"ModifySecurityGroupRulesResponse": {"return": true}}),
+            vec!["sg-4"],
+        ),
+        (json!({"groupName": "web"}), Value::Null, vec![]),
+    ] {
+        check_sightings(&group, json!({"requestParameters": request, "responseElements": response}), &expected);
+    }
+}
+
+#[test]
+fn an_id_is_a_text() {
+    let guardrail = parsed(&s3_with(&[("requestParameters.bucketName %}", "n %}")])).unwrap();
+    check_sightings(&guardrail, json!({"n": ["a", null, "b", "a"]}), &["a", "b"]);
+    let event = Event {
+        id: "1".to_owned(),
+        source: "s".to_owned(),
+        detail_type: "t".to_owned(),
+        account: "1".to_owned(),
+        region: "r".to_owned(),
+        time: "2026-01-31T12:00:00Z".parse().unwrap(),
+        resources: Vec::new(),
+        detail: json!({"n": ["a", 7]}),
+    };
+    assert!(guardrail.sightings(&event).unwrap_err().message.contains("Expected 'string', but was: 7"));
 }

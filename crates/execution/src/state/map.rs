@@ -51,25 +51,25 @@ pub(crate) fn go_on<'machine>(
     else {
         return Ok(Outcome::Wait);
     };
-    let (items, max_concurrency, begun) = (items.clone(), *max_concurrency, outputs.len());
-    let mut running = driver.execution.children(path).len();
+    let (items, begun) = (items.clone(), outputs.len());
+    let running = outputs.iter().filter(|output| output.is_none()).count();
+    let room = match usize::try_from(*max_concurrency) {
+        Ok(0) | Err(_) => usize::MAX,
+        Ok(limit) => limit.saturating_sub(running),
+    };
     let remaining = items.value().as_array().map(Vec::as_slice).unwrap_or_default().iter().enumerate().skip(begun);
     if running == 0 && remaining.len() == 0 {
         let result = Json::array(outputs.iter().flatten());
         driver.event(path, EventType::MapStateSucceeded, None);
         return data_flow::exit_with_result(driver, path, state, result).map(Outcome::Leave);
     }
-    for (index, value) in remaining {
-        if max_concurrency > 0 && u64::try_from(running).unwrap_or(u64::MAX) >= max_concurrency {
-            break;
-        }
+    for (index, value) in remaining.take(room) {
         let index = u64::try_from(index).unwrap_or(u64::MAX);
         let input = item_input(driver, path, state, map, Item { index, value })?;
         let iteration = branch::begin(driver, path, index);
         let details = MapIteration { name: state.name.clone(), index };
         driver.event(iteration, EventType::MapIterationStarted, EventDetails::MapIterationStarted(details));
         driver.go_later_to(iteration, &map.processor.start_at, input);
-        running += 1;
     }
     Ok(Outcome::Wait)
 }

@@ -142,7 +142,7 @@ fn choose(run: &Run, choice: u16) -> Input {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     #[test]
     fn replay_is_live(states in chain(2), choices in prop::collection::vec(any::<u16>(), 1..60)) {

@@ -244,6 +244,27 @@ fn an_execution_is_stopped_or_times_out() {
 }
 
 #[test]
+fn a_foreign_or_broken_journal_is_refused() {
+    let run = Run::start(&task(json!({})), "{}");
+    let check = |machine: &asl::StateMachine, journal: &[Record], index: usize, reason: &str| {
+        let error = crate::replay(machine, journal).unwrap_err();
+        assert_eq!((error.index, error.reason.as_str()), (index, reason));
+    };
+    let other = super::harness::machine(r#"{"StartAt":"Other","States":{"Other":{"Type":"Succeed"}}}"#);
+    check(&other, &run.journal, 2, "the state machine has no state `T` there");
+    check(&run.machine, &run.journal[1..], 0, "a start without what was started");
+    let without = |index: usize| {
+        let mut journal = run.journal.clone();
+        journal.remove(index);
+        journal
+    };
+    check(&run.machine, &without(2), 2, "event 3 comes after event 1");
+    check(&run.machine, &without(3), 3, "the path waits for no task");
+    let lost = [run.journal.clone(), vec![Record::Fact(Fact::Path(7)), Record::Fact(Fact::Retried)]].concat();
+    check(&run.machine, &lost, run.journal.len() + 1, "there is no path 7");
+}
+
+#[test]
 fn evaluations_of_one_step_differ() {
     let definition = json!({"QueryLanguage": "JSONata", "StartAt": "A", "States": {
         "A": {"Type": "Pass", "Assign": {"one": "{% $uuid() %}"}, "Next": "B"},

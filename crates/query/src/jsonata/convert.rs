@@ -1,7 +1,7 @@
 //! JSON to the evaluator's values and back.
 
 use jsonata_core::value::JValue;
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::limits;
 
@@ -12,35 +12,58 @@ pub enum Unsupported {
     Kind,
     /// It nests deeper than [`limits::VALUE_DEPTH`].
     Depth,
+    /// It takes more than [`limits::VALUE_SIZE`] bytes. Values share their parts in the evaluator, but not in JSON: thirty
+    /// doublings of a small object are a gigabyte.
+    Size,
 }
 
 /// The value as JSON. Whole numbers come out as whole numbers: 1, not 1.0.
 pub fn to_json(value: &JValue) -> Result<Value, Unsupported> {
-    at_depth(value, 0)
+    Conversion { left: limits::VALUE_SIZE }.convert(value, 0)
 }
 
-fn at_depth(value: &JValue, depth: usize) -> Result<Value, Unsupported> {
-    if depth > limits::VALUE_DEPTH {
-        return Err(Unsupported::Depth);
+struct Conversion {
+    /// How many bytes may still be taken.
+    left: usize,
+}
+
+impl Conversion {
+    fn take(&mut self, bytes: usize) -> Result<(), Unsupported> {
+        self.left = self.left.checked_sub(bytes).ok_or(Unsupported::Size)?;
+        Ok(())
     }
-    match value {
-        JValue::Null => Ok(Value::Null),
-        JValue::Bool(value) => Ok(Value::Bool(*value)),
-        JValue::Number(number) => to_number(*number).map(Value::Number).ok_or(Unsupported::Kind),
-        JValue::String(text) => Ok(Value::String(text.to_string())),
-        JValue::Array(items) => items
-            .iter()
-            .filter(|item| !item.is_undefined())
-            .map(|item| at_depth(item, depth + 1))
-            .collect::<Result<_, _>>()
-            .map(Value::Array),
-        JValue::Object(fields) => fields
-            .iter()
-            .filter(|(_, field)| !field.is_undefined())
-            .map(|(name, field)| Ok((name.clone(), at_depth(field, depth + 1)?)))
-            .collect::<Result<_, _>>()
-            .map(Value::Object),
-        _ => Err(Unsupported::Kind),
+
+    fn convert(&mut self, value: &JValue, depth: usize) -> Result<Value, Unsupported> {
+        if depth > limits::VALUE_DEPTH {
+            return Err(Unsupported::Depth);
+        }
+        // About what the shortest value takes in JSON, with its comma.
+        self.take(2)?;
+        match value {
+            JValue::Null => Ok(Value::Null),
+            JValue::Bool(value) => Ok(Value::Bool(*value)),
+            JValue::Number(number) => to_number(*number).map(Value::Number).ok_or(Unsupported::Kind),
+            JValue::String(text) => {
+                self.take(text.len())?;
+                Ok(Value::String(text.to_string()))
+            }
+            JValue::Array(items) => {
+                let mut converted = Vec::new();
+                for item in items.iter().filter(|item| !item.is_undefined()) {
+                    converted.push(self.convert(item, depth + 1)?);
+                }
+                Ok(Value::Array(converted))
+            }
+            JValue::Object(fields) => {
+                let mut converted = Map::new();
+                for (name, field) in fields.iter().filter(|(_, field)| !field.is_undefined()) {
+                    self.take(name.len())?;
+                    converted.insert(name.clone(), self.convert(field, depth + 1)?);
+                }
+                Ok(Value::Object(converted))
+            }
+            _ => Err(Unsupported::Kind),
+        }
     }
 }
 

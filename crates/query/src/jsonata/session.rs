@@ -54,6 +54,7 @@ impl<'a> Session<'a> {
         }
         convert::to_json(&value).map_err(|unsupported| match unsupported {
             Unsupported::Kind => fail("returned an unsupported result type.".to_owned()),
+            Unsupported::Size => fail(format!("returned a value of more than {} bytes.", limits::VALUE_SIZE)),
             Unsupported::Depth => fail(format!("returned a value that nests deeper than {}.", limits::VALUE_DEPTH)),
         })
     }

@@ -133,6 +133,10 @@ fn what_has_no_end_is_stopped() {
         "$reduce([1..20000], function($inner, $i){{'a': $inner}}, 1)",
         "returned a value that nests deeper than 256.",
     );
+    check_error(
+        "$reduce([1..60], function($inner, $i){{'l': $inner, 'r': $inner}}, 1)",
+        "returned a value of more than 2097152 bytes.",
+    );
     assert!(Expression::parse(&"(".repeat(90_000)).is_err());
     assert!(Expression::parse(&"1".repeat(100_001)).is_err());
     check("$pad('a', 3) & $pad('b', -2, '0')", json!("a  0b"));

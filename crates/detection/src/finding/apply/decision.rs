@@ -30,7 +30,8 @@ impl Finding {
             "Decision": verdict.decision,
             "Why": verdict.why,
             "Tell": tell,
-            "DeadlineSeconds": call.settings.approval_timeout_seconds,
+            // What a Task's `TimeoutSeconds` may be.
+            "DeadlineSeconds": call.settings.approval_timeout_seconds.clamp(1, 99_999_999),
         }))
     }
 

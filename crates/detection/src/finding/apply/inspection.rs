@@ -73,7 +73,7 @@ impl Finding {
 
     /// Whether the occurrence before this one had been fixed and proved: somebody reverted it.
     fn is_reverted(&self) -> bool {
-        let before = self.occurrences.iter().rev().nth(1);
+        let before = self.occurrences.iter().rev().skip(1).find(|occurrence| occurrence.found_at.is_some());
         before.is_some_and(|before| {
             before.fixing_at.is_some() && before.proved_at.is_some() && before.undone_at.is_none()
         })
@@ -139,14 +139,11 @@ impl Finding {
     /// Nothing is wrong (any more). What somebody has to be told of it, if anything.
     fn resolve(&mut self, compliance: Compliance, now: Timestamp) -> Option<&'static str> {
         self.under_way = None;
-        let was_open = matches!(self.status, WorkflowStatus::New | WorkflowStatus::Notified);
+        let was_told = self.status == WorkflowStatus::Notified;
         self.status = WorkflowStatus::Resolved;
-        // Nothing was found this time: no appearance of the problem.
-        if self.current().is_some_and(|occurrence| occurrence.found_at.is_none()) {
+        // Where nothing was found there was no appearance of the problem.
+        while self.current().is_some_and(|occurrence| occurrence.found_at.is_none()) {
             self.occurrences.pop();
-            if !was_open && self.current().is_some_and(|occurrence| occurrence.undone_at.is_none()) {
-                return None;
-            }
         }
         self.stage = Stage::Compliant;
         let occurrence = self.occurrences.last_mut()?;
@@ -156,6 +153,9 @@ impl Finding {
             self.stage = Stage::Fixed;
             return Some("fixed");
         }
-        (was_open && occurrence.told_at.is_some()).then_some("resolved")
+        if occurrence.proved_at.is_some() && occurrence.undone_at.is_none() {
+            self.stage = Stage::Fixed;
+        }
+        was_told.then_some("resolved")
     }
 }

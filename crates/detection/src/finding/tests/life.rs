@@ -50,11 +50,9 @@ fn noticed_told_fixed_proved_undone() {
     let mut life = fixed();
     life.assert_shown("RESOLVED", "fixed", "COMPLIANT");
     let occurrence = life.finding.current().unwrap().clone();
-    let times = [occurrence.told_at, occurrence.fixing_at, occurrence.fixed_at, occurrence.proved_at];
-    assert_eq!(
-        times.map(|time| time.map(|time| time.as_second() - occurrence.event_at.as_second())),
-        [Some(5), Some(8), Some(9), Some(10)]
-    );
+    let expected = [("noticed", Some(1000)), ("told", Some(5000)), ("fixed", Some(9000)), ("proved", Some(10_000))];
+    assert_eq!(occurrence.milliseconds(), expected);
+    assert_eq!(life.finding.show()["milliseconds"]["proved"], 10_000);
     life.execution = format!("{}-1-undo-1", life.finding.id);
     let answer = life.say(json!({"Action": "undo_asked", "Person": "ann"}));
     assert_eq!(answer["ExecutionName"], json!(life.execution));
@@ -245,6 +243,43 @@ fn an_undo_waits_for_the_response_under_way() {
     let answer = life.say(json!({"Action": "undo_asked", "Person": "ann", "Until": at(100)}));
     assert_eq!(answer["ExecutionName"], json!(format!("{}-1-undo-2", life.finding.id)));
     assert_eq!(answer["Input"]["Until"], json!(at(100)));
+}
+
+#[test]
+fn left_alone_by_an_exception() {
+    let mut life = Life::begin(Mode::Fix);
+    life.facts.exceptions = vec![crate::decide::Exception {
+        guardrail: None,
+        resource: Some("b".to_owned()),
+        account: None,
+        reason: "a public web site".to_owned(),
+        author: "ann".to_owned(),
+        until: at(1000),
+    }];
+    let why = format!("an exception by ann leaves it alone until {}: a public web site", at(1000));
+    life.check(&[
+        inspecting(1),
+        record("NON_COMPLIANT", 1),
+        decide("leave", &why, false),
+        close(1, "NON_COMPLIANT", false, false, Value::Null),
+    ]);
+    life.assert_shown("SUPPRESSED", "told", "NON_COMPLIANT");
+    // Looked at again with every event all the same.
+    assert!(life.see("event-2"));
+    life.check(&[inspecting(2), record("COMPLIANT", 2), close(2, "COMPLIANT", true, false, Value::Null)]);
+    life.assert_shown("RESOLVED", "compliant", "COMPLIANT");
+}
+
+#[test]
+fn a_failed_look_at_what_was_fixed_then_a_good_one() {
+    let mut life = fixed();
+    life.see("event-2");
+    life.check(&[inspecting(2), (json!({"Action": "failed", "Error": "Throttled"}), json!({}))]);
+    life.check(&[(json!({"Action": "told", "Kind": "failed", "Results": []}), json!({}))]);
+    life.assert_shown("NOTIFIED", "failed", "COMPLIANT");
+    life.see("event-3");
+    life.check(&[inspecting(3), record("COMPLIANT", 3), close(3, "COMPLIANT", true, false, json!("resolved"))]);
+    life.assert_shown("RESOLVED", "fixed", "COMPLIANT");
 }
 
 #[test]

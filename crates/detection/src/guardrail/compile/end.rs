@@ -20,7 +20,7 @@ pub(super) fn add(states: &mut States) {
         json!({
             "Kind": "{% $closing.Tell %}",
             "Text": TEXT,
-            "Reason": "{% $exists($inspection.Reason) ? $string($inspection.Reason) : '' %}",
+            "Reason": "{% $string($inspection.Reason) %}",
             "Before": "{% $before %}",
             "Until": "{% $until %}",
         }),
@@ -57,8 +57,9 @@ pub(super) fn add(states: &mut States) {
     });
     states.insert("Half told".to_owned(), half_told);
     let done = json!({
-        "Type": "Succeed",
+        "Type": "Pass",
         "Output": {"Outcome": "{% $error.Error ? 'failed' : $closing.Tell ? $closing.Tell : $closing.Closed ? 'compliant' : 'left' %}"},
+        "End": true,
     });
     states.insert("Done".to_owned(), done);
     let unknown = json!({

@@ -7,16 +7,19 @@ use super::{CompileOptions, call::merged, retry};
 /// The longest prefix of a fragment's states.
 pub(in crate::guardrail) const LONGEST_PREFIX: &str = "Inspect again: ";
 
-/// The fragment as a state of that name, which is its states' prefix too. `more` is the state's: `Assign`, `Catch`, `Next` ….
+/// The fragment as a state of that name, which is its states' prefix too. `more` is the state's: `Catch`, `Next` ….
+///
+/// The fragment's input is the state's, and the state's output an array of the fragment's result: the next state takes it as
+/// `$states.input[0]`. So it needs no `Arguments`, `Output` and `Assign`, which not every engine knows of a Parallel.
 pub(super) fn parallel(name: &str, fragment: &Value, options: &CompileOptions, more: Value) -> Value {
     let branch = prefixed(fragment, &format!("{name}: "), options);
     let state = json!({"Type": "Parallel", "Branches": [branch], "Retry": retry::fragment()});
     merged(state, more)
 }
 
-/// A fragment in the middle of a response: it sees no input and hands on none; if it fails, so does the response.
+/// A fragment in the middle of a response: if it fails, so does the response.
 pub(super) fn step(name: &str, fragment: &Value, options: &CompileOptions, more: Value) -> Value {
-    let around = json!({"Arguments": {}, "Output": {}, "Catch": super::call::catch(name, "Failed")});
+    let around = json!({"Catch": super::call::catch(name, "Failed")});
     parallel(name, fragment, options, merged(around, more))
 }
 

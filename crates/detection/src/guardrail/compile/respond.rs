@@ -20,14 +20,14 @@ pub(super) fn again(condition: &str) -> Value {
 impl Guardrail {
     pub(super) fn respond(&self, options: &CompileOptions, states: &mut States) {
         self.inspect_and_record(options, states);
-        decide(states);
+        decide(options, states);
         ask(states);
         self.fix(options, states);
         close(states);
     }
 
     fn inspect_and_record(&self, options: &CompileOptions, states: &mut States) {
-        self.inspection("Inspecting", "Inspect", "Record", options, states);
+        self.inspection(["Inspecting", "Inspect", "Inspected"], "Record", options, states);
         let record = finding(
             "record",
             json!({"Compliance": "{% $inspection.Compliance %}", "Reason": "{% $string($inspection.Reason) %}"}),
@@ -45,25 +45,28 @@ impl Guardrail {
         states.insert("Compliant?".to_owned(), compliant);
     }
 
-    /// Two states: at which generation the inspection begins, and the inspection.
-    fn inspection(&self, begin: &str, name: &str, next: &str, options: &CompileOptions, states: &mut States) {
+    /// Three states: at which generation the inspection begins, the inspection, and what it said.
+    fn inspection(&self, names: [&str; 3], next: &str, options: &CompileOptions, states: &mut States) {
+        let [begin, inspect, end] = names;
         let inspecting = finding(
             "inspecting",
             json!({}),
             json!({
                 "Assign": {"generation": "{% $states.result.Payload.Generation %}"},
-                "Catch": catch(begin, "Failed"), "Next": name,
+                "Catch": catch(begin, "Failed"), "Next": inspect,
             }),
         );
         states.insert(begin.to_owned(), inspecting);
-        let inspect = json!({"Assign": {"inspection": "{% $states.result[0] %}"}, "Next": next});
-        states.insert(name.to_owned(), fragment::step(name, &self.inspect, options, inspect));
+        states.insert(inspect.to_owned(), fragment::step(inspect, &self.inspect, options, json!({"Next": end})));
+        let said =
+            json!({"Type": "Pass", "Assign": {"inspection": "{% $states.input[0] %}"}, "Output": {}, "Next": next});
+        states.insert(end.to_owned(), said);
     }
 
     fn fix(&self, options: &CompileOptions, states: &mut States) {
         let keep = finding(
             "keep_before",
-            json!({"Before": "{% $exists($inspection.Before) ? $inspection.Before : {} %}"}),
+            json!({"Before": "{% $inspection.Before %}"}),
             json!({
                 "Assign": {"before": "{% $states.result.Payload.Before %}"},
                 "Catch": catch("Keep before", "Failed"), "Next": "Fixing",
@@ -74,14 +77,18 @@ impl Guardrail {
         states.insert("Fixing".to_owned(), fixing);
         let fix = json!({"Next": "Inspecting again"});
         states.insert("Fix".to_owned(), fragment::step("Fix", &self.fix, options, fix));
-        self.inspection("Inspecting again", "Inspect again", "Close", options, states);
+        self.inspection(["Inspecting again", "Inspect again", "Inspected again"], "Close", options, states);
     }
 }
 
-fn decide(states: &mut States) {
+fn decide(options: &CompileOptions, states: &mut States) {
+    let mut about = json!({"Resource": "{% $resource %}", "Actor": "{% $actor %}"});
+    if let Some(role) = &options.role_arn_expression {
+        about = call::merged(about, json!({"RoleArn": format!("{{% {role} %}}")}));
+    }
     let owner = call::function(
         "owner",
-        json!({"Resource": "{% $resource %}", "Actor": "{% $actor %}"}),
+        about,
         json!({
             "Assign": {"owners": "{% [$states.result.Payload.Owners] %}"},
             "Catch": catch("Owner", "Failed"), "Next": "Decide",
@@ -197,10 +204,14 @@ fn close(states: &mut States) {
     let closed = json!({
         "Type": "Choice",
         "Choices": [
-            again("{% $closing.InspectAgain = true %}"),
+            again("{% $closing.InspectAgain = true and $round = 1 %}"),
+            {"Condition": "{% $closing.InspectAgain = true %}", "Assign": {"round": "{% $round + 1 %}"}, "Next": "Let it settle"},
             {"Condition": "{% $type($closing.Tell) = 'string' %}", "Next": "Tell end"},
         ],
         "Default": "Everything told?",
     });
     states.insert("Closed?".to_owned(), closed);
+    // The first time it is most probably the fix's own event; after that somebody is busy with the resource.
+    let settle = json!({"Type": "Wait", "Seconds": "{% $min([$round * 2, 30]) %}", "Next": "Inspecting"});
+    states.insert("Let it settle".to_owned(), settle);
 }

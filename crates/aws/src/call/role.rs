@@ -1,0 +1,82 @@
+//! Whose credentials a call is made with.
+
+use aws_credential_types::Credentials;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::plan::{self, Plan};
+use super::{Aws, Call, CallError};
+use crate::credentials::Vacancy;
+
+/// Attempts and seconds for assuming a role.
+const ATTEMPTS: u32 = 3;
+const TIMEOUT_SECONDS: u64 = 10;
+
+impl Aws {
+    /// `None` where the operation wants no signature.
+    pub(super) async fn credentials(&self, plan: &Plan, role: Option<&str>) -> Result<Option<Credentials>, CallError> {
+        if plan.operation().is_some_and(plan::is_anonymous) {
+            return Ok(None);
+        }
+        let Some(role) = role else { return self.own_credentials(plan).await.map(Some) };
+        let slot = self.inner.keys.slot(Some(role));
+        match slot.get().await {
+            Ok(kept) => kept.map(Some).map_err(|cause| plan::client(&plan.service, &cause)),
+            Err(vacancy) => self.assume(vacancy, role, &plan.region).await.map(Some),
+        }
+    }
+
+    async fn own_credentials(&self, plan: &Plan) -> Result<Credentials, CallError> {
+        match &self.inner.options.credentials {
+            Some(fixed) => Ok(fixed.clone()),
+            None => self.inner.keys.own(self.region()).await.map_err(|cause| plan::client(&plan.service, &cause)),
+        }
+    }
+
+    async fn assume(&self, vacancy: Vacancy<'_>, role: &str, region: &str) -> Result<Credentials, CallError> {
+        let call = Call {
+            service: "sts".to_owned(),
+            action: "assumeRole".to_owned(),
+            parameters: json!({"RoleArn": role, "RoleSessionName": self.inner.options.application}),
+            region: Some(region.to_owned()),
+            role_arn: None,
+            idempotency_token: None,
+            attempts: ATTEMPTS,
+            timeout_seconds: TIMEOUT_SECONDS,
+        };
+        let (answer, _) = Box::pin(self.perform(&call)).await.map_err(|error| with_role(error, role))?;
+        vacancy
+            .fill(read(&answer))
+            .map_err(|cause| CallError::Client { name: "Sts.SdkClientException".to_owned(), cause })
+    }
+}
+
+fn read(answer: &Value) -> Result<Credentials, String> {
+    let text = |name: &str| answer.pointer(&format!("/Credentials/{name}")).and_then(Value::as_str);
+    let (Some(id), Some(secret), Some(token)) = (text("AccessKeyId"), text("SecretAccessKey"), text("SessionToken"))
+    else {
+        return Err("AssumeRole answered without credentials".to_owned());
+    };
+    let end = text("Expiration").and_then(|end| end.parse::<Timestamp>().ok()).map(std::time::SystemTime::from);
+    Ok(Credentials::new(id, secret, Some(token.to_owned()), end, "assumed role"))
+}
+
+/// The error of STS, with the role that couldn't be assumed.
+fn with_role(error: CallError, role: &str) -> CallError {
+    match error {
+        CallError::Service { name, cause, code, status, throttled } => CallError::Service {
+            name,
+            cause: format!("the role {role} can't be assumed: {cause}"),
+            code,
+            status,
+            throttled,
+        },
+        CallError::Client { name, cause } => {
+            CallError::Client { name, cause: format!("the role {role} can't be assumed: {cause}") }
+        }
+        CallError::Parameters { message } => {
+            CallError::Parameters { message: format!("the role {role} can't be assumed: {message}") }
+        }
+        other @ CallError::Unknown { .. } => other,
+    }
+}

@@ -1,0 +1,199 @@
+//! A call's parameters against its operation's shape, and into the model's own names.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::model::{Node, Type};
+use crate::names::{hint, member_name};
+
+/// How deep parameters may nest.
+const DEPTH: usize = 64;
+
+/// The parameters with the model's member names, in the model's order: timestamps as RFC 3339 text, blobs as text
+/// (what is no text becomes JSON), nulls left out. `token` fills the idempotency token. Every problem is told at once.
+pub(crate) fn bind(input: Option<Node<'_>>, parameters: &Value, token: &str) -> Result<Value, String> {
+    let empty = Value::Object(Map::new());
+    let parameters = if parameters.is_null() { &empty } else { parameters };
+    let mut problems = Problems(Vec::new());
+    let bound = match input {
+        Some(node) => problems.structure(node, parameters, "", Some(token)),
+        None => {
+            let keys = parameters.as_object().into_iter().flat_map(Map::keys);
+            problems.0.extend(keys.map(|key| format!("the field `{key}` is not known: the action takes none")));
+            None
+        }
+    };
+    if problems.0.is_empty() { Ok(bound.unwrap_or(empty)) } else { Err(problems.0.join("; ")) }
+}
+
+struct Problems(Vec<String>);
+
+impl Problems {
+    fn wrong(&mut self, path: &str, expected: &str) -> Option<Value> {
+        let path = if path.is_empty() { "the parameters" } else { path };
+        self.0.push(format!("the value of `{path}` must be {expected}"));
+        None
+    }
+
+    fn value(&mut self, node: Node<'_>, value: &Value, path: &str) -> Option<Value> {
+        if path.matches(['.', '[']).count() > DEPTH {
+            return self.wrong(path, &format!("nested less deep than {DEPTH}"));
+        }
+        match (node.r#type(), value) {
+            (Type::Structure, _) if node.shape.document => Some(value.clone()),
+            (Type::Structure, _) => self.structure(node, value, path, None),
+            (Type::List, Value::Array(items)) => {
+                let item = node.item()?;
+                let items = items.iter().enumerate();
+                Some(Value::Array(
+                    items.filter_map(|(at, each)| self.value(item, each, &format!("{path}[{at}]"))).collect(),
+                ))
+            }
+            (Type::Map, Value::Object(entries)) => {
+                let of = node.map_value()?;
+                let entries = entries.iter().filter(|(_, each)| !each.is_null());
+                let bound = entries
+                    .filter_map(|(key, each)| Some((key.clone(), self.value(of, each, &format!("{path}.{key}"))?)));
+                Some(Value::Object(bound.collect()))
+            }
+            (Type::Boolean, Value::Bool(_)) | (Type::String | Type::Blob, Value::String(_)) => Some(value.clone()),
+            (Type::Blob, _) => Some(Value::String(value.to_string())),
+            (Type::String, Value::Object(_) | Value::Array(_)) if node.reference.jsonvalue => {
+                Some(Value::String(value.to_string()))
+            }
+            (Type::Integer | Type::Long, Value::Number(number)) => match whole(number) {
+                Some(whole) => Some(Value::from(whole)),
+                None => self.wrong(path, "a whole number"),
+            },
+            (Type::Float | Type::Double, Value::Number(_)) => Some(value.clone()),
+            (Type::Timestamp, _) => match timestamp(value) {
+                Some(at) => Some(Value::String(at.to_string())),
+                None => self.wrong(path, "a timestamp as 2026-01-31T12:00:00Z"),
+            },
+            (expected, _) => self.wrong(path, article(expected)),
+        }
+    }
+
+    fn structure(&mut self, node: Node<'_>, value: &Value, path: &str, token: Option<&str>) -> Option<Value> {
+        let Value::Object(given) = value else { return self.wrong(path, "an object") };
+        let at = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+        let names: Vec<String> = node.members().map(|(name, _)| member_name(name)).collect();
+        for key in given.keys().filter(|key| !names.contains(key)) {
+            let near = hint(key, names.iter().map(String::as_str));
+            self.0.push(format!("the field `{}` is not known{near}", at(key)));
+        }
+        let mut bound = Map::new();
+        for ((name, member), shown) in node.members().zip(&names) {
+            match given.get(shown).filter(|value| !value.is_null()) {
+                Some(value) => {
+                    if let Some(value) = self.value(member, value, &at(shown)) {
+                        bound.insert(name.to_owned(), value);
+                    }
+                }
+                None => match token.filter(|_| member.reference.idempotency_token) {
+                    Some(token) => drop(bound.insert(name.to_owned(), Value::from(token))),
+                    None if node.shape.required.iter().any(|required| required == name) => {
+                        self.0.push(format!("the field `{}` is required but was missing", at(shown)));
+                    }
+                    None => {}
+                },
+            }
+        }
+        Some(Value::Object(bound))
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "only whole numbers below 2^53 get there")]
+fn whole(number: &serde_json::Number) -> Option<i64> {
+    let exact = |float: f64| (float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0).then_some(float as i64);
+    number.as_i64().or_else(|| number.as_f64().and_then(exact))
+}
+
+fn timestamp(value: &Value) -> Option<Timestamp> {
+    match value {
+        Value::String(text) => text.parse().ok(),
+        Value::Number(number) => crate::protocol::timestamp::from_seconds(number.as_f64()?),
+        _ => None,
+    }
+}
+
+fn article(expected: Type) -> &'static str {
+    match expected {
+        Type::Structure | Type::Map => "an object",
+        Type::List => "an array",
+        Type::String | Type::Blob => "a string",
+        Type::Boolean => "a boolean",
+        Type::Integer | Type::Long => "a whole number",
+        Type::Float | Type::Double => "a number",
+        Type::Timestamp => "a timestamp",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(service: &str, action: &str, parameters: Value, expected: Result<Value, &str>) {
+        let service = crate::model::service(service).unwrap();
+        let (_, operation) = service.operation(action).unwrap();
+        let bound = bind(service.node(operation.input.as_ref()), &parameters, "token");
+        assert_eq!(bound, expected.map_err(str::to_owned), "{action} {parameters}");
+    }
+
+    #[test]
+    fn parameters_are_bound_or_every_problem_is_told() {
+        check(
+            "sfn",
+            "startExecution",
+            json!({"StateMachineArn": "a", "Name": null}),
+            Ok(json!({"stateMachineArn": "a"})),
+        );
+        check(
+            "cloudwatchlogs",
+            "getLogEvents",
+            json!({"LogStreamName": "s", "Limit": 3.0}),
+            Ok(json!({"logStreamName": "s", "limit": 3})),
+        );
+        check(
+            "lambda",
+            "invoke",
+            json!({"FunctionName": "f", "Payload": {"a": 1}}),
+            Ok(json!({"FunctionName": "f", "Payload": "{\"a\":1}"})),
+        );
+        check(
+            "ec2",
+            "runInstances",
+            json!({"MinCount": 1, "MaxCount": 1}),
+            Ok(json!({"MaxCount": 1, "MinCount": 1, "ClientToken": "token"})),
+        );
+        check(
+            "s3",
+            "putPublicAccessBlock",
+            json!({"Bukket": "b", "PublicAccessBlockConfiguration": {"BlockPublicAcls": "yes"}}),
+            Err(
+                "the field `Bukket` is not known; did you mean `Bucket`?; the field `Bucket` is required but was missing; \
+                 the value of `PublicAccessBlockConfiguration.BlockPublicAcls` must be a boolean",
+            ),
+        );
+        check(
+            "sqs",
+            "receiveMessage",
+            json!({"QueueUrl": "q", "MaxNumberOfMessages": 1.5}),
+            Err("the value of `MaxNumberOfMessages` must be a whole number"),
+        );
+        check(
+            "cloudtrail",
+            "lookupEvents",
+            json!({"StartTime": "2026-01-31T12:00:00+01:00"}),
+            Ok(json!({"StartTime": "2026-01-31T11:00:00Z"})),
+        );
+        check(
+            "cloudtrail",
+            "lookupEvents",
+            json!({"StartTime": "today"}),
+            Err("the value of `StartTime` must be a timestamp as 2026-01-31T12:00:00Z"),
+        );
+    }
+}

@@ -1,0 +1,165 @@
+//! Random calls: our requests against botocore's, our reading of the answers that moto's serializer writes.
+//!
+//! A sample by default; `RECTIFY_DIFFERENTIAL=all` takes every operation of every service.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Value, json};
+
+use super::{Answer, from_base64, request, result};
+use crate::model::{self, Service};
+use crate::parameters::bind;
+
+/// The release that the models come from.
+const BOTOCORE: &str = "1.44.5";
+const SAMPLE: &[&str] = &[
+    "cloudfront",
+    "cloudtrail",
+    "cloudwatch",
+    "cloudwatchlogs",
+    "config",
+    "dynamodb",
+    "ec2",
+    "iam",
+    "lambda",
+    "rds",
+    "route53",
+    "s3",
+    "s3control",
+    "securityhub",
+    "sfn",
+    "sns",
+    "sqs",
+    "ssm",
+    "sts",
+];
+
+/// Answers that can't be compared.
+const UNCOMPARED: &[(&str, &str)] = &[
+    ("s3:GetBucketNotification", "two members share an element's name: S3 answers with the newer one"),
+    ("dataexchange:SendApiAsset", "all headers of the answer are the member, moto's own too"),
+    ("bedrockagentcore:GetAgentCard", "moto wraps a document that is the payload"),
+];
+
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/differential.py")
+}
+
+/// The folder that holds the pinned botocore: where the xtask put it, or where it is installed.
+fn botocore() -> Option<String> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let target = target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"));
+    let fetched = target.join("botocore").join(BOTOCORE);
+    let program = format!(
+        "import sys\nif {fetched:?}: sys.path.insert(0, {fetched:?})\nimport botocore, os\n\
+         if botocore.__version__ == {BOTOCORE:?}: print(os.path.dirname(os.path.dirname(botocore.__file__)), end='')"
+    );
+    let found = Command::new("python3").args(["-c", &program]).stderr(Stdio::null()).output().ok()?;
+    String::from_utf8(found.stdout).ok().filter(|folder| !folder.is_empty())
+}
+
+#[test]
+fn as_botocore_and_moto_have_it() {
+    let Some(folder) = botocore() else {
+        println!(
+            "skipped: no botocore {BOTOCORE} with python3: `cargo run -p xtask -- distil` fetches it, or pip install it"
+        );
+        return;
+    };
+    let all = std::env::var("RECTIFY_DIFFERENTIAL").is_ok_and(|value| value == "all");
+    let mut make = Command::new("python3");
+    make.arg(script()).args(["make", &folder, "1", if all { "100000" } else { "25" }]);
+    let made = make.args(SAMPLE.iter().filter(|_| !all)).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let lines: Vec<Value> =
+        made.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+
+    let mut requests = String::new();
+    let (mut answers, mut wrong) = (0, Vec::new());
+    for line in &lines {
+        let service = model::service(line["service"].as_str().unwrap()).unwrap();
+        let id = format!("{}:{}", line["service"], line["operation"]).replace('"', "");
+        match ours(&service, line) {
+            Ok(ours) => {
+                requests.push_str(&format!("{}\n", json!({"id": id, "theirs": theirs(&service, line), "ours": ours})))
+            }
+            Err(error) => wrong.push(format!("{id}: {error}")),
+        }
+        if line.get("answer").is_some() && UNCOMPARED.iter().all(|(name, _)| *name != id) {
+            answers += 1;
+            wrong.extend(read(&service, line).map(|difference| format!("{id}: {difference}")));
+        }
+    }
+    let differing = compare(&requests);
+    wrong.extend(differing.lines().map(str::to_owned));
+    println!("{} requests, {answers} answers; {} differ", lines.len(), wrong.len());
+    wrong.iter().for_each(|each| println!("{each}"));
+    assert!(lines.len() > 300, "only {} calls were made up", lines.len());
+    assert!(wrong.is_empty(), "{} differ", wrong.len());
+}
+
+fn compare(lines: &str) -> String {
+    let mut child = Command::new("python3")
+        .arg(script())
+        .arg("compare")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let text = lines.to_owned();
+    let writer = std::thread::spawn(move || input.write_all(text.as_bytes()).unwrap());
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn ours(service: &Service, line: &Value) -> Result<Value, String> {
+    let name = line["operation"].as_str().unwrap();
+    let operation = &service.operations[name];
+    let bound = bind(service.node(operation.input.as_ref()), &line["parameters"], "token")?;
+    let made = request(service, name, operation, &bound)?;
+    let headers: serde_json::Map<String, Value> =
+        made.headers.into_iter().map(|(name, value)| (name, Value::from(value))).collect();
+    Ok(json!({
+        "method": made.method,
+        "path": made.path,
+        "query": made.query,
+        "headers": headers,
+        "body": String::from_utf8(made.body).unwrap(),
+        "protocol": service.metadata.protocol,
+    }))
+}
+
+/// Where endpoint rules place the bucket, botocore's path still has it.
+fn theirs(service: &Service, line: &Value) -> Value {
+    let mut theirs = line["request"].clone();
+    let template = &service.operations[line["operation"].as_str().unwrap()].http.request_uri;
+    if service.is_s3() && template.starts_with("/{Bucket}") {
+        let path = theirs["path"].as_str().unwrap();
+        let rest = path[1..].find('/').map_or("/", |at| &path[at + 1..]);
+        theirs["path"] = Value::from(rest);
+    }
+    theirs
+}
+
+fn read(service: &Service, line: &Value) -> Option<String> {
+    let operation = &service.operations[line["operation"].as_str().unwrap()];
+    let mut headers = HeaderMap::new();
+    for (name, value) in line["answer"]["headers"].as_object().unwrap() {
+        let value = HeaderValue::from_bytes(value.as_str().unwrap().as_bytes()).unwrap();
+        headers.insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), value);
+    }
+    let body = from_base64(line["answer"]["body"].as_str().unwrap()).unwrap();
+    let status = u16::try_from(line["answer"]["status"].as_u64().unwrap()).unwrap();
+    let answer = Answer { status, headers: &headers, body: &body };
+    match result(service, operation, &answer) {
+        Ok(found) if found == line["result"] => None,
+        Ok(found) => Some(format!("read {found}, not {}, of {}", line["result"], answer.text())),
+        Err(error) => Some(format!("{error}, of {}", answer.text())),
+    }
+}

@@ -1,0 +1,5 @@
+//! Whole calls over the wire.
+
+mod faults;
+mod moto;
+mod support;

@@ -1,0 +1,155 @@
+"""Requests and answers of random calls, by botocore itself and moto's response serializer: the other side of src/protocol/differential.rs.
+
+  differential.py make BOTOCORE SEED OPERATIONS [SERVICES…]   a JSON line a call, at most so many operations a service
+  differential.py compare < LINES                             lines {"id", "theirs", "ours"}; prints those that differ
+"""
+import base64, datetime, gzip, json, os, random, re, sys, urllib.parse
+import xml.etree.ElementTree as ET
+
+PROTOCOLS = ["json", "rest-json", "rest-xml", "query", "ec2"]
+TEXTS = ["abc", "a b&c<d>\"'", "ü/+", "x=1", "eu-west-1", "%41?#", "1"]
+UTC = datetime.timezone.utc
+
+
+class Giver:
+    """Random values: for botocore, and the same as a task's parameters or result."""
+
+    def __init__(self, rng, answer): self.rng, self.answer = rng, answer
+
+    def text(self, member):
+        location = member.serialization.get("location")
+        if member.serialization.get("hostLabel") or member.metadata.get("hostLabel"): return "label1"
+        texts = TEXTS if location not in ("header", "headers", "uri") else ["abc", "a b", "x=1"] if location != "uri" else ["abc", "a b/c", "ü"]
+        return self.rng.choice(texts)
+
+    def value(self, shape, depth):
+        kind = shape.type_name
+        if kind == "structure":
+            if shape.is_document_type: return ({"a": [1, "b"]},) * 2
+            return self.structure(shape, depth)
+        if kind == "list":
+            items = [self.value(shape.member, depth + 1) for _ in range(self.rng.randint(1, 2))]
+            return [a for a, _ in items], [b for _, b in items]
+        if kind == "map":
+            keys = self.rng.sample(["k", "key2", "a-b"], self.rng.randint(1, 2))
+            values = {k: self.value(shape.value, depth + 1) for k in keys}
+            return {k: v[0] for k, v in values.items()}, {k: v[1] for k, v in values.items()}
+        if kind in ("integer", "long"): return (self.rng.choice([0, 1, 443, -7]),) * 2
+        if kind in ("float", "double"): return (self.rng.choice([0.5, -2.25]),) * 2
+        if kind == "boolean": return (self.rng.random() < .5,) * 2
+        if kind == "timestamp":
+            at = datetime.datetime.fromtimestamp(self.rng.randint(1, 2_000_000_000), UTC)
+            return at, at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        if kind == "blob":
+            text = self.rng.choice(["blob", "ü\n"])
+            return text.encode(), text
+        return (self.text(shape),) * 2
+
+    def structure(self, shape, depth):
+        theirs, ours = {}, {}
+        names = list(shape.members)
+        if getattr(shape, "is_tagged_union", False): names = [self.rng.choice(names)]
+        for name in names:
+            member = shape.members[name]
+            # moto leaves out what is empty, and writes a payload that isn't there
+            if member.serialization.get("jsonvalue"):  # for a header botocore takes an object, the Java SDK its text
+                text = '{"a":1}'
+                if not self.answer: theirs[name], ours[name[0].upper() + name[1:]] = json.loads(text) if member.serialization.get("location") else text, text
+                continue
+            # moto leaves out what is empty, and writes a payload that isn't there
+            if member.serialization.get("jsonvalue"):  # botocore takes an object, the Java SDK its text
+                if not self.answer: theirs[name], ours[name[0].upper() + name[1:]] = {"a": 1}, json.dumps({"a": 1})
+                continue
+            needed = name == shape.serialization.get("payload") or depth and not theirs and name == names[-1]
+            needed = needed or member.serialization.get("hostLabel") or name in shape.required_members or member.metadata.get("idempotencyToken") or member.serialization.get("location") == "uri"
+            if not needed and (depth > 2 or self.rng.random() < .4): continue
+            if depth > 12: continue
+            theirs[name], ours["EqualsValue" if name == "equals" else name[0].upper() + name[1:]] = self.value(member, depth + 1)
+        return theirs, ours
+
+
+def has_events(shape):
+    return shape is not None and any(m.is_eventstream if hasattr(m, "is_eventstream") else m.serialization.get("eventstream") for m in shape.members.values() if m.type_name == "structure") \
+        or shape is not None and getattr(shape, "event_stream_name", None) is not None
+
+
+def make(botocore_folder, seed, most, services):
+    sys.path.insert(0, botocore_folder)
+    import botocore.loaders, botocore.model, botocore.serialize
+    try: import moto.core.serialize as moto, moto.core.model as moto_model
+    except ImportError: moto = moto_model = None
+    loader = botocore.loaders.Loader(extra_search_paths=[os.path.join(botocore_folder, "botocore", "data")], include_default_search_paths=False)
+    for folder in loader.list_available_services("service-2"):
+        version = loader.determine_latest_version(folder, "service-2")
+        with gzip.open(os.path.join(botocore_folder, "botocore", "data", folder, version, "service-2.json.gz")) as file: data = json.load(file)  # without the extras
+        name = re.sub("[^a-z0-9]", "", re.sub(" Service$", "", data["metadata"]["serviceId"]).lower())
+        if services and name not in services: continue
+        model = botocore.model.ServiceModel(data, folder)
+        protocol = next((p for p in PROTOCOLS if p in data["metadata"].get("protocols", [data["metadata"]["protocol"]])), None)
+        if not protocol or name == "pinpointsmsvoice": continue
+        data["metadata"]["protocol"] = protocol
+        answers = moto_model.ServiceModel(data, folder) if moto else None
+        rng = random.Random(f"{seed}{name}")
+        operations = list(model.operation_names)
+        for operation in rng.sample(operations, min(most, len(operations))):
+            one(name, folder, model.operation_model(operation), protocol, rng, moto, answers, botocore)
+
+
+def one(name, folder, operation, protocol, rng, moto, answers, botocore):
+    if has_events(operation.input_shape) or has_events(operation.output_shape): return
+    line = {"service": name, "operation": operation.name}
+    theirs, line["parameters"] = Giver(rng, False).structure(operation.input_shape, 0) if operation.input_shape else ({}, {})
+    wire = botocore.serialize.create_serializer(protocol, include_validation=False).serialize_to_request(theirs, operation)
+    line["request"] = request(wire, protocol)
+    if moto and operation.output_shape:
+        theirs, line["result"] = Giver(rng, True).structure(operation.output_shape, 0)
+        try: answer = moto.get_serializer_class(folder, protocol)(operation_model=answers.operation_model(operation.name)).serialize(theirs)
+        except Exception: answer = None  # moto's serializer knows not every shape
+        if answer:
+            body = answer["body"]
+            for name, member in operation.output_shape.members.items():  # what the answer itself decides
+                place, shown = member.serialization.get("location"), name[0].upper() + name[1:]
+                if place == "statusCode": line["result"][shown] = answer["status_code"]
+                elif place == "headers": line["result"].setdefault(shown, {})
+                elif place == "header" and member.serialization.get("name", name).lower() == "content-type":
+                    line["result"].pop(shown, None)
+                    if "Content-Type" in answer["headers"]: line["result"][shown] = answer["headers"]["Content-Type"]
+            line["answer"] = {"status": answer["status_code"], "headers": {k: str(v) for k, v in answer["headers"].items()}, "body": base64.b64encode(body.encode() if isinstance(body, str) else body).decode()}
+    print(json.dumps(line))
+
+
+def request(wire, protocol):
+    body = wire["body"]
+    if isinstance(body, dict): body = urllib.parse.urlencode(body)
+    if isinstance(body, bytes): body = body.decode()
+    path, _, fixed = wire["url_path"].partition("?")
+    query = urllib.parse.parse_qsl(fixed, keep_blank_values=True)
+    more = wire["query_string"]
+    for key, value in (more.items() if hasattr(more, "items") else more or []):
+        query += [(key, str(v)) for v in value] if isinstance(value, list) else [(key, str(value))]
+    return {"method": wire["method"], "path": path, "query": query, "headers": {k: v if isinstance(v, str) else v.decode() if isinstance(v, bytes) else str(v) for k, v in wire["headers"].items()}, "body": body, "protocol": protocol}
+
+
+def canonical(request):
+    body, protocol = request["body"], request["protocol"]
+    if protocol in ("query", "ec2"): body = sorted(urllib.parse.parse_qsl(body, keep_blank_values=True))
+    elif body.startswith("<"): body = ET.canonicalize(body)
+    else:
+        try: body = json.loads(body)
+        except ValueError: pass
+    headers = {k.lower(): v for k, v in request["headers"].items()}
+    for name in ("content-type", "x-amzn-query-mode"): headers.pop(name, None)
+    return {"method": request["method"], "path": urllib.parse.unquote(request["path"]), "query": sorted(map(tuple, request["query"])), "headers": headers, "body": body}
+
+
+def compare():
+    for line in sys.stdin:
+        line = json.loads(line)
+        theirs, ours = canonical(line["theirs"]), canonical(line["ours"])
+        for part in theirs:
+            if theirs[part] != ours[part]: print(json.dumps({"id": line["id"], "part": part, "theirs": theirs[part], "ours": ours[part]}, ensure_ascii=False)[:900])
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "make": make(sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5:])
+    else: compare()

@@ -1,0 +1,193 @@
+//! `arn:aws:states:::lambda:invoke` and the ARN of a function: a built-in function in process, or the account's Lambda.
+//!
+//! Source: <https://docs.aws.amazon.com/step-functions/latest/dg/connect-lambda.html>
+
+use std::sync::Arc;
+
+use aws::CallError;
+use engine::ports::Task;
+use serde_json::{Map, Value, json};
+
+use super::{
+    Executor, Failure,
+    aws_sdk::{self, Patience},
+    home,
+};
+use crate::{Function, FunctionError};
+
+/// Of a payload as JSON text, in bytes: Lambda's limit of a synchronous invocation.
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+const PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
+
+/// A function runs for a quarter of an hour at most. It is invoked once: whether it may be again is a Retrier's to say.
+const PATIENCE: Patience = Patience { attempts: 1, timeout_seconds: 15 * 60 };
+
+/// Parameters of the optimized integration that go to Lambda as they are.
+const PASSED_ON: &[&str] = &["ClientContext", "InvocationType", "LogType", "Qualifier"];
+
+/// What came of an invocation.
+struct Invoked {
+    payload: Value,
+    /// Lambda's own fields: `ExecutedVersion`, `StatusCode` …
+    fields: Map<String, Value>,
+}
+
+impl Executor {
+    /// The integration `lambda:invoke`: the result is Lambda's fields, with the function's answer in `Payload`.
+    pub(super) async fn invoke_optimized(&self, task: &Task) -> Result<Value, Failure> {
+        let Value::Object(arguments) = &task.scheduled.arguments else {
+            return Err(parameters("they are no object"));
+        };
+        let name = match arguments.get("FunctionName") {
+            Some(Value::String(name)) if !name.is_empty() => name,
+            Some(_) => return Err(parameters("`FunctionName` is not a name or an ARN")),
+            None => return Err(parameters("`FunctionName` is required")),
+        };
+        if let Some(unknown) = arguments
+            .keys()
+            .find(|key| !["FunctionName", "Payload"].contains(&key.as_str()) && !PASSED_ON.contains(&key.as_str()))
+        {
+            return Err(parameters(&format!(
+                "`{unknown}` is not supported: there are FunctionName, Payload, {}",
+                PASSED_ON.join(", ")
+            )));
+        }
+        let others = arguments.iter().filter(|(key, _)| PASSED_ON.contains(&key.as_str()));
+        let others = others.map(|(key, value)| (key.clone(), value.clone())).collect();
+        let Invoked { payload, fields } = self.invoke(task, name, arguments.get("Payload"), others).await?;
+        let mut result = Map::new();
+        let mut fields = fields;
+        result.extend(fields.shift_remove_entry("ExecutedVersion"));
+        result.insert("Payload".to_owned(), payload);
+        result.extend(fields);
+        Ok(Value::Object(result))
+    }
+
+    /// A function's ARN as `Resource`: the input is the payload, the result the function's answer.
+    pub(super) async fn invoke_directly(&self, task: &Task, arn: &str) -> Result<Value, Failure> {
+        Ok(self.invoke(task, arn, Some(&task.scheduled.arguments), Map::new()).await?.payload)
+    }
+
+    async fn invoke(
+        &self,
+        task: &Task,
+        name: &str,
+        payload: Option<&Value>,
+        others: Map<String, Value>,
+    ) -> Result<Invoked, Failure> {
+        if payload.is_some_and(|payload| payload.to_string().len() > PAYLOAD_BYTES_MAX) {
+            return Err(Failure {
+                error: "Lambda.RequestTooLargeException".to_owned(),
+                cause: format!("the payload for `{name}` is longer than Lambda's limit of {PAYLOAD_BYTES_MAX} bytes"),
+            });
+        }
+        match self.built_in(task, name)? {
+            Some(function) => in_process(task, function.as_ref(), payload).await,
+            None => self.in_account(task, name, payload, others).await,
+        }
+    }
+
+    /// The built-in function of that name, unless it is another account's or Region's.
+    pub(super) fn built_in(&self, task: &Task, name: &str) -> Result<Option<&Arc<dyn Function>>, Failure> {
+        let (region, account) = home(task)?;
+        let here = |named: &str, ours: &str| named.is_empty() || named == ours;
+        let parts: Vec<&str> = name.split(':').collect();
+        let bare = match parts.as_slice() {
+            ["arn", _, "lambda", its_region, its_account, "function", bare, ..] => {
+                if !here(its_region, region) || !here(its_account, account) {
+                    return Ok(None);
+                }
+                bare
+            }
+            [its_account, "function", bare, ..] => {
+                if !here(its_account, account) {
+                    return Ok(None);
+                }
+                bare
+            }
+            ["function", bare, ..] | [bare, ..] => bare,
+            [] => return Ok(None),
+        };
+        Ok(self.functions.get(*bare))
+    }
+
+    async fn in_account(
+        &self,
+        task: &Task,
+        name: &str,
+        payload: Option<&Value>,
+        mut parameters: Map<String, Value>,
+    ) -> Result<Invoked, Failure> {
+        parameters.insert("FunctionName".to_owned(), Value::String(name.to_owned()));
+        if let Some(payload) = payload {
+            parameters.insert("Payload".to_owned(), Value::String(payload.to_string()));
+        }
+        let parameters = Value::Object(parameters);
+        let answer = aws_sdk::request(&self.aws, task, ("lambda", "invoke"), parameters, PATIENCE).await;
+        let Value::Object(mut fields) = answer.map_err(as_optimized)? else {
+            return Err(Failure { error: "Lambda.Unknown".to_owned(), cause: format!("`{name}` gave no answer") });
+        };
+        let text = match fields.shift_remove("Payload") {
+            Some(Value::String(text)) => text,
+            Some(other) => other.to_string(),
+            None => String::new(),
+        };
+        // What is no JSON is passed on as text; an empty answer (of an `Event` invocation) is `{}`.
+        let payload = if text.is_empty() {
+            json!({})
+        } else {
+            serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.clone()))
+        };
+        if fields.contains_key("FunctionError") {
+            return Err(function_failed(&payload));
+        }
+        let status = fields.get("StatusCode").cloned().unwrap_or(json!(200));
+        fields.insert("SdkHttpMetadata".to_owned(), json!({"HttpStatusCode": status}));
+        fields.sort_keys();
+        Ok(Invoked { payload, fields })
+    }
+}
+
+async fn in_process(task: &Task, function: &dyn Function, payload: Option<&Value>) -> Result<Invoked, Failure> {
+    match function.invoke(payload.cloned().unwrap_or_else(|| json!({}))).await {
+        Ok(payload) => {
+            let fields = json!({
+                "ExecutedVersion": "$LATEST",
+                "SdkHttpMetadata": {"HttpStatusCode": 200},
+                "SdkResponseMetadata": {"RequestId": task.scheduled.idempotency_token},
+                "StatusCode": 200,
+            });
+            let Value::Object(fields) = fields else { return Ok(Invoked { payload, fields: Map::new() }) };
+            Ok(Invoked { payload, fields })
+        }
+        Err(FunctionError { error_type, message }) => {
+            Err(function_failed(&json!({"errorMessage": message, "errorType": error_type})))
+        }
+    }
+}
+
+/// A function that failed: `errorType` is the `Error`, the whole object as JSON text the `Cause`.
+pub(super) fn function_failed(payload: &Value) -> Failure {
+    let error = payload.get("errorType").and_then(Value::as_str).unwrap_or("Lambda.Unknown");
+    Failure { error: error.to_owned(), cause: payload.to_string() }
+}
+
+fn parameters(why: &str) -> Failure {
+    Failure::runtime(format!("the parameters of `lambda:invoke` can't be used: {why}"))
+}
+
+/// The optimized integration has the older SDK's texts, and its name for what Lambda does not model.
+pub(super) fn as_optimized(error: aws_sdk::Error) -> Failure {
+    let aws_sdk::Error::Call(CallError::Service { name, cause, code, status, .. }) = error else {
+        return error.into();
+    };
+    let (message, rest) = cause.rsplit_once(" (Service: ").unwrap_or((cause.as_str(), ""));
+    let request_id =
+        rest.split_once("Request ID: ").and_then(|(_, id)| id.split([',', ')']).next()).unwrap_or_default();
+    Failure {
+        error: if name == "Lambda.LambdaException" { "Lambda.AWSLambdaException".to_owned() } else { name },
+        cause: format!(
+            "{message} (Service: AWSLambda; Status Code: {status}; Error Code: {code}; Request ID: {request_id}; Proxy: null)"
+        ),
+    }
+}

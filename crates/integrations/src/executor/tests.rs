@@ -1,0 +1,222 @@
+use execution::ScheduledTask;
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::*;
+use crate::{FunctionError, functions::tests::store, tests::moto::Moto};
+
+/// Answers its payload.
+struct Echo;
+
+#[async_trait]
+impl Function for Echo {
+    fn name(&self) -> &'static str {
+        "echo"
+    }
+
+    async fn invoke(&self, payload: Value) -> Result<Value, FunctionError> {
+        match payload.get("Fail").and_then(Value::as_str) {
+            Some(message) => Err(FunctionError { error_type: "Rectify.Test".to_owned(), message: message.to_owned() }),
+            None => Ok(payload),
+        }
+    }
+}
+
+/// An executor, and the folder of its store.
+fn executor_of(aws: Aws) -> (Executor, TempDir) {
+    let (store, folder) = store();
+    let executor = Executor::new(aws, store.findings(), GuardrailSettings::default(), Channels::default());
+    (executor.with_function(Echo), folder)
+}
+
+async fn executor() -> (Executor, TempDir) {
+    executor_of(Aws::from_environment().await)
+}
+
+fn task(resource: &str, arguments: Value) -> Task {
+    Task {
+        execution_arn: "arn:aws:states:eu-west-1:123456789012:execution:m:e".to_owned(),
+        state_machine_arn: "arn:aws:states:eu-west-1:123456789012:stateMachine:m".to_owned(),
+        scheduled: ScheduledTask {
+            event_id: 3,
+            state_name: "S".to_owned(),
+            resource: resource.to_owned(),
+            arguments,
+            role_arn: None,
+            task_token: None,
+            timeout_seconds: None,
+            heartbeat_seconds: None,
+            idempotency_token: "11111111-2222-4333-8444-555555555555".to_owned(),
+        },
+    }
+}
+
+fn failed(error: &str, cause: &str) -> TaskOutcome {
+    TaskOutcome::Failed { error: error.to_owned(), cause: cause.to_owned() }
+}
+
+#[tokio::test]
+async fn a_built_in_function_answers_among_lambdas_fields() {
+    let (executor, _folder) = executor().await;
+    let result = json!({
+        "ExecutedVersion": "$LATEST",
+        "Payload": {"n": 1},
+        "SdkHttpMetadata": {"HttpStatusCode": 200},
+        "SdkResponseMetadata": {"RequestId": "11111111-2222-4333-8444-555555555555"},
+        "StatusCode": 200,
+    });
+    for name in [
+        "rectify-echo",
+        "rectify-echo:live",
+        "123456789012:function:rectify-echo",
+        "arn:aws:lambda:eu-west-1:123456789012:function:rectify-echo:1",
+    ] {
+        let arguments = json!({"FunctionName": name, "Payload": {"n": 1}});
+        let outcome = executor.perform(task("arn:aws:states:::lambda:invoke", arguments.clone())).await;
+        assert_eq!(outcome, TaskOutcome::Succeeded(result.clone()), "{name}");
+        let outcome = executor.perform(task("arn:aws:states:::lambda:invoke.waitForTaskToken", arguments)).await;
+        assert_eq!(outcome, TaskOutcome::Submitted(result.clone()), "{name}");
+    }
+    let arn = "arn:aws:lambda:eu-west-1:123456789012:function:rectify-echo";
+    assert_eq!(executor.perform(task(arn, json!({"n": 1}))).await, TaskOutcome::Succeeded(json!({"n": 1})));
+}
+
+#[tokio::test]
+async fn what_fails_says_so_as_step_functions_does() {
+    let (executor, _folder) = executor().await;
+    let invoke = "arn:aws:states:::lambda:invoke";
+    let echo = |payload: Value| json!({"FunctionName": "rectify-echo", "Payload": payload});
+    for (resource, arguments, expected) in [
+        (
+            invoke,
+            echo(json!({"Fail": "no"})),
+            failed("Rectify.Test", r#"{"errorMessage":"no","errorType":"Rectify.Test"}"#),
+        ),
+        (
+            invoke,
+            echo(json!("x".repeat(RESULT_BYTES_MAX))),
+            failed(
+                "States.DataLimitExceeded",
+                "The state/task 'lambda' returned a result with a size exceeding the maximum number of bytes service \
+                 limit.",
+            ),
+        ),
+        (
+            invoke,
+            json!({}),
+            failed("States.Runtime", "the parameters of `lambda:invoke` can't be used: `FunctionName` is required"),
+        ),
+    ] {
+        assert_eq!(executor.perform(task(resource, arguments)).await, expected);
+    }
+    let TaskOutcome::Failed { error, cause } =
+        executor.perform(task("arn:aws:states:::sqs:sendMessage", json!({}))).await
+    else {
+        panic!("an unsupported resource succeeded");
+    };
+    assert_eq!(error, "States.Runtime");
+    assert!(cause.contains("`arn:aws:states:::sqs:sendMessage`") && cause.contains("aws-sdk"), "{cause}");
+}
+
+#[tokio::test]
+async fn another_accounts_function_is_no_built_in_one() {
+    let (executor, _folder) = executor().await;
+    let task = task("arn:aws:states:::lambda:invoke", json!({}));
+    for (name, built_in) in [
+        ("rectify-echo", true),
+        ("arn:aws:lambda:eu-west-1:123456789012:function:rectify-echo", true),
+        ("arn:aws:lambda:eu-west-1:999999999999:function:rectify-echo", false),
+        ("arn:aws:lambda:us-east-1:123456789012:function:rectify-echo", false),
+        ("999999999999:function:rectify-echo", false),
+        ("echo", false),
+        ("rectify-other", false),
+    ] {
+        assert_eq!(executor.built_in(&task, name).unwrap().is_some(), built_in, "{name}");
+    }
+}
+
+#[test]
+fn a_function_error_of_lambda_is_told_by_its_type() {
+    let payload = json!({"errorMessage": "boom", "errorType": "ValueError", "stackTrace": []});
+    let failure = lambda::function_failed(&payload);
+    assert_eq!(failure.error, "ValueError");
+    assert_eq!(failure.cause, payload.to_string());
+    assert_eq!(lambda::function_failed(&json!("gone")).error, "Lambda.Unknown");
+}
+
+#[test]
+fn lambdas_own_errors_have_the_texts_of_the_optimized_integration() {
+    for (name, code, expected) in [
+        ("Lambda.ResourceNotFoundException", "ResourceNotFoundException", "Lambda.ResourceNotFoundException"),
+        ("Lambda.LambdaException", "AccessDeniedException", "Lambda.AWSLambdaException"),
+    ] {
+        let failure = lambda::as_optimized(aws_sdk::Error::Call(aws::CallError::Service {
+            name: name.to_owned(),
+            cause: "Function not found: f (Service: Lambda, Status Code: 404, Request ID: r-1)".to_owned(),
+            code: code.to_owned(),
+            status: 404,
+            throttled: false,
+        }));
+        let cause = format!(
+            "Function not found: f (Service: AWSLambda; Status Code: 404; Error Code: {code}; Request ID: r-1; Proxy: null)"
+        );
+        assert_eq!(failure, Failure { error: expected.to_owned(), cause });
+    }
+}
+
+#[tokio::test]
+async fn aws_is_called_in_the_region_of_the_machine_and_its_errors_are_step_functions() {
+    let Some(moto) = Moto::start() else { return };
+    let (executor, _folder) = executor_of(Aws::new(moto.options()));
+    let sdk = |call: &str| format!("arn:aws:states:::aws-sdk:{call}");
+    let group = json!({"GroupName": "g", "Description": "d"});
+    let TaskOutcome::Succeeded(made) = executor.perform(task(&sdk("ec2:createSecurityGroup"), group.clone())).await
+    else {
+        panic!("no group");
+    };
+    assert!(made["GroupId"].as_str().unwrap().starts_with("sg-"), "{made}");
+    // The same group is there only in the Region in which it was made.
+    let TaskOutcome::Failed { error, cause } =
+        executor.perform(task(&sdk("ec2:createSecurityGroup"), group.clone())).await
+    else {
+        panic!("the group was made twice");
+    };
+    assert_eq!(error, "Ec2.Ec2Exception");
+    assert!(cause.contains("(Service: Ec2, Status Code: 400, Request ID: "), "{cause}");
+    let mut elsewhere = task(&sdk("ec2:createSecurityGroup"), group);
+    elsewhere.state_machine_arn = "arn:aws:states:us-west-2:123456789012:stateMachine:m".to_owned();
+    assert!(matches!(executor.perform(elsewhere).await, TaskOutcome::Succeeded(_)));
+
+    for (call, parameters, expected, text) in [
+        ("s3:getBucketAcl", json!({"Bucket": "nobodys"}), "S3.NoSuchBucketException", "Status Code: 404"),
+        ("s3:getBucketAkl", json!({"Bucket": "b"}), "States.Runtime", "getBucketAcl"),
+        ("s3:getBucketAcl", json!({"Bucket": 1}), "States.Runtime", "Bucket"),
+    ] {
+        let outcome = executor.perform(task(&sdk(call), parameters)).await;
+        let TaskOutcome::Failed { error, cause } = outcome else { panic!("{call}: {outcome:?}") };
+        assert_eq!(error, expected, "{call}: {cause}");
+        assert!(cause.contains(text), "{call}: {cause}");
+    }
+}
+
+#[tokio::test]
+async fn a_function_of_the_account_that_is_not_there_is_lambdas_error() {
+    let Some(moto) = Moto::start() else { return };
+    let (executor, _folder) = executor_of(Aws::new(moto.options()));
+    let invoke = task("arn:aws:states:::lambda:invoke", json!({"FunctionName": "rectify-other", "Payload": {}}));
+    let TaskOutcome::Failed { error, cause } = executor.perform(invoke).await else { panic!("it was invoked") };
+    assert_eq!(error, "Lambda.ResourceNotFoundException");
+    assert!(cause.contains("(Service: AWSLambda; Status Code: 404; Error Code: ResourceNotFoundException;"), "{cause}");
+}
+
+#[tokio::test]
+async fn states_tasks_go_where_they_are_sent() {
+    let Some(moto) = Moto::start() else { return };
+    let nowhere = aws::Options { endpoint_url: Some("http://127.0.0.1:1".to_owned()), ..moto.options() };
+    let (executor, _folder) = executor_of(Aws::new(nowhere));
+    let executor = executor.with_states(Aws::new(moto.options()));
+    let listed = executor.perform(task("arn:aws:states:::aws-sdk:sfn:listStateMachines", json!({}))).await;
+    assert!(matches!(listed, TaskOutcome::Succeeded(_)), "{listed:?}");
+    let listed = executor.perform(task("arn:aws:states:::aws-sdk:sqs:listQueues", json!({}))).await;
+    assert!(matches!(&listed, TaskOutcome::Failed { error, .. } if error == "Sqs.SdkClientException"), "{listed:?}");
+}

@@ -1,0 +1,5 @@
+//! What tests need of the world.
+
+pub(crate) mod moto;
+pub(crate) mod receiver;
+mod response;

@@ -1,0 +1,79 @@
+//! The command line, one file a command.
+
+mod backtest;
+mod completions;
+mod events;
+mod findings;
+mod match_events;
+mod run;
+mod serve;
+mod test;
+mod validate;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use thiserror::Error;
+
+/// Catches AWS misconfigurations, tells their owners, fixes what may be fixed, proves the fix and can take it back.
+#[derive(Parser)]
+#[command(name = "rectify", version, max_term_width = 120)]
+pub struct Arguments {
+    /// Tell more of what happens (RUST_LOG tells in detail what to show)
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Take events in, and respond to them
+    Serve(serve::Arguments),
+    /// Run a playbook once, here; its states are shown as they happen
+    Run(run::Arguments),
+    /// Check playbooks, guardrails and configuration: every problem with line and column
+    Validate(validate::Arguments),
+    /// Print the events that match an event pattern, as grep does with lines
+    Match(match_events::Arguments),
+    /// Tell what would have fired on past events; nothing is touched
+    Backtest(backtest::Arguments),
+    /// Run the tests of guardrails in an emulated account
+    Test(test::Arguments),
+    /// What was found, and what is done about it
+    Findings(findings::Arguments),
+    /// Bodies that could not be read as events
+    Events(events::Arguments),
+    /// Print completions for a shell
+    Completions(completions::Arguments),
+}
+
+/// A command could not do its work: what happened, where, and what to do.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct Problem(pub String);
+
+impl Problem {
+    /// Of anything that can tell itself.
+    pub fn new(text: impl ToString) -> Problem {
+        Problem(text.to_string())
+    }
+}
+
+impl Command {
+    /// Does it.
+    pub fn run(self) -> Result<ExitCode, Problem> {
+        match self {
+            Command::Serve(arguments) => serve::run(arguments),
+            Command::Run(arguments) => run::run(arguments),
+            Command::Validate(arguments) => validate::run(arguments),
+            Command::Match(arguments) => match_events::run(arguments),
+            Command::Backtest(arguments) => backtest::run(arguments),
+            Command::Test(arguments) => test::run(arguments),
+            Command::Findings(arguments) => findings::run(arguments),
+            Command::Events(arguments) => events::run(arguments),
+            Command::Completions(arguments) => completions::run(arguments),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! `rectify serve`.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use aws::{Aws, http::HttpClient};
+use detection::{Guardrail, Settings};
+use engine::{Engine, Options, SystemClock, sqlite::SqliteStore};
+use integrations::{Channels, Executor, KnownResources, functions::GuardrailSettings};
+use server::{Access, App, Intake, Registry, queue::Queue, router::router, tls::TlsListener};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+
+use super::Problem;
+use crate::{
+    configuration::{Configuration, Unusable},
+    content, diagnostics, output, start,
+};
+
+/// How long requests under way may take once the end was asked for.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Take events in, and respond to them.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7700")]
+    listen: SocketAddr,
+    /// Where everything is kept
+    #[arg(long, value_name = "DIR", default_value = "rectify-data")]
+    data: PathBuf,
+    /// The configuration (rectify.yaml in this folder, where there is one)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The certificate chain to listen with, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// The certificate's private key, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+    /// A proxy in front does TLS: listen without it on an address that is not loopback
+    #[arg(long, conflicts_with = "tls_certificate")]
+    behind_tls_proxy: bool,
+}
+
+pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
+    if !arguments.listen.ip().is_loopback() && arguments.tls_certificate.is_none() && !arguments.behind_tls_proxy {
+        return Err(Problem(format!(
+            "{} is not a loopback address, and keys and events would cross the network in the clear: give --tls-certificate and --tls-key, or say --behind-tls-proxy where a proxy does TLS",
+            arguments.listen
+        )));
+    }
+    let configuration = Configuration::load(arguments.config.as_deref()).map_err(|unusable| match unusable {
+        Unusable::Unreadable(text) => Problem(text),
+        Unusable::Invalid(file, text, problems) => Problem(diagnostics::render(&file, &text, &problems)),
+    })?;
+    start::runtime().map_err(Problem::new)?.block_on(serve(arguments, configuration))
+}
+
+async fn serve(arguments: Arguments, configuration: Configuration) -> Result<ExitCode, Problem> {
+    fs::create_dir_all(&arguments.data)
+        .map_err(|error| Problem(format!("the data folder {} can't be made: {error}", arguments.data.display())))?;
+    let store = Arc::new(SqliteStore::open(&arguments.data).map_err(Problem::new)?);
+    let access = Arc::new(Access::open(&arguments.data).map_err(Problem::new)?);
+    let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
+        Problem(format!("{} can't be listened on: {error}; choose another with --listen", arguments.listen))
+    })?;
+    let aws = Aws::from_environment().await;
+    let account = start::account(configuration.account.as_deref(), &aws).await;
+    let guardrails = guardrails(&configuration, &KnownResources::new(aws.clone()))?;
+    let role = configuration.role.as_ref().map(|role| format!("'arn:aws:iam::' & $resource.Account & ':role/{role}'"));
+    let registry = Arc::new(Registry::new(guardrails, &account, role.as_deref()));
+    let channels = Channels::new(&configuration.channels, &HttpClient::new()).map_err(Problem::new)?;
+    let executor = Executor::new(aws.clone(), store.findings(), GuardrailSettings::new(registry.settings()), channels);
+    let engine = Engine::start(store, Arc::new(executor), Arc::new(SystemClock), Options::default())
+        .await
+        .map_err(Problem::new)?;
+    let intake = Intake::new(engine.clone(), Arc::clone(&registry), &account, configuration.role.is_some());
+    let (stop, stopped) = watch::channel(false);
+    let mut pollers = JoinSet::new();
+    for url in configuration.queues {
+        pollers.spawn(Queue { url, aws: aws.clone(), intake: intake.clone() }.poll(stopped.clone()));
+    }
+    let app = App { engine, intake, registry, access, account: account.clone() };
+    tracing::info!(listen = %arguments.listen, account, region = aws.region(), data = %arguments.data.display(), "ready");
+    listen(listener, &arguments, router(app), stop).await?;
+    let pollers_end = async { while pollers.join_next().await.is_some() {} };
+    drop(tokio::time::timeout(GRACE, pollers_end).await);
+    tracing::info!("stopped; what was under way goes on at the next start");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Serves until the end is asked for; then requests under way get a grace.
+async fn listen(
+    listener: TcpListener,
+    arguments: &Arguments,
+    router: axum::Router,
+    stop: watch::Sender<bool>,
+) -> Result<(), Problem> {
+    let mut stopped = stop.subscribe();
+    let ending = async move {
+        end_asked_for().await;
+        // Nobody listens where nothing is polled.
+        drop(stop.send(true));
+    };
+    let serving: std::pin::Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>> =
+        match (&arguments.tls_certificate, &arguments.tls_key) {
+            (Some(certificate), Some(key)) => {
+                let listener = TlsListener::new(listener, certificate, key).map_err(Problem::new)?;
+                Box::pin(axum::serve(listener, router).with_graceful_shutdown(ending).into_future())
+            }
+            _ => Box::pin(axum::serve(listener, router).with_graceful_shutdown(ending).into_future()),
+        };
+    let grace_over = async {
+        drop(stopped.wait_for(|stop| *stop).await);
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        served = serving => served.map_err(|error| Problem(format!("serving ended: {error}"))),
+        () = grace_over => Ok(()),
+    }
+}
+
+/// SIGTERM, or Ctrl-C.
+async fn end_asked_for() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    drop(tokio::signal::ctrl_c().await);
+}
+
+/// The guardrails with their settings. A broken guardrail file is told and left out; what the configuration says of a
+/// guardrail that it can't take ends the start, since the guardrail would do something else than was meant.
+fn guardrails(
+    configuration: &Configuration,
+    resources: &KnownResources,
+) -> Result<Vec<(Guardrail, Settings)>, Problem> {
+    let folder: Option<&Path> = configuration.guardrails_folder.as_deref();
+    let (found, broken) = content::guardrails(folder, resources).map_err(Problem)?;
+    for file in broken {
+        output::problem(&diagnostics::render(&file.name, &file.text, &file.diagnostics));
+        tracing::error!(
+            file = file.name,
+            problems = file.diagnostics.len(),
+            "this guardrail is left out; the others go on"
+        );
+    }
+    let ids = found.iter().map(|file| file.guardrail.id.as_str());
+    if let Some(unknown) = configuration.unknown_guardrails(ids).first() {
+        return Err(Problem(format!("the configuration can't be taken: {unknown}")));
+    }
+    found
+        .into_iter()
+        .map(|file| {
+            let settings = configuration
+                .settings(&file.guardrail)
+                .map_err(|reason| Problem(format!("the configuration can't be taken: {reason}")))?;
+            Ok((file.guardrail, settings))
+        })
+        .collect()
+}

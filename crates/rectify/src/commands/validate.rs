@@ -1,0 +1,74 @@
+//! `rectify validate FILES…`.
+
+use std::{fs, path::PathBuf, process::ExitCode};
+
+use asl::{Diagnostic, Document, document::Format as TextFormat};
+use detection::Guardrail;
+use integrations::KnownResources;
+use serde_json::{Value, json};
+
+use super::Problem;
+use crate::{
+    configuration::Configuration,
+    diagnostics,
+    output::{self, Format},
+    start,
+};
+
+/// Check playbooks, guardrails and configuration: every problem with line and column.
+///
+/// Exit status: 0 all are valid, 1 some are not, 2 a file can't be read.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The files; what each is shows by what it says
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
+    let resources = start::known_resources().map_err(Problem::new)?;
+    let mut invalid = false;
+    let mut rows = Vec::new();
+    for path in &arguments.files {
+        let text =
+            fs::read_to_string(path).map_err(|error| Problem(format!("{} can't be read: {error}", path.display())))?;
+        let name = path.display().to_string();
+        let (kind, problems) = check(&text, TextFormat::of_file_name(&name), &resources);
+        invalid |= diagnostics::has_error(&problems);
+        match arguments.format {
+            Format::Table if problems.is_empty() => output::line(&format!("{name}: a valid {kind}")),
+            Format::Table => output::line(&diagnostics::render(&name, &text, &problems)),
+            _ => rows.extend(problems.iter().map(|problem| row(&name, problem))),
+        }
+    }
+    if arguments.format != Format::Table {
+        output::rows(&rows, &[], arguments.format);
+    }
+    Ok(if invalid { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn row(file: &str, problem: &Diagnostic) -> Value {
+    let mut row = json!({"file": file});
+    if let (Value::Object(row), Ok(Value::Object(problem))) = (&mut row, serde_json::to_value(problem)) {
+        row.extend(problem);
+    }
+    row
+}
+
+/// What a text is, and what is wrong with it.
+fn check(text: &str, format: Option<TextFormat>, resources: &KnownResources) -> (&'static str, Vec<Diagnostic>) {
+    let document = match Document::parse(text, format.unwrap_or_else(|| TextFormat::of_text(text))) {
+        Ok(document) => document,
+        Err(problems) => return ("file", problems),
+    };
+    let has = |key: &str| document.value().get(key).is_some();
+    if has("States") || has("StartAt") {
+        ("playbook", asl::parse::parse(&document, resources).map_or_else(|errors| errors, |(_, warnings)| warnings))
+    } else if has("inspect") || has("fix") || has("resource") {
+        ("guardrail", Guardrail::parse(&document, resources).map_or_else(|errors| errors, |(_, warnings)| warnings))
+    } else {
+        ("configuration", Configuration::parse(text).err().unwrap_or_default())
+    }
+}

@@ -1,0 +1,319 @@
+//! `rectify.yaml`: read with every problem of it at once, at its line and column.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use asl::{Diagnostic, Document, document, document::Format, nearest::nearest};
+use detection::{
+    Guardrail, Settings,
+    decide::{DEFAULT_APPROVAL_TIMEOUT_SECONDS, DEFAULT_FIXES_PER_HOUR, Mode},
+};
+use integrations::ChannelConfiguration;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+/// The file that is read where none is named.
+pub const DEFAULT_FILE: &str = "rectify.yaml";
+const CODE: &str = "INVALID_CONFIGURATION";
+
+/// What `rectify.yaml` says.
+#[derive(Debug, Default)]
+pub struct Configuration {
+    /// `account`: the account in ARNs; STS is asked where it is not said.
+    pub account: Option<String>,
+    /// `mode` of every guardrail that says nothing itself; `alert` unless said.
+    pub mode: Mode,
+    /// `guardrails`: what is said of each, by id.
+    pub guardrails: BTreeMap<String, GuardrailConfiguration>,
+    /// `guardrails_folder`: guardrails of one's own; they win over carried ones with the same id.
+    pub guardrails_folder: Option<PathBuf>,
+    /// `sources`: the URLs of the SQS queues to poll.
+    pub queues: Vec<String>,
+    /// `channels`: where messages go, by name.
+    pub channels: BTreeMap<String, ChannelConfiguration>,
+    /// `accounts.role`: the name of the role to assume in other accounts (and in this one).
+    pub role: Option<String>,
+}
+
+/// What is said of one guardrail.
+#[derive(Debug, Default)]
+pub struct GuardrailConfiguration {
+    mode: Option<Mode>,
+    parameters: Map<String, Value>,
+    fixes_per_hour: Option<u64>,
+    approval_timeout_seconds: Option<u64>,
+}
+
+/// Why there is no configuration.
+pub enum Unusable {
+    /// The file can't be read.
+    Unreadable(String),
+    /// It says what can't be taken: file, text, problems.
+    Invalid(String, String, Vec<Diagnostic>),
+}
+
+impl Configuration {
+    /// Reads the file named, else `rectify.yaml` where there is one, else the defaults.
+    pub fn load(named: Option<&Path>) -> Result<Configuration, Unusable> {
+        let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+        if named.is_none() && !path.exists() {
+            return Ok(Configuration::default());
+        }
+        let text = fs::read_to_string(path)
+            .map_err(|error| Unusable::Unreadable(format!("{} can't be read: {error}", path.display())))?;
+        Configuration::parse(&text).map_err(|problems| Unusable::Invalid(path.display().to_string(), text, problems))
+    }
+
+    /// Reads the text of a configuration.
+    pub fn parse(text: &str) -> Result<Configuration, Vec<Diagnostic>> {
+        if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+            return Ok(Configuration::default());
+        }
+        let document = Document::parse(text, Format::of_text(text))?;
+        let mut reader = Reader { document: &document, problems: Vec::new() };
+        let configuration = reader.configuration();
+        if reader.problems.is_empty() { Ok(configuration) } else { Err(reader.problems) }
+    }
+
+    /// The settings of a guardrail, and what the configuration says of it that it can't take.
+    pub fn settings(&self, guardrail: &Guardrail) -> Result<Settings, String> {
+        let none = GuardrailConfiguration::default();
+        let said = self.guardrails.get(&guardrail.id).unwrap_or(&none);
+        let mut parameters: Map<String, Value> =
+            guardrail.parameters.iter().map(|parameter| (parameter.name.clone(), parameter.default.clone())).collect();
+        for (name, value) in &said.parameters {
+            match parameters.get_mut(name) {
+                Some(parameter) => *parameter = value.clone(),
+                None => {
+                    return Err(unknown(
+                        &format!("the guardrail `{}` has no parameter", guardrail.id),
+                        name,
+                        parameters.keys().map(String::as_str),
+                    ));
+                }
+            }
+        }
+        Ok(Settings {
+            mode: said.mode.unwrap_or(self.mode),
+            mode_is_its_own: said.mode.is_some(),
+            risk: guardrail.risk,
+            parameters,
+            fixes_per_hour: said.fixes_per_hour.unwrap_or(DEFAULT_FIXES_PER_HOUR),
+            approval_timeout_seconds: said.approval_timeout_seconds.unwrap_or(DEFAULT_APPROVAL_TIMEOUT_SECONDS),
+        })
+    }
+
+    /// What names a guardrail that is not there.
+    pub fn unknown_guardrails<'a>(&self, known: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
+        let is_unknown = |id: &&String| !known.clone().any(|known| known == *id);
+        self.guardrails
+            .keys()
+            .filter(is_unknown)
+            .map(|id| unknown("there is no guardrail", id, known.clone()))
+            .collect()
+    }
+}
+
+/// "… `name`: did you mean `nearest`?"
+pub fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    match nearest(name, known.clone()) {
+        Some(near) => format!("{what} `{name}`: did you mean `{near}`?"),
+        None => format!("{what} `{name}`; there are: {}", known.collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// Reads parts of the document, and keeps what is wrong with them.
+struct Reader<'a> {
+    document: &'a Document,
+    problems: Vec<Diagnostic>,
+}
+
+impl<'a> Reader<'a> {
+    fn configuration(&mut self) -> Configuration {
+        let mut configuration = Configuration::default();
+        let keys = ["account", "mode", "guardrails", "guardrails_folder", "sources", "channels", "accounts"];
+        for (key, at, value) in self.object("", &keys) {
+            match key {
+                "account" => configuration.account = self.account(&at, value),
+                "mode" => configuration.mode = self.value(&at, "alert, approve or fix").unwrap_or_default(),
+                "guardrails" => configuration.guardrails = self.guardrails(&at),
+                "guardrails_folder" => configuration.guardrails_folder = self.value(&at, "the path of a folder"),
+                "sources" => configuration.queues = self.sources(&at, value),
+                "channels" => configuration.channels = self.channels(&at),
+                "accounts" => configuration.role = self.role(&at),
+                _ => {}
+            }
+        }
+        configuration
+    }
+
+    fn account(&mut self, at: &str, value: &Value) -> Option<String> {
+        let text = value.as_str().map(str::to_owned).or_else(|| value.as_u64().map(|number| format!("{number:012}")));
+        let account = text.filter(|text| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()));
+        if account.is_none() {
+            self.problem(
+                at,
+                "an account is twelve digits",
+                Some("write it in quotes, so that no leading zero is lost"),
+            );
+        }
+        account
+    }
+
+    fn guardrails(&mut self, at: &str) -> BTreeMap<String, GuardrailConfiguration> {
+        let mut guardrails = BTreeMap::new();
+        for (id, at, _) in self.members(at) {
+            let mut said = GuardrailConfiguration::default();
+            for (key, at, _) in self.object(&at, &["mode", "parameters", "fixes_per_hour", "approval_timeout_seconds"])
+            {
+                match key {
+                    "mode" => said.mode = self.value(&at, "alert, approve or fix"),
+                    "parameters" => said.parameters = self.value(&at, "an object of parameters").unwrap_or_default(),
+                    "fixes_per_hour" => said.fixes_per_hour = self.value(&at, "a whole number, 0 or more"),
+                    "approval_timeout_seconds" => {
+                        said.approval_timeout_seconds = self.value(&at, "a whole number of seconds")
+                    }
+                    _ => {}
+                }
+            }
+            guardrails.insert(id.to_owned(), said);
+        }
+        guardrails
+    }
+
+    fn sources(&mut self, at: &str, value: &Value) -> Vec<String> {
+        let Some(sources) = value.as_array() else {
+            self.problem(at, "`sources` is a list", Some("sources: [{sqs: {queue_url: \"https://…\"}}]"));
+            return Vec::new();
+        };
+        let mut queues = Vec::new();
+        for index in 0..sources.len() {
+            for (_, at, _) in self.object(&format!("{at}/{index}"), &["sqs"]) {
+                let mut url: Option<String> = None;
+                for (_, at, _) in self.object(&at, &["queue_url"]) {
+                    url = self.value(&at, "the URL of an SQS queue");
+                }
+                match url {
+                    Some(url) if url.starts_with("https://") || url.starts_with("http://") => queues.push(url),
+                    _ => self.problem(
+                        &at,
+                        "`sqs` needs `queue_url`, the URL of an SQS queue",
+                        Some("`aws sqs get-queue-url` tells it"),
+                    ),
+                }
+            }
+        }
+        queues
+    }
+
+    fn channels(&mut self, at: &str) -> BTreeMap<String, ChannelConfiguration> {
+        let mut channels = BTreeMap::new();
+        for (name, at, _) in self.members(at) {
+            if let Some(channel) =
+                self.value(&at, "a kind of channel and what it needs, as in `{webhook: {url: \"https://…\"}}`")
+            {
+                channels.insert(name.to_owned(), channel);
+            }
+        }
+        channels
+    }
+
+    fn role(&mut self, at: &str) -> Option<String> {
+        let mut role: Option<String> = None;
+        for (_, at, _) in self.object(at, &["role"]) {
+            role = self.value(&at, "the name of a role");
+        }
+        role
+    }
+
+    /// The members of an object with these keys; others are problems.
+    fn object(&mut self, at: &str, keys: &[&str]) -> Vec<(&'a str, String, &'a Value)> {
+        let members = self.members(at);
+        for (key, at, _) in &members {
+            if !keys.contains(key) {
+                let help = nearest(key, keys.iter().copied()).map_or_else(
+                    || format!("known keys: {}", keys.join(", ")),
+                    |near| format!("did you mean `{near}`?"),
+                );
+                let span = self.document.key_span(at);
+                self.problems
+                    .push(Diagnostic::error(CODE, format!("unknown key `{key}`")).with_help(help).at(at.clone(), span));
+            }
+        }
+        members
+    }
+
+    fn members(&mut self, at: &str) -> Vec<(&'a str, String, &'a Value)> {
+        let document = self.document;
+        match document.value().pointer(at) {
+            Some(Value::Object(object)) => object
+                .iter()
+                .map(|(key, value)| (key.as_str(), format!("{at}/{}", document::escape(key)), value))
+                .collect(),
+            Some(Value::Null) | None => Vec::new(),
+            Some(_) => {
+                self.problem(at, "an object (`key: value`) is wanted here", None);
+                Vec::new()
+            }
+        }
+    }
+
+    /// A value of a type that serde reads. Its error texts may quote the value, so `channels`, which hold secrets, get ours.
+    fn value<T: DeserializeOwned>(&mut self, at: &str, wanted: &str) -> Option<T> {
+        let value = self.document.value().pointer(at)?.clone();
+        let read = serde_json::from_value(value).ok();
+        if read.is_none() {
+            self.problem(at, &format!("{wanted} is wanted here"), None);
+        }
+        read
+    }
+
+    fn problem(&mut self, at: &str, message: &str, help: Option<&str>) {
+        let mut problem = Diagnostic::error(CODE, message).at(at, self.document.span(at));
+        problem.help = help.map(str::to_owned);
+        self.problems.push(problem);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(text: &str) -> Vec<String> {
+        Configuration::parse(text).unwrap_err().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_least_of_it() {
+        let text = "mode: alert\nguardrails:\n  s3-bucket-public-access: {mode: fix}\nsources:\n  - sqs: {queue_url: \"https://q\"}\nchannels:\n  security-team: {webhook: {url: \"https://hook\"}}\n";
+        let configuration = Configuration::parse(text).unwrap();
+        assert_eq!(configuration.mode, Mode::Alert);
+        assert_eq!(configuration.guardrails["s3-bucket-public-access"].mode, Some(Mode::Fix));
+        assert_eq!(configuration.queues, ["https://q"]);
+        assert!(configuration.channels.contains_key("security-team"));
+        assert!(Configuration::parse("# nothing\n").unwrap().guardrails.is_empty());
+    }
+
+    #[test]
+    fn every_problem_is_told_at_its_place() {
+        let found = problems(
+            "moed: fix\naccount: 12\nguardrails:\n  x: {mode: fixx, modus: 1}\nsources: [{sqs: {}}, {kafka: {}}]\n",
+        );
+        let expected = ["1:1: ", "2:10: ", "4:", "4:", "5:", "5:"];
+        assert_eq!(found.len(), expected.len(), "{found:#?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.starts_with(expected), "{found}");
+        }
+        assert!(found[0].contains("did you mean `mode`?"));
+    }
+
+    #[test]
+    fn a_secret_in_a_wrong_place_is_not_repeated() {
+        let found = problems("channels:\n  team: {webhook: {url: [\"https://hooks.example/secret\"]}}\n");
+        assert_eq!(found.len(), 1);
+        assert!(!found[0].contains("secret"), "{}", found[0]);
+    }
+}

@@ -1,0 +1,70 @@
+//! What commands do before their work.
+
+use std::{env, io, io::IsTerminal as _, time::Duration};
+
+use aws::{Aws, Call};
+use integrations::KnownResources;
+use serde_json::{Value, json};
+use server::intake::UNKNOWN_ACCOUNT;
+use tracing_subscriber::EnvFilter;
+
+/// The log goes to standard error: in lines for people on a terminal, as JSON where it is collected.
+pub fn logging(verbose: bool) {
+    let default =
+        if verbose { "debug,hyper=info,h2=info,rustls=info,aws=debug" } else { "info,hyper=warn,h2=warn,rustls=warn" };
+    let filter = env::var("RUST_LOG")
+        .ok()
+        .and_then(|text| EnvFilter::try_new(text).ok())
+        .unwrap_or_else(|| EnvFilter::new(default));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    if io::stderr().is_terminal() {
+        builder.with_target(false).init();
+    } else {
+        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
+    }
+}
+
+/// The runtime for what waits for others.
+pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// What a Task's Resource may be, for what only looks and calls nothing.
+pub fn known_resources() -> io::Result<KnownResources> {
+    Ok(KnownResources::new(runtime()?.block_on(Aws::from_environment())))
+}
+
+/// How long STS may take to say whose credentials these are.
+const ACCOUNT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The account in ARNs: the one that is configured, else the one that STS names, else zeros.
+pub async fn account(configured: Option<&str>, aws: &Aws) -> String {
+    if let Some(account) = configured {
+        return account.to_owned();
+    }
+    let call = Call {
+        service: "sts".to_owned(),
+        action: "getCallerIdentity".to_owned(),
+        parameters: json!({}),
+        region: None,
+        role_arn: None,
+        idempotency_token: None,
+        attempts: 1,
+        timeout_seconds: ACCOUNT_TIMEOUT.as_secs(),
+    };
+    let unknown = |reason: String| {
+        tracing::warn!(
+            reason,
+            "STS does not tell which account this is, so ARNs name {UNKNOWN_ACCOUNT}: set `account` in rectify.yaml, or mend the credentials"
+        );
+        UNKNOWN_ACCOUNT.to_owned()
+    };
+    match tokio::time::timeout(ACCOUNT_TIMEOUT, aws.call(call)).await {
+        Err(_) => unknown(format!("no answer within {} s", ACCOUNT_TIMEOUT.as_secs())),
+        Ok(Err(error)) => unknown(error.to_string()),
+        Ok(Ok(answer)) => match answer.get("Account").and_then(Value::as_str) {
+            Some(account) => account.to_owned(),
+            None => unknown("its answer names no account".to_owned()),
+        },
+    }
+}

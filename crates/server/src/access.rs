@@ -1,0 +1,239 @@
+//! Who gets in: the server's own key pair for SigV4, and an API key.
+//!
+//! Both are made on the first start and kept in the data folder, readable by their owner alone: `credentials` is an AWS shared
+//! credentials file with the profile `rectify`, `api-key` holds the value of the `x-api-key` header.
+
+pub mod sigv4;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use aws_lc_rs::rand;
+use axum::http::HeaderMap;
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret as _, SecretString};
+use subtle::ConstantTimeEq as _;
+use thiserror::Error;
+
+pub use sigv4::{Denied, SignedRequest};
+
+/// The header that carries the API key.
+pub const API_KEY_HEADER: &str = "x-api-key";
+/// The profile in the credentials file.
+const PROFILE: &str = "rectify";
+
+/// Who gets in.
+#[derive(Debug)]
+pub struct Access {
+    access_key_id: String,
+    secret_access_key: SecretString,
+    api_key: SecretString,
+}
+
+/// Who called, as their signature says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The Region that the request was signed for.
+    pub region: String,
+}
+
+/// The keys can't be read or made.
+#[derive(Debug, Error)]
+pub enum AccessError {
+    /// A file can't be read or written.
+    #[error(
+        "{path} can't be {verb}: {source}; `serve` keeps its keys there, so make the folder writable or choose another with --data"
+    )]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// "read" or "written".
+        verb: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file is there, but is not what it should be.
+    #[error("{path} holds no {what}; delete the file, and the next start makes new keys")]
+    Malformed {
+        /// Which.
+        path: PathBuf,
+        /// What was looked for.
+        what: &'static str,
+    },
+    /// The operating system gave no random numbers.
+    #[error("the operating system gave no random numbers to make keys of")]
+    NoRandomness,
+}
+
+impl Access {
+    /// Reads the keys in a data folder, made first where there are none.
+    pub fn open(folder: &Path) -> Result<Access, AccessError> {
+        let credentials = read_or_make(&folder.join("credentials"), new_credentials)?;
+        let api_key = read_or_make(&folder.join("api-key"), || Ok(format!("{}\n", random_text(30)?)))?;
+        let malformed = |what| AccessError::Malformed { path: folder.join("credentials"), what };
+        Ok(Access {
+            access_key_id: setting(&credentials, "aws_access_key_id")
+                .ok_or_else(|| malformed("aws_access_key_id in a profile `rectify`"))?
+                .to_owned(),
+            secret_access_key: setting(&credentials, "aws_secret_access_key")
+                .ok_or_else(|| malformed("aws_secret_access_key in a profile `rectify`"))?
+                .into(),
+            api_key: api_key.trim().into(),
+        })
+    }
+
+    /// The API key in a data folder: what the command line sends.
+    pub fn read_api_key(folder: &Path) -> Result<SecretString, AccessError> {
+        let path = folder.join("api-key");
+        let text = fs::read_to_string(&path).map_err(|source| AccessError::File { path, verb: "read", source })?;
+        Ok(text.trim().into())
+    }
+
+    /// Checks a SigV4 signature.
+    pub fn check_signature(&self, request: &SignedRequest<'_>, now: Timestamp) -> Result<Caller, Denied> {
+        sigv4::verify(request, &self.access_key_id, self.secret_access_key.expose_secret(), now)
+    }
+
+    /// Whether the request carries the API key.
+    pub fn has_api_key(&self, headers: &HeaderMap) -> bool {
+        headers
+            .get(API_KEY_HEADER)
+            .is_some_and(|sent| bool::from(sent.as_bytes().ct_eq(self.api_key.expose_secret().as_bytes())))
+    }
+}
+
+fn new_credentials() -> Result<String, AccessError> {
+    let id: String = random_bytes::<16>()?
+        .iter()
+        .map(|byte| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[usize::from(byte % 32)]))
+        .collect();
+    Ok(format!("[{PROFILE}]\naws_access_key_id = AKIA{id}\naws_secret_access_key = {}\n", random_text(30)?))
+}
+
+/// `length` random bytes as text.
+fn random_text(length: usize) -> Result<String, AccessError> {
+    Ok(STANDARD_NO_PAD.encode(random_bytes::<64>()?.get(..length).unwrap_or_default()))
+}
+
+fn random_bytes<const LENGTH: usize>() -> Result<[u8; LENGTH], AccessError> {
+    let mut bytes = [0; LENGTH];
+    rand::fill(&mut bytes).map_err(|_| AccessError::NoRandomness)?;
+    Ok(bytes)
+}
+
+/// The value of a setting in our profile of a shared credentials file.
+fn setting<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines()
+        .skip_while(|line| line.trim() != format!("[{PROFILE}]"))
+        .skip(1)
+        .take_while(|line| !line.trim_start().starts_with('['))
+        .filter_map(|line| line.split_once('='))
+        .find(|(key, _)| key.trim() == name)
+        .map(|(_, value)| value.trim())
+        .filter(|value| !value.is_empty())
+}
+
+fn read_or_make(path: &Path, make: impl FnOnce() -> Result<String, AccessError>) -> Result<String, AccessError> {
+    match fs::read_to_string(path) {
+        Ok(text) => {
+            keep_private(path).map_err(|source| AccessError::File {
+                path: path.to_owned(),
+                verb: "written",
+                source,
+            })?;
+            Ok(text)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let text = make()?;
+            write_private(path, &text).map_err(|source| AccessError::File {
+                path: path.to_owned(),
+                verb: "written",
+                source,
+            })?;
+            Ok(text)
+        }
+        Err(source) => Err(AccessError::File { path: path.to_owned(), verb: "read", source }),
+    }
+}
+
+#[cfg(unix)]
+fn keep_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut permissions = fs::metadata(path)?.permissions();
+    if permissions.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    tracing::warn!(path = %path.display(), "others could read this file of keys; it is made private again");
+    permissions.set_mode(0o600);
+    fs::set_permissions(path, permissions)
+}
+
+#[cfg(not(unix))]
+fn keep_private(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    use std::io::Write as _;
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_made_once_and_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Access::open(folder.path()).unwrap();
+        let second = Access::open(folder.path()).unwrap();
+        assert_eq!(first.access_key_id, second.access_key_id);
+        assert_eq!(first.access_key_id.len(), 20);
+        assert_eq!(first.secret_access_key.expose_secret().len(), 40);
+        assert_eq!(first.api_key.expose_secret(), Access::read_api_key(folder.path()).unwrap().expose_secret());
+        #[cfg(unix)]
+        for name in ["credentials", "api-key"] {
+            use std::os::unix::fs::PermissionsExt as _;
+            let path = folder.path().join(name);
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+            Access::open(folder.path()).unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "made private again");
+        }
+    }
+
+    #[test]
+    fn only_the_profile_s_own_settings_count() {
+        let text =
+            "[other]\naws_access_key_id = no\n[rectify]\naws_secret_access_key=s\n\n[third]\naws_access_key_id = no";
+        assert_eq!(setting(text, "aws_access_key_id"), None);
+        assert_eq!(setting(text, "aws_secret_access_key"), Some("s"));
+    }
+
+    #[test]
+    fn a_file_that_holds_no_keys_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("credentials"), "nothing").unwrap();
+        let error = Access::open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("credentials") && error.contains("delete the file"), "{error}");
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let access = Access::open(folder.path()).unwrap();
+        assert!(!format!("{access:?}").contains(access.secret_access_key.expose_secret()));
+    }
+}

@@ -1,0 +1,22 @@
+//! What every request handler may use.
+
+use std::sync::Arc;
+
+use engine::Engine;
+
+use crate::{Access, Intake, Registry};
+
+/// What every request handler may use. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// Runs the executions.
+    pub engine: Engine,
+    /// Takes events in.
+    pub intake: Intake,
+    /// The guardrails there are.
+    pub registry: Arc<Registry>,
+    /// Who gets in.
+    pub access: Arc<Access>,
+    /// The account that ARNs name.
+    pub account: String,
+}

@@ -1,0 +1,173 @@
+//! Findings, for the command line: list, show, approve, undo, except.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, Query, State},
+    http::StatusCode,
+};
+use detection::{Finding, FindingInput, Stage, WorkflowStatus, decide::Exception};
+use engine::{
+    engine::Refusal,
+    ports::{ApplyError, CallKey, FindingFilter},
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{App, aws_json::ApiError};
+
+/// How many findings one page holds at most.
+const LARGEST_PAGE: usize = 1000;
+
+/// Which findings are listed.
+#[derive(Deserialize)]
+pub struct Listing {
+    guardrail: Option<String>,
+    status: Option<WorkflowStatus>,
+    stage: Option<Stage>,
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// `GET /api/findings`: `{findings: […], next?}`, the newest first; `next` is the `after` of the next page.
+pub async fn list(State(app): State<App>, Query(listing): Query<Listing>) -> Result<Json<Value>, ApiError> {
+    let limit = listing.limit.unwrap_or(LARGEST_PAGE).clamp(1, LARGEST_PAGE);
+    let filter = FindingFilter { guardrail: listing.guardrail, status: listing.status, stage: listing.stage };
+    let findings = app.engine.findings().findings(&filter, listing.after.as_deref(), limit).await?;
+    let next = (findings.len() == limit).then(|| findings.last().map(|finding| finding.id.clone())).flatten();
+    let views: Vec<Value> = findings.iter().map(Finding::view).collect();
+    Ok(Json(json!({"findings": views, "next": next})))
+}
+
+/// `GET /api/findings/{id}`: everything about one, its timeline and what `Before` was.
+pub async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+    Ok(Json(find(&app, &id).await?.show()))
+}
+
+/// A person's answer.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approval {
+    #[serde(default = "yes")]
+    approved: bool,
+    person: String,
+    reason: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// `POST /api/findings/{id}/approve`: answers the question that the finding waits with.
+pub async fn approve(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> Result<Json<Value>, ApiError> {
+    let approval: Approval = crate::aws_json::request(&body)?;
+    let finding = find(&app, &id).await?;
+    let question = finding.question().ok_or_else(|| {
+        conflict(format!("the finding `{id}` waits for nobody's approval: its stage is {}", text(&finding.stage)))
+    })?;
+    let answer = json!({"Approved": approval.approved, "Person": approval.person, "Reason": approval.reason});
+    app.engine.send_task_success(question.task_token.expose(), answer).await.map_err(|refusal| match refusal {
+        Refusal::TaskTimedOut(_) | Refusal::TaskDoesNotExist(_) | Refusal::InvalidToken(_) => {
+            conflict(format!("the question of the finding `{id}` was answered already, or its time is over"))
+        }
+        other => other.into(),
+    })?;
+    Ok(Json(json!({"id": id, "approved": approval.approved})))
+}
+
+/// A person wants a fix taken back.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Undo {
+    person: String,
+    until: Option<Timestamp>,
+}
+
+/// `POST /api/findings/{id}/undo`: starts the undo; `{id, execution_arn}`. The finding's timeline tells when it is done.
+pub async fn undo(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> Result<Json<Value>, ApiError> {
+    let undo: Undo = crate::aws_json::request(&body)?;
+    let finding = find(&app, &id).await?;
+    let machine =
+        app.registry.machine_of(&app.engine, &finding.region, &finding.guardrail).await?.ok_or_else(|| {
+            conflict(format!(
+                "the guardrail `{}` is not there any more: put its file back to undo what it did",
+                finding.guardrail
+            ))
+        })?;
+    let key = CallKey { caller: undo.person.clone(), call: format!("undo {}", uuid::Uuid::new_v4()) };
+    let input = FindingInput::UndoAsked { person: undo.person, until: undo.until };
+    let answer = app
+        .engine
+        .findings()
+        .apply(&id, &key, &input, &app.registry.settings_of(&finding.guardrail))
+        .await
+        .map_err(refusal)?;
+    let name = answer.get("ExecutionName").and_then(Value::as_str).unwrap_or_default();
+    let input = answer.get("Input").map(Value::to_string).unwrap_or_default();
+    let execution = app.engine.start_response(&machine, name, &input, &id).await?;
+    Ok(Json(json!({"id": id, "execution_arn": execution.arn})))
+}
+
+/// Something to leave alone.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Except {
+    person: String,
+    reason: String,
+    until: Timestamp,
+}
+
+/// `POST /api/findings/{id}/except`: the guardrail leaves this resource alone from now on, until a date.
+pub async fn except(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> Result<Json<Value>, ApiError> {
+    let except: Except = crate::aws_json::request(&body)?;
+    if except.until <= Timestamp::now() {
+        return Err(ApiError::validation(format!(
+            "`until` is {}, which is over: an exception ends in the future",
+            except.until
+        )));
+    }
+    if except.reason.trim().is_empty() {
+        return Err(ApiError::validation("`reason` is empty: an exception says why"));
+    }
+    let finding = find(&app, &id).await?;
+    let exception = Exception {
+        guardrail: Some(finding.guardrail),
+        resource: Some(finding.resource),
+        account: Some(finding.account),
+        reason: except.reason,
+        author: except.person,
+        until: except.until,
+    };
+    app.engine.findings().add_exception(exception.clone()).await?;
+    Ok(Json(json!(exception)))
+}
+
+async fn find(app: &App, id: &str) -> Result<Finding, ApiError> {
+    app.engine.findings().finding(id).await?.ok_or_else(|| no_such_finding(id))
+}
+
+fn no_such_finding(id: &str) -> ApiError {
+    ApiError {
+        status: StatusCode::NOT_FOUND,
+        code: "ResourceNotFoundException".to_owned(),
+        message: format!("there is no finding `{id}`: `rectify findings list` shows those there are"),
+    }
+}
+
+fn conflict(message: String) -> ApiError {
+    ApiError { status: StatusCode::CONFLICT, code: "ConflictException".to_owned(), message }
+}
+
+fn refusal(error: ApplyError) -> ApiError {
+    match error {
+        ApplyError::NoSuchFinding(id) => no_such_finding(&id),
+        ApplyError::Illegal(illegal) => conflict(illegal.to_string()),
+        ApplyError::Store(error) => error.into(),
+    }
+}
+
+/// A stage as it is written.
+fn text(stage: &Stage) -> String {
+    json!(stage).as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,138 @@
+//! The guardrails there are: all their patterns in one matcher, each compiled into a state machine for every Region in use.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, PoisonError},
+};
+
+use detection::{Event, Guardrail, Matcher, Settings, Sighting, decide::Risk, guardrail::CompileOptions};
+use engine::{Engine, engine::Refusal};
+
+/// The guardrails there are.
+#[derive(Debug)]
+pub struct Registry {
+    entries: Vec<Entry>,
+    matcher: Matcher<usize>,
+    /// Which machines are in the engine already: (Region, index) → ARN.
+    registered: Mutex<HashMap<(String, usize), String>>,
+    account: String,
+}
+
+#[derive(Debug)]
+struct Entry {
+    guardrail: Guardrail,
+    settings: Settings,
+    definition: String,
+}
+
+impl Registry {
+    /// Compiles the guardrails. `settings` are those of each, `role_arn_expression` as in [`CompileOptions`].
+    pub fn new(guardrails: Vec<(Guardrail, Settings)>, account: &str, role_arn_expression: Option<&str>) -> Registry {
+        let entries: Vec<Entry> = guardrails
+            .into_iter()
+            .map(|(guardrail, settings)| {
+                let options = CompileOptions {
+                    role_arn_expression: role_arn_expression.map(str::to_owned),
+                    parameters: settings.parameters.clone(),
+                };
+                let definition = fill_in_functions(&guardrail.compile(&options).to_string());
+                Entry { guardrail, settings, definition }
+            })
+            .collect();
+        let patterns =
+            entries.iter().enumerate().map(|(index, entry)| (index, entry.guardrail.pattern.clone())).collect();
+        Registry { entries, matcher: Matcher::new(patterns), registered: Mutex::default(), account: account.to_owned() }
+    }
+
+    /// The settings of every guardrail, by its id: what the built-in functions decide by.
+    pub fn settings(&self) -> BTreeMap<String, Settings> {
+        self.entries.iter().map(|entry| (entry.guardrail.id.clone(), entry.settings.clone())).collect()
+    }
+
+    /// The settings of one guardrail; of one that is not there (any more), those that do nothing.
+    pub fn settings_of(&self, guardrail: &str) -> Settings {
+        let entry = self.entries.iter().find(|entry| entry.guardrail.id == guardrail);
+        entry.map_or_else(|| Settings::of_risk(Risk::Disruptive), |entry| entry.settings.clone())
+    }
+
+    /// What an event is about: the sightings of every guardrail whose pattern matches. One that errs is reported and skipped.
+    pub fn sightings(&self, event: &Event) -> Vec<(usize, Sighting)> {
+        let mut sightings = Vec::new();
+        for &index in self.matcher.matches(&event.envelope()) {
+            let Some(entry) = self.entries.get(index) else { continue };
+            match entry.guardrail.sightings(event) {
+                Ok(found) => sightings.extend(found.into_iter().map(|sighting| (index, sighting))),
+                Err(error) => tracing::error!(
+                    guardrail = entry.guardrail.id,
+                    event = event.identity(),
+                    %error,
+                    "the guardrail's resource.id can't be evaluated on this event; the guardrail is skipped, the others go on"
+                ),
+            }
+        }
+        sightings
+    }
+
+    /// The machine of a guardrail in a Region, put into the engine the first time it is asked for.
+    pub async fn machine(&self, engine: &Engine, region: &str, index: usize) -> Result<String, Refusal> {
+        let key = (region.to_owned(), index);
+        if let Some(arn) = self.registered.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(arn.clone());
+        }
+        let entry = self
+            .entries
+            .get(index)
+            .ok_or_else(|| Refusal::StateMachineDoesNotExist(format!("there is no guardrail number {index}")))?;
+        let name = format!("rectify-guardrail-{}", entry.guardrail.id);
+        let role_arn = format!("arn:aws:iam::{}:role/rectify", self.account);
+        let machine = engine.put_state_machine(&self.account, region, &name, &entry.definition, &role_arn).await?;
+        self.registered.lock().unwrap_or_else(PoisonError::into_inner).insert(key, machine.arn.clone());
+        Ok(machine.arn)
+    }
+
+    /// The machine of the guardrail with this id in a Region; `None` where there is no such guardrail (any more).
+    pub async fn machine_of(&self, engine: &Engine, region: &str, guardrail: &str) -> Result<Option<String>, Refusal> {
+        match self.entries.iter().position(|entry| entry.guardrail.id == guardrail) {
+            Some(index) => self.machine(engine, region, index).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// `${function.NAME}` → `rectify-NAME`: the built-in functions as this home calls them.
+fn fill_in_functions(definition: &str) -> String {
+    let mut text = String::with_capacity(definition.len());
+    let mut rest = definition;
+    while let Some((before, after)) = rest.split_once("${function.") {
+        text.push_str(before);
+        match after.split_once('}') {
+            Some((name, after)) => {
+                text.push_str("rectify-");
+                text.push_str(name);
+                rest = after;
+            }
+            None => {
+                text.push_str("${function.");
+                rest = after;
+            }
+        }
+    }
+    text.push_str(rest);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_get_their_names() {
+        let check = |definition: &str, expected: &str| assert_eq!(fill_in_functions(definition), expected);
+        check(
+            r#"{"FunctionName":"${function.finding}","x":"${function.tell}"}"#,
+            r#"{"FunctionName":"rectify-finding","x":"rectify-tell"}"#,
+        );
+        check("nothing", "nothing");
+        check("${function.open", "${function.open");
+    }
+}

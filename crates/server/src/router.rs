@@ -1,0 +1,94 @@
+//! Which path leads where, and what is asked before it does.
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{StatusCode, request::Parts},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::{
+    App,
+    access::{Caller, SignedRequest},
+    aws_json::ApiError,
+    event_bridge, events, findings, step_functions,
+};
+
+/// The largest body of an AWS API request. AWS takes 1 MiB.
+const API_BODY_LIMIT_BYTES: usize = 1 << 20;
+
+/// All routes.
+pub fn router(app: App) -> Router {
+    let own = Router::new()
+        .route("/api/findings", get(findings::list))
+        .route("/api/findings/{id}", get(findings::show))
+        .route("/api/findings/{id}/approve", post(findings::approve))
+        .route("/api/findings/{id}/undo", post(findings::undo))
+        .route("/api/findings/{id}/except", post(findings::except))
+        .route("/api/events", get(events::list))
+        .route("/api/events/{id}", get(events::show))
+        .route("/api/events/{id}/retry", post(events::retry))
+        .layer(middleware::from_fn_with_state(app.clone(), api_key_only));
+    Router::new()
+        .route("/", post(aws_api))
+        .route("/events", post(events::receive).layer(DefaultBodyLimit::disable()))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .merge(own)
+        .layer(DefaultBodyLimit::max(API_BODY_LIMIT_BYTES))
+        .with_state(app)
+}
+
+/// The AWS APIs: SigV4, then the service that `X-Amz-Target` names.
+async fn aws_api(State(app): State<App>, parts: Parts, body: Bytes) -> Response {
+    let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let answered = match signed_by(&app, &parts, &body) {
+        Err(error) => Err(error),
+        Ok(caller) => match target.split_once('.') {
+            Some(("AWSStepFunctions", action)) => step_functions::call(&app, &caller, action, &body).await,
+            Some(("AWSEvents", action)) => event_bridge::call(&app, &caller, action, &body).await,
+            _ => Err(unknown_operation(target)),
+        },
+    };
+    match answered {
+        Ok(value) => crate::aws_json::respond(StatusCode::OK, &value),
+        Err(error) => error.into_response(),
+    }
+}
+
+/// What answers an action that is not there.
+pub fn unknown_operation(target: &str) -> ApiError {
+    ApiError::caller(
+        "UnknownOperationException",
+        format!(
+            "`{target}` is no operation served here: X-Amz-Target has to name one of AWSStepFunctions or AWSEvents"
+        ),
+    )
+}
+
+/// Who signed a request.
+pub fn signed_by(app: &App, parts: &Parts, body: &[u8]) -> Result<Caller, ApiError> {
+    let request = SignedRequest { method: &parts.method, uri: &parts.uri, headers: &parts.headers, body };
+    Ok(app.access.check_signature(&request, Timestamp::now())?)
+}
+
+/// What the command line asks is let in by the API key.
+async fn api_key_only(State(app): State<App>, request: Request, next: Next) -> Response {
+    if app.access.has_api_key(request.headers()) {
+        next.run(request).await
+    } else {
+        refused(
+            StatusCode::UNAUTHORIZED,
+            "the header x-api-key is missing or wrong: `serve` keeps the key in DIR/api-key of its --data folder",
+        )
+    }
+}
+
+/// A refusal of our own API.
+pub fn refused(status: StatusCode, message: &str) -> Response {
+    (status, axum::Json(json!({"message": message}))).into_response()
+}

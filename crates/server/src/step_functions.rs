@@ -1,0 +1,43 @@
+//! The Step Functions API, one file an action.
+//!
+//! Source: <https://docs.aws.amazon.com/step-functions/latest/apireference/API_Operations.html>
+
+mod create_state_machine;
+mod delete_state_machine;
+mod describe_execution;
+mod describe_state_machine;
+mod get_execution_history;
+mod list_executions;
+mod list_state_machines;
+mod page;
+mod send_task;
+mod start_execution;
+mod stop_execution;
+
+use serde_json::Value;
+
+use crate::{
+    App,
+    access::Caller,
+    aws_json::{ApiError, answer, request},
+    router::unknown_operation,
+};
+
+/// Performs an action.
+pub async fn call(app: &App, caller: &Caller, action: &str, body: &[u8]) -> Result<Value, ApiError> {
+    match action {
+        "CreateStateMachine" => answer(create_state_machine::call(app, caller, request(body)?).await?),
+        "DeleteStateMachine" => answer(delete_state_machine::call(app, request(body)?).await?),
+        "DescribeExecution" => answer(describe_execution::call(app, request(body)?).await?),
+        "DescribeStateMachine" => answer(describe_state_machine::call(app, request(body)?).await?),
+        "GetExecutionHistory" => answer(get_execution_history::call(app, request(body)?).await?),
+        "ListExecutions" => answer(list_executions::call(app, request(body)?).await?),
+        "ListStateMachines" => answer(list_state_machines::call(app, caller, request(body)?).await?),
+        "SendTaskFailure" => answer(send_task::failure(app, request(body)?).await?),
+        "SendTaskHeartbeat" => answer(send_task::heartbeat(app, request(body)?).await?),
+        "SendTaskSuccess" => answer(send_task::success(app, request(body)?).await?),
+        "StartExecution" => answer(start_execution::call(app, request(body)?).await?),
+        "StopExecution" => answer(stop_execution::call(app, request(body)?).await?),
+        _ => Err(unknown_operation(&format!("AWSStepFunctions.{action}"))),
+    }
+}

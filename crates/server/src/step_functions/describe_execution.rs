@@ -1,0 +1,60 @@
+//! DescribeExecution.
+
+use execution::Status;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    App,
+    aws_json::{ApiError, epoch_seconds, optional_epoch_seconds},
+};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    execution_arn: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Response {
+    execution_arn: String,
+    state_machine_arn: String,
+    name: String,
+    status: Status,
+    #[serde(serialize_with = "epoch_seconds")]
+    start_date: Timestamp,
+    #[serde(serialize_with = "optional_epoch_seconds", skip_serializing_if = "Option::is_none")]
+    stop_date: Option<Timestamp>,
+    input: String,
+    input_details: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_details: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
+}
+
+pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
+    let execution = app.engine.describe_execution(&request.execution_arn).await?;
+    let (output, error, cause) =
+        execution.ended.map_or((None, None, None), |ended| (ended.output, ended.error, ended.cause));
+    Ok(Response {
+        execution_arn: execution.arn,
+        state_machine_arn: execution.state_machine_arn,
+        name: execution.name,
+        status: execution.status,
+        start_date: execution.started_at,
+        stop_date: execution.stopped_at,
+        input: execution.input,
+        input_details: json!({"included": true}),
+        output_details: output.is_some().then(|| json!({"included": true})),
+        output: output.map(|output| output.to_string()),
+        error,
+        cause,
+    })
+}

@@ -1,0 +1,47 @@
+//! DescribeStateMachine.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    App,
+    aws_json::{ApiError, epoch_seconds},
+};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    state_machine_arn: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Response {
+    state_machine_arn: String,
+    name: String,
+    status: &'static str,
+    definition: String,
+    role_arn: String,
+    #[serde(rename = "type")]
+    machine_type: &'static str,
+    #[serde(serialize_with = "epoch_seconds")]
+    creation_date: Timestamp,
+    logging_configuration: Value,
+    tracing_configuration: Value,
+}
+
+pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
+    let machine = app.engine.describe_state_machine(&request.state_machine_arn).await?;
+    Ok(Response {
+        state_machine_arn: machine.arn,
+        name: machine.name,
+        status: "ACTIVE",
+        definition: machine.definition,
+        role_arn: machine.role_arn,
+        machine_type: "STANDARD",
+        creation_date: machine.created_at,
+        logging_configuration: json!({"level": "OFF", "includeExecutionData": false}),
+        tracing_configuration: json!({"enabled": false}),
+    })
+}

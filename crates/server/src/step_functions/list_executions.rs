@@ -1,0 +1,60 @@
+//! ListExecutions.
+
+use execution::Status;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::page;
+use crate::{
+    App,
+    aws_json::{ApiError, epoch_seconds, optional_epoch_seconds},
+};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    state_machine_arn: String,
+    status_filter: Option<Status>,
+    max_results: Option<u64>,
+    next_token: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Response {
+    executions: Vec<Item>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Item {
+    execution_arn: String,
+    state_machine_arn: String,
+    name: String,
+    status: Status,
+    #[serde(serialize_with = "epoch_seconds")]
+    start_date: Timestamp,
+    #[serde(serialize_with = "optional_epoch_seconds", skip_serializing_if = "Option::is_none")]
+    stop_date: Option<Timestamp>,
+}
+
+pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
+    let length = page::length(request.max_results)?;
+    let after = page::after(request.next_token.as_deref())?;
+    let mut executions = app
+        .engine
+        .list_executions(&request.state_machine_arn, request.status_filter, after.as_deref(), length + 1)
+        .await?;
+    let next_token = page::cut(&mut executions, length, |execution| execution.arn.clone());
+    let item = |execution: engine::engine::ExecutionRecord| Item {
+        execution_arn: execution.arn,
+        state_machine_arn: execution.state_machine_arn,
+        name: execution.name,
+        status: execution.status,
+        start_date: execution.started_at,
+        stop_date: execution.stopped_at,
+    };
+    Ok(Response { executions: executions.into_iter().map(item).collect(), next_token })
+}

@@ -1,0 +1,47 @@
+//! SendTaskSuccess, SendTaskFailure and SendTaskHeartbeat.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{App, aws_json::ApiError};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Success {
+    task_token: String,
+    output: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    task_token: String,
+    error: Option<String>,
+    cause: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Heartbeat {
+    task_token: String,
+}
+
+#[derive(Serialize)]
+pub struct Response {}
+
+pub async fn success(app: &App, request: Success) -> Result<Response, ApiError> {
+    let output = serde_json::from_str(&request.output).map_err(|error| {
+        ApiError::caller("InvalidOutput", format!("Invalid Output: the output is not JSON: {error}"))
+    })?;
+    app.engine.send_task_success(&request.task_token, output).await?;
+    Ok(Response {})
+}
+
+pub async fn failure(app: &App, request: Failure) -> Result<Response, ApiError> {
+    app.engine.send_task_failure(&request.task_token, request.error, request.cause).await?;
+    Ok(Response {})
+}
+
+pub async fn heartbeat(app: &App, request: Heartbeat) -> Result<Response, ApiError> {
+    app.engine.send_task_heartbeat(&request.task_token).await?;
+    Ok(Response {})
+}

@@ -1,0 +1,109 @@
+//! The AWS wire protocol: boto3 as the foreign client.
+
+use end_to_end::{Account, Serve};
+use serde_json::json;
+
+#[test]
+fn boto3_runs_state_machines() {
+    let Some(account) = Account::start() else { return };
+    let serve = Serve::start("{}", &account.url);
+    let said = account.python_with(
+        &serve.url(),
+        &serve.data().join("credentials"),
+        r#"
+import time
+states = client('stepfunctions')
+def refused(call, **arguments):
+    try: call(**arguments); return 'not refused'
+    except botocore.exceptions.ClientError as error: return error.response['Error']['Code']
+definition = json.dumps({"QueryLanguage": "JSONata", "StartAt": "A", "States": {"A": {"Type": "Pass", "Output": {"twice": "{% $states.input.n * 2 %}"}, "Next": "W"}, "W": {"Type": "Wait", "Seconds": 0, "End": True}}})
+role = 'arn:aws:iam::123456789012:role/r'
+machine = states.create_state_machine(name='double', definition=definition, roleArn=role)['stateMachineArn']
+again = states.create_state_machine(name='double', definition=definition, roleArn=role)['stateMachineArn']
+run = states.start_execution(stateMachineArn=machine, name='one', input='{"n": 21}')['executionArn']
+same = states.start_execution(stateMachineArn=machine, name='one', input='{"n": 21}')['executionArn'] if states.describe_execution(executionArn=run)['status'] == 'RUNNING' else run
+while states.describe_execution(executionArn=run)['status'] == 'RUNNING': time.sleep(.02)
+done = states.describe_execution(executionArn=run)
+slow = states.create_state_machine(name='slow', definition=json.dumps({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 600, "End": True}}}), roleArn=role)['stateMachineArn']
+waiting = states.start_execution(stateMachineArn=slow)['executionArn']
+states.stop_execution(executionArn=waiting, error='Mine', cause='enough')
+stopped = states.describe_execution(executionArn=waiting)
+history = states.get_execution_history(executionArn=run)['events']
+pages = [e['id'] for page in states.get_paginator('get_execution_history').paginate(executionArn=run, PaginationConfig=dict(PageSize=2)) for e in page['events']]
+result = dict(
+    account=machine.split(':')[4], idempotent=again == machine and same == run, output=json.loads(done['output']), name=done['name'],
+    types=[e['type'] for e in history], reverse=[e['id'] for e in states.get_execution_history(executionArn=run, reverseOrder=True)['events']], pages=pages,
+    stopped=[stopped['status'], stopped['error'], stopped['cause']],
+    machines=sorted(m['name'] for m in states.list_state_machines()['stateMachines'] if not m['name'].startswith('rectify-')),
+    executions=[e['status'] for e in states.list_executions(stateMachineArn=slow)['executions']],
+    filtered=states.list_executions(stateMachineArn=slow, statusFilter='SUCCEEDED')['executions'],
+    described=json.loads(states.describe_state_machine(stateMachineArn=machine)['definition'])['StartAt'],
+    elsewhere=client('stepfunctions') and boto3.client('stepfunctions', region_name='eu-west-1').list_state_machines()['stateMachines'],
+    refused=[
+        refused(states.create_state_machine, name='double', definition=definition.replace('* 2', '* 3'), roleArn=role),
+        refused(states.create_state_machine, name='bad', definition='{"StartAt": "X"}', roleArn=role),
+        refused(states.create_state_machine, name='a b', definition=definition, roleArn=role),
+        refused(states.describe_execution, executionArn=run + 'x'),
+        refused(states.start_execution, stateMachineArn=machine + 'x'),
+        refused(states.start_execution, stateMachineArn=machine, input='{'),
+        refused(states.start_execution, stateMachineArn=machine, name='one', input='{"n": 1}'),
+        refused(states.describe_state_machine, stateMachineArn='nonsense'),
+        refused(states.send_task_success, taskToken='nonsense', output='{}'),
+        refused(states.list_state_machines, nextToken='%%%'),
+    ])
+states.delete_state_machine(stateMachineArn=machine)
+result['deleted'] = refused(states.start_execution, stateMachineArn=machine)
+answer(result)
+"#,
+    );
+    let expected = json!({
+        "account": "123456789012", "idempotent": true, "output": {"twice": 42}, "name": "one",
+        "types": ["ExecutionStarted", "PassStateEntered", "PassStateExited", "WaitStateEntered", "WaitStateExited", "ExecutionSucceeded"],
+        "reverse": [6, 5, 4, 3, 2, 1], "pages": [1, 2, 3, 4, 5, 6],
+        "stopped": ["ABORTED", "Mine", "enough"], "machines": ["double", "slow"], "executions": ["ABORTED"], "filtered": [], "described": "A", "elsewhere": [],
+        "refused": ["StateMachineAlreadyExists", "InvalidDefinition", "InvalidName", "ExecutionDoesNotExist", "StateMachineDoesNotExist", "InvalidExecutionInput",
+            "ExecutionAlreadyExists", "InvalidArn", "InvalidToken", "InvalidToken"],
+        "deleted": "StateMachineDoesNotExist",
+    });
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn boto3_puts_and_tests_events() {
+    let Some(account) = Account::start() else { return };
+    let serve = Serve::start("{}", &account.url);
+    let said = account.python_with(
+        &serve.url(),
+        &serve.data().join("credentials"),
+        r#"
+events = client('events')
+event = {"version": "0", "id": "1", "detail-type": "t", "source": "mine", "account": "123456789012", "time": "2026-01-01T00:00:00Z", "region": "us-east-1", "resources": [], "detail": {"n": 300.0}}
+def test(event, pattern):
+    try: return events.test_event_pattern(Event=json.dumps(event), EventPattern=json.dumps(pattern))['Result']
+    except botocore.exceptions.ClientError as error: return error.response['Error']['Code']
+put = events.put_events(Entries=[dict(Source='mine', DetailType='t', Detail='{"a": 1}'), dict(Source='aws.s3', DetailType='t', Detail='{}'), dict(Source='mine', DetailType='t', Detail='[')])
+answer(dict(
+    tests=[test(event, {"detail": {"n": [300]}}), test(event, {"source": ["other"]}), test(event, {"source": "mine"}), test({k: v for k, v in event.items() if k != 'resources'}, {"source": ["mine"]}), test({k: v for k, v in event.items() if k != 'time'}, {"source": ["mine"]})],
+    put=[put['FailedEntryCount']] + [e.get('ErrorCode', 'taken') for e in put['Entries']]))
+"#,
+    );
+    assert_eq!(
+        said,
+        json!({"tests": [true, false, "InvalidEventPatternException", true, "ValidationException"], "put": [2, "taken", "NotAuthorizedForSourceException", "MalformedDetail"]})
+    );
+}
+
+#[test]
+fn a_wrong_key_and_a_changed_request_are_refused() {
+    let Some(account) = Account::start() else { return };
+    let serve = Serve::start("{}", &account.url);
+    let wrong = serve.folder.path().join("wrong");
+    std::fs::write(&wrong, "[rectify]\naws_access_key_id = AKIDWRONG00000000000\naws_secret_access_key = wrong\n").unwrap();
+    let secret = serve.folder.path().join("secret");
+    let right = std::fs::read_to_string(serve.data().join("credentials")).unwrap();
+    let lines: Vec<String> = right.lines().map(|line| if line.starts_with("aws_secret") { "aws_secret_access_key = wrong".to_owned() } else { line.to_owned() }).collect();
+    std::fs::write(&secret, lines.join("\n")).unwrap();
+    let script = "try: client('stepfunctions').list_state_machines(); answer('let in')\nexcept botocore.exceptions.ClientError as error: answer([error.response['Error']['Code'], error.response['ResponseMetadata']['HTTPStatusCode']])";
+    assert_eq!(account.python_with(&serve.url(), &wrong, script), json!(["UnrecognizedClientException", 400]));
+    assert_eq!(account.python_with(&serve.url(), &secret, script), json!(["InvalidSignatureException", 400]));
+}
