@@ -11,12 +11,12 @@ use crate::Ended;
 pub enum Command {
     /// Perform a task; its answer comes back as an [`Input`](crate::Input).
     ScheduleTask(Box<ScheduledTask>),
-    /// Nobody waits for this task any more: stop it where that is possible; a late answer is ignored.
+    /// Nobody waits for this task any more: stop it where that is possible, and forget its token; a late answer is ignored.
     CancelTask {
         /// The task's event id.
         event_id: u64,
     },
-    /// Send `Input::TimerFired` at the given time.
+    /// Send `Input::TimerFired` at the given time. Asked for again, the timer is put off: only the last time counts.
     StartTimer {
         /// Which timer.
         timer: Timer,

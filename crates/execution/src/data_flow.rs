@@ -23,24 +23,27 @@ pub(crate) fn input(driver: &mut Driver<'_, '_>, path: PathId, state: &State) ->
     select(driver, path, state, &state.input_path, input)
 }
 
-/// What a Task, Parallel or Pass works on: `Parameters` or `Arguments`, else its effective input.
+/// What a Task, Parallel or Pass works on: `Parameters` or `Arguments`, else its effective input. `token` is the task's.
 pub(crate) fn arguments(
     driver: &mut Driver<'_, '_>,
     path: PathId,
     state: &State,
     effective: Json,
+    token: Option<&str>,
 ) -> Result<Json, Failure> {
     let (template, field) = match state.query_language {
         Language::JsonPath => (&state.parameters, ""),
         Language::Jsonata => (&state.arguments, "Arguments"),
     };
-    match template {
-        Some(template) => {
-            let view = View::of_state(state, effective.value());
-            driver.evaluate(path, state, view, field, |scope| template.evaluate(scope)).map(Json::new)
-        }
-        None => Ok(effective),
-    }
+    let Some(template) = template else { return Ok(effective) };
+    let view = View { token, ..View::of_state(state, effective.value()) };
+    let arguments = driver.evaluate(path, state, view, field, |scope| template.evaluate(scope))?;
+    limited(state, Json::new(arguments))
+}
+
+/// A payload, if it is within the limits.
+pub(crate) fn limited(state: &State, payload: Json) -> Result<Json, Failure> {
+    if Limits::AWS.allow(&payload) { Ok(payload) } else { Err(Failure::data_limit(&state.name)) }
 }
 
 /// The way out of a state that has a result.
@@ -138,8 +141,11 @@ pub(crate) fn assign(
         return Err(Failure::of_field(state.query_language, "Assign", "Assign must be an object.".to_owned()));
     };
     let assigned: Assigned = values.into_iter().map(|(name, value)| (name, Json::new(value))).collect();
-    let fits = |value: &Json| value.text().len() <= Limits::AWS.payload_bytes && value.depth() <= Limits::AWS.depth;
-    if assigned.values().all(fits) { Ok(Some(assigned)) } else { Err(Failure::data_limit(&state.name)) }
+    if assigned.values().all(|value| Limits::AWS.allow(value)) {
+        Ok(Some(assigned))
+    } else {
+        Err(Failure::data_limit(&state.name))
+    }
 }
 
 /// `InputPath`, `OutputPath`.

@@ -68,11 +68,17 @@ pub(crate) enum Outcome<'machine> {
 /// What an expression of a state can see, beside variables and the context object.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'view> {
+    /// `$`.
     pub(crate) root: &'view Value,
+    /// `$states.input`.
     pub(crate) input: &'view Value,
+    /// `$states.result`.
     pub(crate) result: Option<&'view Value>,
+    /// `$states.errorOutput`.
     pub(crate) error_output: Option<&'view Value>,
+    /// The context object's `Map.Item`, where it is not that of the iteration around.
     pub(crate) item: Option<Item<'view>>,
+    /// The context object's `Task.Token`.
     pub(crate) token: Option<&'view str>,
 }
 
@@ -176,8 +182,8 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
         self.step.records.push(record);
     }
 
-    /// Makes the records that follow those of a path.
-    fn of(&mut self, path: PathId) {
+    /// Makes the records that follow those of this path.
+    fn switch_to(&mut self, path: PathId) {
         if self.execution.cursor != path {
             self.record(Record::Fact(Fact::Path(path)));
         }
@@ -185,7 +191,7 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
 
     /// Writes down a fact about a path.
     pub(crate) fn fact(&mut self, path: PathId, fact: Fact) {
-        self.of(path);
+        self.switch_to(path);
         self.record(Record::Fact(fact));
     }
 
@@ -200,6 +206,7 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
         self.event_after(path, previous, kind, details.into())
     }
 
+    /// The same, with a `previousEventId` that is not the path's.
     pub(crate) fn event_after(
         &mut self,
         path: PathId,
@@ -207,7 +214,7 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
         kind: EventType,
         details: Option<EventDetails>,
     ) -> u64 {
-        self.of(path);
+        self.switch_to(path);
         let id = self.execution.last_event_id + 1;
         let event = HistoryEvent { id, previous_event_id, timestamp: self.moment.now, kind, details };
         self.record(Record::Event(Box::new(event)));
@@ -341,7 +348,7 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
     pub(crate) fn try_leave(&mut self, path: PathId, exit: Exit<'machine>) -> Result<(), Failure> {
         let Some(state) = self.state(path) else { return Ok(()) };
         let Exit { output, assigned, next } = exit;
-        if output.text().len() > Limits::AWS.payload_bytes || output.depth() > Limits::AWS.depth {
+        if !Limits::AWS.allow(&output) {
             return Err(Failure::data_limit(&state.name));
         }
         let details = StateExited {

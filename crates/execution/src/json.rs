@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error as _, IgnoredAny},
+};
 use serde_json::Value;
 
 /// A JSON document: its text, and its value once somebody asked for it. Cloning shares both.
@@ -53,14 +56,17 @@ impl Json {
 
     /// The value.
     pub fn value(&self) -> &Value {
-        // The text came from a value, or was parsed when it came in: it parses again.
+        // The text came from a value, or was checked when it came in, and its depth is limited: it can be parsed.
         self.0.value.get_or_init(|| serde_json::from_str(&self.0.text).unwrap_or(Value::Null))
     }
 
     /// The same, written compactly.
     pub fn compact(&self) -> Json {
-        let compact = Json::new(self.value().clone());
-        if compact == *self { self.clone() } else { compact }
+        let text = self.value().to_string();
+        if text == self.text() {
+            return self.clone();
+        }
+        Json::of(text.into_boxed_str(), OnceLock::from(self.value().clone()))
     }
 
     /// How deeply it nests arrays and objects.
@@ -112,7 +118,9 @@ impl Serialize for Json {
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Json, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Json::parse(&text).map_err(D::Error::custom)
+        // Of a long journal few values are ever asked for: that they can be parsed is enough.
+        serde_json::from_str::<IgnoredAny>(&text).map_err(D::Error::custom)?;
+        Ok(Json::of(text.into_boxed_str(), OnceLock::new()))
     }
 }
 
@@ -137,6 +145,12 @@ mod tests {
         assert_eq!(spaced.text(), "{ \"a\": 1 }");
         assert_eq!(spaced.compact().text(), "{\"a\":1}");
         assert_eq!(Json::array([&spaced, &Json::new(json!(null))].into_iter()).value(), &json!([{"a": 1}, null]));
+        let double = Json::new(json!(0.009_424_792_644_367_241));
+        assert_eq!(
+            Json::parse(double.text()).unwrap().value(),
+            double.value(),
+            "doubles are read as they were written"
+        );
         let written = serde_json::to_string(&spaced).unwrap();
         assert_eq!(serde_json::from_str::<Json>(&written).unwrap(), spaced);
         assert!(serde_json::from_str::<Json>("\"{\"").is_err());

@@ -2,6 +2,11 @@
 //!
 //! Nothing here waits, reads a clock or calls anything. A step turns one [`Input`] into [`Record`]s, which are to be made
 //! durable first, and [`Command`]s, which are to be performed afterwards.
+//!
+//! `step` hands the input to the driver, which takes every path of the execution (itself, the branches of a Parallel, the
+//! iterations of a Map) from state to state until all wait: `state/` says what each type of state does, `data_flow` how data
+//! goes through it, `handling` what becomes of a failure. They only write records; every change of an execution is made by
+//! `apply`, record by record, and `replay` calls nothing else.
 
 pub mod command;
 pub mod execution;

@@ -1,5 +1,7 @@
 //! The limits of an execution.
 
+use crate::Json;
+
 /// The limits of an execution, named in one place.
 ///
 /// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
@@ -16,6 +18,11 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Whether a payload is within them.
+    pub fn allow(&self, payload: &Json) -> bool {
+        payload.text().len() <= self.payload_bytes && payload.depth() <= self.depth
+    }
+
     /// AWS's.
     pub const AWS: Limits =
         Limits { payload_bytes: 262_144, history_events: 25_000, depth: 100, wait_seconds: 31_622_400_000 };

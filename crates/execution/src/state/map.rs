@@ -63,9 +63,10 @@ pub(crate) fn go_on<'machine>(
         driver.event(path, EventType::MapStateSucceeded, None);
         return data_flow::exit_with_result(driver, path, state, result).map(Outcome::Leave);
     }
+    let effective = data_flow::input(driver, path, state)?;
     for (index, value) in remaining.take(room) {
         let index = u64::try_from(index).unwrap_or(u64::MAX);
-        let input = item_input(driver, path, state, map, Item { index, value })?;
+        let input = item_input(driver, path, state, map, &effective, Item { index, value })?;
         let iteration = branch::begin(driver, path, index);
         let details = MapIteration { name: state.name.clone(), index };
         driver.event(iteration, EventType::MapIterationStarted, EventDetails::MapIterationStarted(details));
@@ -80,13 +81,14 @@ fn item_input(
     path: PathId,
     state: &State,
     map: &Map,
+    effective: &Json,
     item: Item<'_>,
 ) -> Result<Json, Failure> {
     let Some(template) = &map.item_selector else { return Ok(Json::new(item.value.clone())) };
-    let effective = data_flow::input(driver, path, state)?;
     let view = View { item: Some(item), ..View::of_state(state, effective.value()) };
     let field = if state.query_language == Language::Jsonata { "ItemSelector" } else { "" };
-    driver.evaluate(path, state, view, field, |scope| template.evaluate(scope)).map(Json::new)
+    let input = driver.evaluate(path, state, view, field, |scope| template.evaluate(scope))?;
+    data_flow::limited(state, Json::new(input))
 }
 
 /// What it goes over: an array.
@@ -101,7 +103,7 @@ fn items(
     if let Some(template) = &map.items {
         let items = driver.evaluate(path, state, view, "Items", |scope| template.evaluate(scope))?;
         return match (items, expression(template.source())) {
-            (items @ Value::Array(_), _) => Ok(Json::new(items)),
+            (items @ Value::Array(_), _) => data_flow::limited(state, Json::new(items)),
             (other, Some(expression)) => Err(Failure::unexpected_type(expression, "Items", "array", &other)),
             (other, None) => {
                 Err(Failure::jsonata("Items", format!("Map state input must be an array but was: {other}")))
@@ -116,7 +118,7 @@ fn items(
         None => (effective.clone(), "$"),
     };
     match (items.value(), state.query_language) {
-        (Value::Array(_), _) => Ok(items),
+        (Value::Array(_), _) => data_flow::limited(state, items),
         (other, Language::Jsonata) => {
             Err(Failure::jsonata("Items", format!("Map state input must be an array but was: {other}")))
         }

@@ -17,7 +17,7 @@ pub(crate) fn perform<'machine>(
     parallel: &'machine Parallel,
 ) -> Result<Outcome<'machine>, Failure> {
     let effective = data_flow::input(driver, path, state)?;
-    let input = data_flow::arguments(driver, path, state, effective)?;
+    let input = data_flow::arguments(driver, path, state, effective, None)?;
     driver.event(path, EventType::ParallelStateStarted, None);
     for (index, flow) in (0..).zip(&parallel.branches) {
         let branch = branch::begin(driver, path, index);

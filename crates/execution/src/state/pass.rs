@@ -25,7 +25,7 @@ pub(crate) fn perform<'machine>(
         Language::JsonPath => {
             let result = match &pass.result {
                 Some(result) => Json::new(result.clone()),
-                None => data_flow::arguments(driver, path, state, effective)?,
+                None => data_flow::arguments(driver, path, state, effective, None)?,
             };
             let input = driver.input(path);
             data_flow::combine(driver, path, state, input, result)

@@ -30,7 +30,7 @@ pub(crate) fn perform<'machine>(
     let token = integration.has_token().then(|| random::task_token(&driver.moment, event_id));
     let effective = data_flow::input(driver, path, state)?;
     let view = View { token: token.as_deref(), ..View::of_state(state, effective.value()) };
-    let arguments = arguments(driver, path, state, view, &effective)?;
+    let arguments = data_flow::arguments(driver, path, state, effective.clone(), token.as_deref())?;
     let timeout_seconds = seconds(driver, path, state, view, task.timeout_seconds.as_ref(), "TimeoutSeconds")?;
     let heartbeat_seconds = seconds(driver, path, state, view, task.heartbeat_seconds.as_ref(), "HeartbeatSeconds")?;
     let credentials = credentials(driver, path, state, view, task)?;
@@ -66,26 +66,6 @@ fn schedule(driver: &mut Driver<'_, '_>, path: PathId, state: &State) {
     };
     driver.command(Command::ScheduleTask(Box::new(scheduled)));
     driver.start_timers(path);
-}
-
-/// As [`data_flow::arguments`], but with the task token in sight.
-fn arguments(
-    driver: &mut Driver<'_, '_>,
-    path: PathId,
-    state: &State,
-    view: View<'_>,
-    effective: &Json,
-) -> Result<Json, Failure> {
-    let (template, field) = match state.query_language {
-        query::Language::JsonPath => (&state.parameters, ""),
-        query::Language::Jsonata => (&state.arguments, "Arguments"),
-    };
-    let Some(template) = template else { return Ok(effective.clone()) };
-    let arguments = Json::new(driver.evaluate(path, state, view, field, |scope| template.evaluate(scope))?);
-    if arguments.text().len() > Limits::AWS.payload_bytes || arguments.depth() > Limits::AWS.depth {
-        return Err(Failure::data_limit(&state.name));
-    }
-    Ok(arguments)
 }
 
 /// `TimeoutSeconds`, `HeartbeatSeconds`.
@@ -192,7 +172,7 @@ pub(crate) fn succeeded(driver: &mut Driver<'_, '_>, event_id: u64, output: Valu
     let Some(path) = driver.execution.path_of_task(event_id) else { return };
     let (Some(integration), Some(state)) = (integration(driver, path), driver.state(path)) else { return };
     let output = Json::new(output);
-    if output.text().len() > Limits::AWS.payload_bytes || output.depth() > Limits::AWS.depth {
+    if !Limits::AWS.allow(&output) {
         return end_badly(driver, path, Failure::data_limit(integration.limited_as()));
     }
     driver.cancel(path, Came::Answer);
