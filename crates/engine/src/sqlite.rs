@@ -92,6 +92,22 @@ impl SqliteStore {
         self.writer.counts()
     }
 
+    /// Writes a copy of the store, as it is now, into a new file, while work goes on. In a folder of its own, named as the store's
+    /// file is, it is a store.
+    pub async fn backup(&self, file: &Path) -> Result<(), StoreError> {
+        if file.exists() {
+            let text = format!("the file `{}` is there already: name a new one for the backup", file.display());
+            return Err(StoreError::Unavailable(text));
+        }
+        let file = file.to_string_lossy().into_owned();
+        self.readers
+            .read(move |connection| {
+                connection.execute("VACUUM INTO ?1", [file])?;
+                Ok(())
+            })
+            .await
+    }
+
     /// This store as the port of events and findings.
     pub fn findings(self: &Arc<Self>) -> Arc<dyn FindingStore> {
         self.clone()

@@ -4,13 +4,14 @@
 //! again (a state's output is the next one's input): ten Pass states shrink from 7 kB to less than 1 kB, and what a group commit
 //! writes and syncs with it.
 
-use std::io::Read;
+use std::{cell::RefCell, io::Read};
 
 use execution::{HistoryEvent, Record};
 use rusqlite::{
     Connection, params,
     types::{Value, ValueRef},
 };
+use zstd::bulk::Compressor;
 
 use super::{SqliteStore, executions::id_of, integer, natural, schema::FORMAT};
 use crate::ports::{JournalRow, StoreError};
@@ -52,13 +53,26 @@ impl Written {
     }
 }
 
+thread_local! {
+    // Kept, as making one asks the processor what it can do, which takes longer in a virtual machine than compressing a row.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+}
+
 fn fold(records: String) -> Result<Value, StoreError> {
     if records.len() < COMPRESS_FROM {
         return Ok(Value::Text(records));
     }
-    let folded = zstd::bulk::compress(records.as_bytes(), COMPRESSION_LEVEL)
-        .map_err(|error| StoreError::Damaged(format!("a journal row can't be compressed: {error}")))?;
-    Ok(Value::Blob(folded))
+    let fold = |kept: &RefCell<Option<Compressor<'static>>>| {
+        let mut kept = kept.borrow_mut();
+        match &mut *kept {
+            Some(compressor) => compressor.compress(records.as_bytes()),
+            none => none.insert(Compressor::new(COMPRESSION_LEVEL)?).compress(records.as_bytes()),
+        }
+    };
+    COMPRESSOR
+        .with(fold)
+        .map(Value::Blob)
+        .map_err(|error| StoreError::Damaged(format!("a journal row can't be compressed: {error}")))
 }
 
 pub(super) fn append(connection: &Connection, execution: i64, rows: &[Written]) -> Result<(), StoreError> {

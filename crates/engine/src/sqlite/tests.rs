@@ -181,6 +181,19 @@ fn what_is_no_store_or_a_newer_one_is_refused() {
 }
 
 #[tokio::test]
+async fn a_backup_is_a_store() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    insert(&store, "a").await.unwrap();
+    let backup = tempdir().unwrap();
+    store.backup(&backup.path().join(FILE)).await.unwrap();
+    insert(&store, "b").await.unwrap();
+    let text = store.backup(&backup.path().join(FILE)).await.unwrap_err().to_string();
+    assert!(text.contains("is there already"), "{text}");
+    assert_eq!(stored(&SqliteStore::open(backup.path()).unwrap()).await, 1);
+}
+
+#[tokio::test]
 async fn what_was_answered_is_there_after_opening_again() {
     let folder = tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();

@@ -47,7 +47,7 @@ impl World {
     fn advance(&mut self, seconds: i64) -> Vec<Effect> {
         {
             let mut now = self.clock.0.lock().unwrap();
-            *now = *now + SignedDuration::from_secs(seconds);
+            *now += SignedDuration::from_secs(seconds);
         }
         self.handle(Message::Tick)
     }
