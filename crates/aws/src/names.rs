@@ -19,11 +19,33 @@ pub(crate) fn exception_name(shape: &str) -> String {
     pascal_case(name) + "Exception"
 }
 
-/// The name of a structure's member in parameters and results.
+/// The name of a structure's member in parameters and results: the setter's of the AWS SDK for Java 2, with a capital first. Leading
+/// capitals become small but for the one that begins a word: `DBInstances` → `DbInstances`, `ACL` → `Acl`, `ETag` → `ETag`.
+///
+/// <https://github.com/aws/aws-sdk-java-v2>: `Utils.unCapitalize` of its code generator.
 pub(crate) fn member_name(name: &str) -> String {
     if name == "equals" {
         return "EqualsValue".to_owned(); // every Java object has `equals` already
     }
+    let characters: Vec<char> = name.chars().collect();
+    let capital = |at: usize| characters.get(at).is_some_and(char::is_ascii_uppercase);
+    let small = |at: usize| characters.get(at).is_some_and(char::is_ascii_lowercase);
+    let mut end = 1;
+    while capital(end) && !small(end + 1) {
+        end += 1;
+    }
+    let letters = characters.iter().enumerate();
+    letters
+        .map(|(at, letter)| match at {
+            0 => letter.to_ascii_uppercase(),
+            at if at < end => letter.to_ascii_lowercase(),
+            _ => *letter,
+        })
+        .collect()
+}
+
+/// The name with a capital first.
+pub(crate) fn capitalized(name: &str) -> String {
     let mut characters = name.chars();
     characters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + characters.as_str())
 }
@@ -128,7 +150,16 @@ mod tests {
         ] {
             assert_eq!(exception_name(shape), name);
         }
-        for (member, name) in [("taskToken", "TaskToken"), ("equals", "EqualsValue"), ("GroupId", "GroupId")] {
+        for (member, name) in [
+            ("taskToken", "TaskToken"),
+            ("equals", "EqualsValue"),
+            ("GroupId", "GroupId"),
+            ("ACL", "Acl"),
+            ("DBInstanceIdentifier", "DbInstanceIdentifier"),
+            ("ETag", "ETag"),
+            ("MultiAZ", "MultiAZ"),
+            ("SSEKMSKeyId", "SsekmsKeyId"),
+        ] {
             assert_eq!(member_name(member), name);
         }
     }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::model::{Node, Type};
-use crate::names::{hint, member_name};
+use crate::names::{capitalized, hint, member_name};
 
 /// How deep parameters may nest.
 const DEPTH: usize = 64;
@@ -87,14 +87,16 @@ impl Problems {
     ) -> Option<Value> {
         let Value::Object(given) = value else { return self.wrong(path, "an object") };
         let at = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-        let names: Vec<String> = node.members().map(|(name, _)| member_name(name)).collect();
-        for key in given.keys().filter(|key| !names.contains(key)) {
-            let near = hint(key, names.iter().map(String::as_str));
+        // The API's own spelling (`ACL`) is understood beside Step Functions' (`Acl`).
+        let names: Vec<(String, String)> =
+            node.members().map(|(name, _)| (member_name(name), capitalized(name))).collect();
+        for key in given.keys().filter(|key| !names.iter().any(|(name, own)| name == *key || own == *key)) {
+            let near = hint(key, names.iter().map(|(name, _)| name.as_str()));
             self.0.push(format!("the field `{}` is not known{near}", at(key)));
         }
         let mut bound = Map::new();
-        for ((name, member), shown) in node.members().zip(&names) {
-            match given.get(shown).filter(|value| !value.is_null()) {
+        for ((name, member), (shown, own)) in node.members().zip(&names) {
+            match given.get(shown).or_else(|| given.get(own)).filter(|value| !value.is_null()) {
                 Some(value) => {
                     if let Some(value) = self.value(member, value, &at(shown), depth + 1) {
                         bound.insert(name.to_owned(), value);

@@ -92,6 +92,11 @@ impl Access {
         Ok(text.trim().into())
     }
 
+    /// The key pair: for what this process asks of its own API.
+    pub fn key_pair(&self) -> (&str, &SecretString) {
+        (&self.access_key_id, &self.secret_access_key)
+    }
+
     /// Checks a SigV4 signature.
     pub fn check_signature(&self, request: &SignedRequest<'_>, now: Timestamp) -> Result<Caller, Denied> {
         sigv4::verify(request, &self.access_key_id, self.secret_access_key.expose_secret(), now)

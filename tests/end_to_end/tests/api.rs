@@ -118,3 +118,32 @@ fn a_wrong_key_and_a_changed_request_are_refused() {
     assert_eq!(account.python_with(&serve.url(), &wrong, script), json!(["UnrecognizedClientException", 400]));
     assert_eq!(account.python_with(&serve.url(), &secret, script), json!(["InvalidSignatureException", 400]));
 }
+
+#[test]
+fn a_task_of_step_functions_calls_this_engine() {
+    let Some(account) = Account::start() else { return };
+    let serve = Serve::start("{}", &account.url);
+    let said = account.python_with(
+        &serve.url(),
+        &serve.data().join("credentials"),
+        r#"
+import time
+states = client('stepfunctions')
+def machine(name, definition): return states.create_state_machine(name=name, definition=json.dumps(definition), roleArn='arn:aws:iam::123456789012:role/r')['stateMachineArn']
+def run(machine, **input):
+    execution = states.start_execution(stateMachineArn=machine, input=json.dumps(input))['executionArn']
+    while (described := states.describe_execution(executionArn=execution))['status'] == 'RUNNING': time.sleep(.02)
+    return described
+child = machine('child', {"StartAt": "A", "States": {"A": {"Type": "Pass", "Result": {"done": True}, "End": True}}})
+task = lambda action: {"Type": "Task", "Resource": f"arn:aws:states:::aws-sdk:sfn:{action}"}
+parent = machine('parent', {"QueryLanguage": "JSONata", "StartAt": "Start", "States": {
+    "Start": {**task('startExecution'), "Arguments": {"StateMachineArn": child, "Input": {"n": 1}}, "Next": "Pause"},
+    "Pause": {"Type": "Wait", "Seconds": 1, "Output": "{% $states.input %}", "Next": "Look"},
+    "Look": {**task('describeExecution'), "Arguments": {"ExecutionArn": "{% $states.input.ExecutionArn %}"}, "Output": "{% $states.result.Status & ' ' & $states.result.Output %}", "End": True}}})
+missing = machine('missing', {"StartAt": "Look", "States": {"Look": {**task('describeExecution'), "Parameters": {"ExecutionArn": "arn:aws:states:us-east-1:123456789012:execution:child:nobody"}, "End": True}}})
+described = run(parent)
+answer([described.get('output') or described, run(missing)['error']])
+"#,
+    );
+    assert_eq!(said, json!(["\"SUCCEEDED {\\\"done\\\":true}\"", "Sfn.ExecutionDoesNotExistException"]));
+}

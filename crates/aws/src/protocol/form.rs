@@ -65,7 +65,7 @@ impl Form {
     fn name(&self, name: &str, member: Node<'_>) -> String {
         match (member.reference.query_name.as_deref(), member.location_name()) {
             (Some(name), _) if self.ec2 => name.to_owned(),
-            (None, Some(name)) if self.ec2 => crate::names::member_name(name),
+            (None, Some(name)) if self.ec2 => crate::names::capitalized(name),
             // The elements of a flattened list stand where the list would.
             _ if !self.ec2 && member.r#type() == Type::List && member.flattened() => {
                 let element = member.item().and_then(|item| item.location_name());

@@ -49,7 +49,7 @@ fn requests_in_xml() {
     check_request(
         "s3",
         "putBucketLifecycleConfiguration",
-        json!({"Bucket": "b", "LifecycleConfiguration": {"Rules": [{"ID": "1", "Status": "Enabled", "Expiration": {"Date": "2026-01-31T00:00:00Z"}}, {"ID": "a&b", "Status": "Disabled"}]}}),
+        json!({"Bucket": "b", "LifecycleConfiguration": {"Rules": [{"Id": "1", "Status": "Enabled", "Expiration": {"Date": "2026-01-31T00:00:00Z"}}, {"Id": "a&b", "Status": "Disabled"}]}}),
         "PUT /?lifecycle=\ncontent-type: application/xml\n<LifecycleConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
          <Rule><Expiration><Date>2026-01-31T00:00:00Z</Date></Expiration><ID>1</ID><Status>Enabled</Status></Rule>\
          <Rule><ID>a&amp;b</ID><Status>Disabled</Status></Rule></LifecycleConfiguration>",
@@ -138,7 +138,7 @@ fn results_of_xml() {
         &[],
         "<AccessControlPolicy><Owner><ID>me</ID></Owner><AccessControlList><Grant><Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" \
          xsi:type=\"Group\"><URI>http://x?a&amp;b</URI></Grantee><Permission>READ</Permission></Grant></AccessControlList></AccessControlPolicy>",
-        json!({"Owner": {"ID": "me"}, "Grants": [{"Grantee": {"Type": "Group", "URI": "http://x?a&b"}, "Permission": "READ"}]}),
+        json!({"Owner": {"Id": "me"}, "Grants": [{"Grantee": {"Type": "Group", "Uri": "http://x?a&b"}, "Permission": "READ"}]}),
     );
     check_result(
         "s3",

@@ -115,7 +115,7 @@ impl House {
             _folder: folder,
         };
         house.call("createBucket", json!({"Bucket": bucket, "ObjectOwnership": "BucketOwnerPreferred"})).await;
-        house.call("putBucketAcl", json!({"Bucket": bucket, "ACL": "public-read"})).await;
+        house.call("putBucketAcl", json!({"Bucket": bucket, "Acl": "public-read"})).await;
         let tags = json!({"Bucket": bucket, "Tagging": {"TagSet": [{"Key": "Owner", "Value": "data@example.com"}]}});
         house.call("putBucketTagging", tags).await;
         house

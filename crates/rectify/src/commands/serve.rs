@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -13,6 +13,7 @@ use aws::{Aws, http::HttpClient};
 use detection::{Guardrail, Settings};
 use engine::{Engine, Options, SystemClock, sqlite::SqliteStore};
 use integrations::{Channels, Executor, KnownResources, functions::GuardrailSettings};
+use secrecy::ExposeSecret as _;
 use server::{Access, App, Intake, Registry, queue::Queue, router::router, tls::TlsListener};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
@@ -75,8 +76,12 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     let guardrails = guardrails(&configuration, &KnownResources::new(aws.clone()))?;
     let role = configuration.role.as_ref().map(|role| format!("'arn:aws:iam::' & $resource.Account & ':role/{role}'"));
     let registry = Arc::new(Registry::new(guardrails, &account, role.as_deref()));
-    let channels = Channels::new(&configuration.channels, &HttpClient::new()).map_err(Problem::new)?;
-    let executor = Executor::new(aws.clone(), store.findings(), GuardrailSettings::new(registry.settings()), channels);
+    let channels = Channels::new(&configuration.channels, &HttpClient::from_environment()).map_err(Problem::new)?;
+    let own_listener = own_listener(&arguments).await?;
+    let own_address = own_listener.as_ref().unwrap_or(&listener).local_addr().map_err(Problem::new)?;
+    let states = own_states(&aws, &access, own_address);
+    let executor = Executor::new(aws.clone(), store.findings(), GuardrailSettings::new(registry.settings()), channels)
+        .with_states(states);
     let engine = Engine::start(store, Arc::new(executor), Arc::new(SystemClock), Options::default())
         .await
         .map_err(Problem::new)?;
@@ -88,11 +93,39 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     }
     let app = App { engine, intake, registry, access, account: account.clone() };
     tracing::info!(listen = %arguments.listen, account, region = aws.region(), data = %arguments.data.display(), "ready");
-    listen(listener, &arguments, router(app), stop).await?;
+    let router = router(app);
+    if let Some(listener) = own_listener {
+        // Ends with this process: nobody but itself asks there.
+        tokio::spawn(axum::serve(listener, router.clone()).into_future());
+    }
+    listen(listener, &arguments, router, stop).await?;
     let pollers_end = async { while pollers.join_next().await.is_some() {} };
     drop(tokio::time::timeout(GRACE, pollers_end).await);
     tracing::info!("stopped; what was under way goes on at the next start");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where this process asks its own API: with TLS in front a certificate need not name a loopback address, so it listens once more.
+async fn own_listener(arguments: &Arguments) -> Result<Option<TcpListener>, Problem> {
+    if arguments.tls_certificate.is_none() {
+        return Ok(None);
+    }
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+    listener.map(Some).map_err(|error| Problem(format!("no loopback port can be listened on: {error}")))
+}
+
+/// What `aws-sdk:sfn:*` tasks call: this process's own API, unless `AWS_ENDPOINT_URL_SFN` names another.
+fn own_states(aws: &Aws, access: &Access, mut address: SocketAddr) -> Aws {
+    if aws.own_endpoint("sfn").is_some() {
+        return aws.clone();
+    }
+    if address.ip().is_unspecified() {
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    let (id, secret) = access.key_pair();
+    let mut options = aws::Options::fixed(aws.region(), id, secret.expose_secret());
+    options.endpoint_url = Some(format!("http://{address}"));
+    Aws::new(options)
 }
 
 /// Serves until the end is asked for; then requests under way get a grace.
