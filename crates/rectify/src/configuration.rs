@@ -75,7 +75,9 @@ impl Configuration {
         let document = Document::parse(text, Format::of_text(text))?;
         let mut reader = Reader { document: &document, problems: Vec::new() };
         let configuration = reader.configuration();
-        if reader.problems.is_empty() { Ok(configuration) } else { Err(reader.problems) }
+        let mut problems = reader.problems;
+        problems.sort_by_key(|problem| problem.span.start);
+        if problems.is_empty() { Ok(configuration) } else { Err(problems) }
     }
 
     /// The settings of a guardrail, and what the configuration says of it that it can't take.
@@ -151,7 +153,7 @@ impl<'a> Reader<'a> {
     }
 
     fn account(&mut self, at: &str, value: &Value) -> Option<String> {
-        let text = value.as_str().map(str::to_owned).or_else(|| value.as_u64().map(|number| format!("{number:012}")));
+        let text = value.as_str().map(str::to_owned).or_else(|| value.as_u64().map(|number| number.to_string()));
         let account = text.filter(|text| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()));
         if account.is_none() {
             self.problem(

@@ -137,7 +137,7 @@ def run(machine, **input):
 child = machine('child', {"StartAt": "A", "States": {"A": {"Type": "Pass", "Result": {"done": True}, "End": True}}})
 task = lambda action: {"Type": "Task", "Resource": f"arn:aws:states:::aws-sdk:sfn:{action}"}
 parent = machine('parent', {"QueryLanguage": "JSONata", "StartAt": "Start", "States": {
-    "Start": {**task('startExecution'), "Arguments": {"StateMachineArn": child, "Input": {"n": 1}}, "Next": "Pause"},
+    "Start": {**task('startExecution'), "Arguments": {"StateMachineArn": child, "Input": "{% $string({'n': 1}) %}"}, "Next": "Pause"},
     "Pause": {"Type": "Wait", "Seconds": 1, "Output": "{% $states.input %}", "Next": "Look"},
     "Look": {**task('describeExecution'), "Arguments": {"ExecutionArn": "{% $states.input.ExecutionArn %}"}, "Output": "{% $states.result.Status & ' ' & $states.result.Output %}", "End": True}}})
 missing = machine('missing', {"StartAt": "Look", "States": {"Look": {**task('describeExecution'), "Parameters": {"ExecutionArn": "arn:aws:states:us-east-1:123456789012:execution:child:nobody"}, "End": True}}})

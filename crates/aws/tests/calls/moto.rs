@@ -21,7 +21,7 @@ async fn s3_and_s3_control() {
     );
     ok(&aws, "s3", "putBucketAcl", json!({"Bucket": "open-bucket", "ACL": "public-read"})).await;
     let acl = ok(&aws, "s3", "getBucketAcl", bucket.clone()).await;
-    let everyone = json!({"Type": "Group", "URI": "http://acs.amazonaws.com/groups/global/AllUsers"});
+    let everyone = json!({"Type": "Group", "Uri": "http://acs.amazonaws.com/groups/global/AllUsers"});
     let public = acl["Grants"].as_array().unwrap().iter().find(|grant| grant["Grantee"] == everyone);
     assert_eq!(public.unwrap()["Permission"], "READ", "{acl}");
 
@@ -243,7 +243,7 @@ async fn a_first_page_of_many_services() {
         ("kms", "listKeys", "Keys"),
         ("opensearch", "listDomainNames", "DomainNames"),
         ("organizations", "listRoots", "Roots"),
-        ("rds", "describeDBInstances", "DBInstances"),
+        ("rds", "describeDBInstances", "DbInstances"),
         ("redshift", "describeClusters", "Clusters"),
         ("route53", "listHostedZones", "HostedZones"),
         ("secretsmanager", "listSecrets", "SecretList"),

@@ -79,7 +79,7 @@ async fn a_guardrail_that_does_not_do_what_it_says_is_found_out() {
     for (from, to, step, why) in [
         ("    expect: NON_COMPLIANT", "    expect: COMPLIANT", "inspect", "says NON_COMPLIANT"),
         ("eventName: PutBucketAcl", "eventName: PutObject", "event", "pattern does not match"),
-        ("ACL: public-read}", "ACL: no-such-acl}", "arrange", "s3:putBucketAcl"),
+        ("Acl: public-read}", "Acl: no-such-acl}", "arrange", "s3:putBucketAcl"),
         ("IgnorePublicAcls: true\n", "IgnorePublicAcls: false\n", "inspect after the fix", "says NON_COMPLIANT"),
         (
             "RestrictPublicBuckets: true\n",
