@@ -233,19 +233,14 @@ impl<'a> Reader<'a> {
 
     /// The members of an object with these keys; others are problems.
     fn object(&mut self, at: &str, keys: &[&str]) -> Vec<(&'a str, String, &'a Value)> {
-        let members = self.members(at);
-        for (key, at, _) in &members {
-            if !keys.contains(key) {
-                let help = nearest(key, keys.iter().copied()).map_or_else(
-                    || format!("known keys: {}", keys.join(", ")),
-                    |near| format!("did you mean `{near}`?"),
-                );
-                let span = self.document.key_span(at);
-                self.problems
-                    .push(Diagnostic::error(CODE, format!("unknown key `{key}`")).with_help(help).at(at.clone(), span));
-            }
+        let (known, unknown): (Vec<_>, Vec<_>) = self.members(at).into_iter().partition(|(key, ..)| keys.contains(key));
+        for (key, at, _) in unknown {
+            let help = nearest(key, keys.iter().copied())
+                .map_or_else(|| format!("known keys: {}", keys.join(", ")), |near| format!("did you mean `{near}`?"));
+            let span = self.document.key_span(&at);
+            self.problems.push(Diagnostic::error(CODE, format!("unknown key `{key}`")).with_help(help).at(at, span));
         }
-        members
+        known
     }
 
     fn members(&mut self, at: &str) -> Vec<(&'a str, String, &'a Value)> {
