@@ -14,7 +14,7 @@ use clap::Parser as _;
 
 fn main() -> ExitCode {
     let arguments = commands::Arguments::parse();
-    start::logging(arguments.verbose);
+    start::logging(matches!(arguments.command, commands::Command::Serve(_)), arguments.verbose);
     match arguments.command.run() {
         Ok(code) => code,
         Err(error) => {

@@ -2,22 +2,26 @@
 
 use std::{env, io, io::IsTerminal as _, time::Duration};
 
-use aws::{Aws, Call};
+use aws::{Aws, Call, Options};
 use integrations::KnownResources;
 use serde_json::{Value, json};
 use server::intake::UNKNOWN_ACCOUNT;
 use tracing_subscriber::EnvFilter;
 
-/// The log goes to standard error: in lines for people on a terminal, as JSON where it is collected.
-pub fn logging(verbose: bool) {
-    let default =
-        if verbose { "debug,hyper=info,h2=info,rustls=info,aws=debug" } else { "info,hyper=warn,h2=warn,rustls=warn" };
+/// The log goes to standard error. What `serves` logs all it does: in lines for people on a terminal, as JSON where it is collected.
+/// Other commands speak for themselves, and log what goes wrong.
+pub fn logging(serves: bool, verbose: bool) {
+    let default = match (verbose, serves) {
+        (true, _) => "debug,hyper=info,hyper_util=info,h2=info,rustls=info,aws_config=info",
+        (false, true) => "info,aws_config=error",
+        (false, false) => "warn,aws_config=error",
+    };
     let filter = env::var("RUST_LOG")
         .ok()
         .and_then(|text| EnvFilter::try_new(text).ok())
         .unwrap_or_else(|| EnvFilter::new(default));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    if io::stderr().is_terminal() {
+    if io::stderr().is_terminal() || !serves {
         builder.with_target(false).init();
     } else {
         builder.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
@@ -30,8 +34,8 @@ pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
 }
 
 /// What a Task's Resource may be, for what only looks and calls nothing.
-pub fn known_resources() -> io::Result<KnownResources> {
-    Ok(KnownResources::new(runtime()?.block_on(Aws::from_environment())))
+pub fn known_resources() -> KnownResources {
+    KnownResources::new(Aws::new(Options::fixed("us-east-1", "", "")))
 }
 
 /// How long STS may take to say whose credentials these are.

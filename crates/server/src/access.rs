@@ -111,10 +111,7 @@ impl Access {
 }
 
 fn new_credentials() -> Result<String, AccessError> {
-    let id: String = random_bytes::<16>()?
-        .iter()
-        .map(|byte| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[usize::from(byte % 32)]))
-        .collect();
+    let id: String = random_bytes::<16>()?.iter().map(|byte| char::from(b'A' + byte % 26)).collect();
     Ok(format!("[{PROFILE}]\naws_access_key_id = AKIA{id}\naws_secret_access_key = {}\n", random_text(30)?))
 }
 

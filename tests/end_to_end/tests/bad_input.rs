@@ -1,4 +1,5 @@
 //! What is wrong is told clearly, kept on record, and the rest goes on.
+#![expect(clippy::unwrap_used, reason = "test support: what can't be set up fails the test")]
 
 use std::{
     fs,

@@ -34,7 +34,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
     let document =
         Document::parse(&text, TextFormat::of_file_name(&name).unwrap_or_else(|| TextFormat::of_text(&text)))
             .map_err(|problems| Problem(diagnostics::render(&name, &text, &problems)))?;
-    asl::parse::parse(&document, &start::known_resources().map_err(Problem::new)?)
+    asl::parse::parse(&document, &start::known_resources())
         .map_err(|problems| Problem(diagnostics::render(&name, &text, &problems)))?;
     let input = match &arguments.input {
         None => "{}".to_owned(),

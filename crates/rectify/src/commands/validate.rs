@@ -28,7 +28,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
-    let resources = start::known_resources().map_err(Problem::new)?;
+    let resources = start::known_resources();
     let mut invalid = false;
     let mut rows = Vec::new();
     for path in &arguments.files {

@@ -37,6 +37,8 @@ pub struct Response {
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
+    /// There is no redrive here, so it is never more.
+    redrive_count: u32,
 }
 
 pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
@@ -56,5 +58,6 @@ pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
         output: output.map(|output| output.to_string()),
         error,
         cause,
+        redrive_count: 0,
     })
 }

@@ -23,8 +23,7 @@ pub struct Rules {
 impl Rules {
     /// The carried guardrails, and those and the patterns of a folder.
     pub fn load(folder: Option<&Path>) -> Result<Rules, Problem> {
-        let (guardrails, broken) =
-            content::guardrails(folder, &start::known_resources().map_err(Problem::new)?).map_err(Problem)?;
+        let (guardrails, broken) = content::guardrails(folder, &start::known_resources()).map_err(Problem)?;
         if let Some(file) = broken.first() {
             return Err(Problem(diagnostics::render(&file.name, &file.text, &file.diagnostics)));
         }
