@@ -1,5 +1,6 @@
 //! Events, patterns, guardrails, findings and decisions, purely: what is fetched and kept is somebody else's.
 
+pub mod arn;
 pub mod decide;
 pub mod event;
 pub mod finding;

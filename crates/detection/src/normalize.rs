@@ -116,9 +116,7 @@ fn no_text(body: &[u8]) -> Option<&'static str> {
     if body.iter().all(u8::is_ascii_whitespace) {
         Some("the body is empty: expected an event as JSON")
     } else if body.starts_with(&[0x1f, 0x8b]) {
-        Some(
-            "the body is compressed with gzip, and its sender did not say so: decompress it, or send it with `Content-Encoding: gzip`",
-        )
+        Some("the body is compressed with gzip, and nothing here inflates it: decompress it before it is sent")
     } else if body.starts_with(&[0xff, 0xfe]) || body.starts_with(&[0xfe, 0xff]) {
         Some("the body is UTF-16: JSON has to be sent as UTF-8")
     } else {

@@ -182,7 +182,7 @@ impl Run<'_> {
         self.same(&observed, &self.observe(script, "observe after the second undo").await?, "undo again")
     }
 
-    /// The resource that the guardrail finds in the test's event: `{Id, Type, Account, Region}`.
+    /// The resource that the guardrail finds in the test's event: `{Id, Type, Account, Region, Arn}`.
     fn resource(&self, script: &mut Script<'_>) -> Result<Value, String> {
         let event = Event::from_envelope(self.envelope(script.fill(&self.test.event)?))?;
         if !self.guardrail.pattern.matches(&event.envelope()) {
@@ -198,6 +198,7 @@ impl Run<'_> {
             "Type": sighting.resource_type,
             "Account": sighting.account,
             "Region": sighting.region,
+            "Arn": detection::arn::arn(&sighting.resource_type, &sighting.resource, &sighting.account, &sighting.region),
         }))
     }
 

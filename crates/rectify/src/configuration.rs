@@ -17,7 +17,8 @@ use serde_json::{Map, Value};
 
 /// The file that is read where none is named.
 pub const DEFAULT_FILE: &str = "rectify.yaml";
-const CODE: &str = "INVALID_CONFIGURATION";
+/// The code of what is wrong with it.
+pub const INVALID_CONFIGURATION: &str = "INVALID_CONFIGURATION";
 
 /// What `rectify.yaml` says.
 #[derive(Debug, Default)]
@@ -88,7 +89,14 @@ impl Configuration {
             guardrail.parameters.iter().map(|parameter| (parameter.name.clone(), parameter.default.clone())).collect();
         for (name, value) in &said.parameters {
             match parameters.get_mut(name) {
-                Some(parameter) => *parameter = value.clone(),
+                Some(parameter) if alike(parameter, value) => *parameter = value.clone(),
+                Some(parameter) => {
+                    return Err(format!(
+                        "the parameter `{name}` of the guardrail `{}` is {}, as in {parameter}; {value} is not",
+                        guardrail.id,
+                        kind(parameter)
+                    ));
+                }
                 None => {
                     return Err(unknown(
                         &format!("the guardrail `{}` has no parameter", guardrail.id),
@@ -108,14 +116,43 @@ impl Configuration {
         })
     }
 
+    /// What this says of guardrails that they can't take.
+    pub fn misfits(&self, guardrails: &[Guardrail]) -> Vec<String> {
+        let mut misfits = self.unknown_guardrails(guardrails.iter().map(|guardrail| guardrail.id.as_str()));
+        misfits.extend(guardrails.iter().filter_map(|guardrail| self.settings(guardrail).err()));
+        misfits
+    }
+
     /// What names a guardrail that is not there.
-    pub fn unknown_guardrails<'a>(&self, known: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
+    fn unknown_guardrails<'a>(&self, known: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
         let is_unknown = |id: &&String| !known.clone().any(|known| known == *id);
         self.guardrails
             .keys()
             .filter(is_unknown)
             .map(|id| unknown("there is no guardrail", id, known.clone()))
             .collect()
+    }
+}
+
+/// Whether a value is of the kind that a parameter's default is, element by element.
+fn alike(default: &Value, value: &Value) -> bool {
+    match (default, value) {
+        (Value::Array(defaults), Value::Array(values)) => {
+            defaults.first().is_none_or(|first| values.iter().all(|value| alike(first, value)))
+        }
+        _ => kind(default) == kind(value),
+    }
+}
+
+/// What a value is, for people.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
     }
 }
 
@@ -227,6 +264,14 @@ impl<'a> Reader<'a> {
         let mut role: Option<String> = None;
         for (_, at, _) in self.object(at, &["role"]) {
             role = self.value(&at, "the name of a role");
+            let fits = |character: char| character.is_ascii_alphanumeric() || "+=,.@-_/".contains(character);
+            if role.as_ref().is_some_and(|role| role.is_empty() || role.len() > 512 || !role.chars().all(fits)) {
+                self.problem(
+                    &at,
+                    "a role is named by letters, digits and +=,.@-_, its path before it",
+                    Some("no ARN: the account is the resource's"),
+                );
+            }
         }
         role
     }
@@ -238,7 +283,9 @@ impl<'a> Reader<'a> {
             let help = nearest(key, keys.iter().copied())
                 .map_or_else(|| format!("known keys: {}", keys.join(", ")), |near| format!("did you mean `{near}`?"));
             let span = self.document.key_span(&at);
-            self.problems.push(Diagnostic::error(CODE, format!("unknown key `{key}`")).with_help(help).at(at, span));
+            self.problems.push(
+                Diagnostic::error(INVALID_CONFIGURATION, format!("unknown key `{key}`")).with_help(help).at(at, span),
+            );
         }
         known
     }
@@ -269,7 +316,7 @@ impl<'a> Reader<'a> {
     }
 
     fn problem(&mut self, at: &str, message: &str, help: Option<&str>) {
-        let mut problem = Diagnostic::error(CODE, message).at(at, self.document.span(at));
+        let mut problem = Diagnostic::error(INVALID_CONFIGURATION, message).at(at, self.document.span(at));
         problem.help = help.map(str::to_owned);
         self.problems.push(problem);
     }

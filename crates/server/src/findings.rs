@@ -3,7 +3,7 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, Query, State},
+    extract::{Path, Query, State, rejection::QueryRejection},
     http::StatusCode,
 };
 use detection::{Finding, FindingInput, Stage, WorkflowStatus, decide::Exception};
@@ -31,7 +31,11 @@ pub struct Listing {
 }
 
 /// `GET /api/findings`: `{findings: […], next?}`, the newest first; `next` is the `after` of the next page.
-pub async fn list(State(app): State<App>, Query(listing): Query<Listing>) -> Result<Json<Value>, ApiError> {
+pub async fn list(
+    State(app): State<App>,
+    listing: Result<Query<Listing>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let Query(listing) = listing.map_err(|rejection| ApiError::validation(rejection.body_text()))?;
     let limit = listing.limit.unwrap_or(LARGEST_PAGE).clamp(1, LARGEST_PAGE);
     let filter = FindingFilter { guardrail: listing.guardrail, status: listing.status, stage: listing.stage };
     let findings = app.engine.findings().findings(&filter, listing.after.as_deref(), limit).await?;

@@ -5,7 +5,9 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use detection::{Event, Guardrail, Matcher, Settings, Sighting, decide::Risk, guardrail::CompileOptions};
+use detection::{
+    Event, Guardrail, Matcher, Settings, Sighting, arn::partition, decide::Risk, guardrail::CompileOptions,
+};
 use engine::{Engine, engine::Refusal};
 
 /// The guardrails there are.
@@ -84,7 +86,7 @@ impl Registry {
             .get(index)
             .ok_or_else(|| Refusal::StateMachineDoesNotExist(format!("there is no guardrail number {index}")))?;
         let name = format!("rectify-guardrail-{}", entry.guardrail.id);
-        let role_arn = format!("arn:aws:iam::{}:role/rectify", self.account);
+        let role_arn = format!("arn:{}:iam::{}:role/rectify", partition(region), self.account);
         let machine = engine.put_state_machine(&self.account, region, &name, &entry.definition, &role_arn).await?;
         self.registered.lock().unwrap_or_else(PoisonError::into_inner).insert(key, machine.arn.clone());
         Ok(machine.arn)

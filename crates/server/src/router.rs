@@ -65,7 +65,7 @@ pub fn unknown_operation(target: &str) -> ApiError {
     ApiError::caller(
         "UnknownOperationException",
         format!(
-            "`{target}` is no operation served here: X-Amz-Target has to name one of AWSStepFunctions or AWSEvents"
+            "`{target}` is no operation served here; X-Amz-Target names one, for instance AWSStepFunctions.StartExecution"
         ),
     )
 }

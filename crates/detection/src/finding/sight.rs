@@ -149,6 +149,7 @@ impl Finding {
             "FindingId": self.id,
             "Resource": {
                 "Id": self.resource, "Type": self.resource_type, "Account": self.account, "Region": self.region,
+                "Arn": crate::arn::arn(&self.resource_type, &self.resource, &self.account, &self.region),
             },
         })
     }

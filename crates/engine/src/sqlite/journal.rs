@@ -1,8 +1,7 @@
 //! Journals: one row a step, keyed by execution and step, never rewritten.
 //!
-//! The records are JSON text; a long one is kept compressed with zstd, as a BLOB. The events of one step say the same again and
-//! again (a state's output is the next one's input): ten Pass states shrink from 7 kB to less than 1 kB, and what a group commit
-//! writes and syncs with it.
+//! The records are JSON, each long text in it once; a long row is kept compressed with zstd, as a BLOB: ten Pass states shrink
+//! from 7 kB to less than 1 kB, and what a group commit writes and syncs with it.
 
 use std::{cell::RefCell, io::Read};
 
@@ -48,7 +47,7 @@ impl Written {
         Ok(Written {
             seq: integer(row.seq)?,
             last_event: integer(row.last_event)?,
-            records: fold(serde_json::to_string(&row.records)?)?,
+            records: fold(execution::journal::write(&row.records)?)?,
         })
     }
 }
@@ -58,15 +57,16 @@ thread_local! {
     static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
 }
 
-fn fold(records: String) -> Result<Value, StoreError> {
+fn fold(records: Vec<u8>) -> Result<Value, StoreError> {
     if records.len() < COMPRESS_FROM {
-        return Ok(Value::Text(records));
+        // Text shows in tools; JSON is UTF-8.
+        return Ok(String::from_utf8(records).map_or_else(|error| Value::Blob(error.into_bytes()), Value::Text));
     }
     let fold = |kept: &RefCell<Option<Compressor<'static>>>| {
         let mut kept = kept.borrow_mut();
         match &mut *kept {
-            Some(compressor) => compressor.compress(records.as_bytes()),
-            none => none.insert(Compressor::new(COMPRESSION_LEVEL)?).compress(records.as_bytes()),
+            Some(compressor) => compressor.compress(&records),
+            none => none.insert(Compressor::new(COMPRESSION_LEVEL)?).compress(&records),
         }
     };
     COMPRESSOR
@@ -159,8 +159,8 @@ fn parse(format: i64, records: ValueRef<'_>) -> Result<Vec<Record>, StoreError> 
             zstd::stream::read::Decoder::new(folded)
                 .and_then(|decoder| decoder.take(UNFOLDED_LIMIT).read_to_end(&mut unfolded))
                 .map_err(|error| StoreError::Damaged(format!("a journal row can't be unfolded: {error}")))?;
-            Ok(serde_json::from_slice(&unfolded)?)
+            Ok(execution::journal::read(&unfolded)?)
         }
-        text => Ok(serde_json::from_slice(text.as_bytes().map_err(rusqlite::Error::from)?)?),
+        text => Ok(execution::journal::read(text.as_bytes().map_err(rusqlite::Error::from)?)?),
     }
 }

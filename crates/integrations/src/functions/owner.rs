@@ -12,7 +12,8 @@ use super::{
 };
 
 /// The function. Payload: `{Resource: {Id, Arn?, Type, Account, Region}, Actor, RoleArn?}`, the role being one to read the tags
-/// with. Answer: `{Owners: […]}`, candidates with the likeliest first. Tags that can't be read are an error, `TagsNotReadable`.
+/// with. Answer: `{Owners: […], Note?}`, candidates with the likeliest first. Tags that can't be read are an error,
+/// `TagsNotReadable`; a kind of resource whose tags nobody knows how to read has none, and the note says so.
 pub struct Owner {
     aws: Aws,
 }
@@ -52,9 +53,14 @@ impl Function for Owner {
     async fn invoke(&self, payload: Value) -> Result<Value, FunctionError> {
         let Payload { resource: Named { id, arn, r#type, region }, actor, role_arn } = parse(&payload)?;
         let resource = Resource { kind: r#type, id, arn, region, role_arn };
-        let tags =
-            tags::read(&self.aws, &resource).await.map_err(|reason| FunctionError::new("TagsNotReadable", reason))?;
-        Ok(json!({"Owners": candidates(&tags, actor.as_ref())}))
+        let failed = |reason| FunctionError::new("TagsNotReadable", reason);
+        let tags = tags::read(&self.aws, &resource).await.map_err(failed)?;
+        let owners = candidates(tags.as_deref().unwrap_or_default(), actor.as_ref());
+        let note = || format!("a `{}` has no tags that could be read here", resource.kind);
+        Ok(match tags {
+            Some(_) => json!({"Owners": owners}),
+            None => json!({"Owners": owners, "Note": note()}),
+        })
     }
 }
 
@@ -114,6 +120,13 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_kind_without_readable_tags_is_owned_by_who_made_the_call() {
+        let owner = Owner::new(Aws::new(Options::fixed("us-east-1", "AKIDEXAMPLE", "secret")));
+        let answer = owner.invoke(payload("AWS::New::Thing", "c")).await.unwrap();
+        assert_eq!((&answer["Owners"][0]["Name"], answer["Note"].is_string()), (&json!("alice"), true));
+    }
+
+    #[tokio::test]
     async fn tags_that_can_not_be_read_are_an_error() {
         let mut options = Options::fixed("us-east-1", "AKIDEXAMPLE", "secret");
         options.endpoint_url = Some("http://127.0.0.1:1".to_owned());
@@ -124,7 +137,6 @@ mod tests {
                 "TagsNotReadable",
                 "the tags of `b` can't be read by s3:getBucketTagging",
             ),
-            (payload("AWS::EKS::Cluster", "c"), "TagsNotReadable", "its ARN is not known"),
             (json!({"Actor": null}), "InvalidPayload", "Resource"),
         ] {
             let failure = owner.invoke(payload).await.unwrap_err();

@@ -101,10 +101,11 @@ const SOURCES: &[Source] = &[
     },
 ];
 
-/// Reads the tags of a resource; else why they could not be read, in a sentence.
-pub(super) async fn read(aws: &Aws, resource: &Resource) -> Result<Vec<(String, String)>, String> {
-    let source = source_of(&resource.kind).ok_or_else(|| unknown(resource))?;
-    let parameters = (source.parameters)(resource).ok_or_else(|| unknown(resource))?;
+/// Reads the tags of a resource; `None` where there is no way to read those of its kind, else why they could not be read, in a
+/// sentence.
+pub(super) async fn read(aws: &Aws, resource: &Resource) -> Result<Option<Vec<(String, String)>>, String> {
+    let Some(source) = source_of(&resource.kind) else { return Ok(None) };
+    let Some(parameters) = (source.parameters)(resource) else { return Ok(None) };
     let answer = aws
         .call(Call {
             service: source.service.to_owned(),
@@ -118,9 +119,9 @@ pub(super) async fn read(aws: &Aws, resource: &Resource) -> Result<Vec<(String, 
         })
         .await;
     match answer {
-        Ok(answer) => Ok(tags_in(answer.pointer(source.pointer))),
+        Ok(answer) => Ok(Some(tags_in(answer.pointer(source.pointer)))),
         // S3's way to say that there are none (NoSuchTagSet), or a resource that has gone meanwhile.
-        Err(CallError::Service { status: 404, .. }) => Ok(Vec::new()),
+        Err(CallError::Service { status: 404, .. }) => Ok(Some(Vec::new())),
         Err(error) => {
             Err(format!("the tags of `{}` can't be read by {}:{}: {error}", resource.id, source.service, source.action))
         }
@@ -131,13 +132,6 @@ fn source_of(kind: &str) -> Option<&'static Source> {
     SOURCES.iter().find(|source| {
         source.kind == kind || source.kind.is_empty() || source.kind.ends_with("::") && kind.starts_with(source.kind)
     })
-}
-
-fn unknown(resource: &Resource) -> String {
-    format!(
-        "the tags of `{}` can't be read: its ARN is not known, and `{}` has no other way",
-        resource.id, resource.kind
-    )
 }
 
 fn tags_in(value: Option<&Value>) -> Vec<(String, String)> {

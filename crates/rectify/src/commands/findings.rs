@@ -171,11 +171,11 @@ fn shown(finding: &Value) -> String {
     lines.extend(
         COLUMNS.iter().chain(&["reason", "suppressed_until"]).map(|name| format!("  {name:17}{}", text(finding, name))),
     );
-    if let Some(occurrence) =
-        finding.get("occurrences").and_then(Value::as_array).and_then(|occurrences| occurrences.last())
+    let occurrence = finding.get("occurrences").and_then(Value::as_array).and_then(|occurrences| occurrences.last());
+    if let Some(before) = occurrence.and_then(|occurrence| occurrence.get("before")).filter(|before| !before.is_null())
     {
         lines.push("before the fix".to_owned());
-        lines.push(format!("  {:#}", occurrence.get("before").unwrap_or(&Value::Null)).replace('\n', "\n  "));
+        lines.push(format!("  {before:#}").replace('\n', "\n  "));
     }
     lines.push("timeline".to_owned());
     let entries = finding.get("timeline").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -185,7 +185,9 @@ fn shown(finding: &Value) -> String {
             .filter(|detail| !detail.is_null() && **detail != json!({}))
             .map(Value::to_string)
             .unwrap_or_default();
-        format!("  {}  {:18}{}  {detail}", text(entry, "at"), text(entry, "what"), text(entry, "by"))
+        // Milliseconds are enough for people.
+        let at = text(entry, "at").parse::<Timestamp>().map(|at| format!("{at:.3}")).unwrap_or_default();
+        format!("  {at}  {:18}{}  {detail}", text(entry, "what"), text(entry, "by"))
     }));
     lines.join("\n")
 }

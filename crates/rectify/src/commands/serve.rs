@@ -10,7 +10,7 @@ use std::{
 };
 
 use aws::{Aws, http::HttpClient};
-use detection::{Guardrail, Settings};
+use detection::{Guardrail, Settings, arn::partition};
 use engine::{Engine, Options, SystemClock, sqlite::SqliteStore};
 use integrations::{Channels, Executor, KnownResources, functions::GuardrailSettings};
 use secrecy::ExposeSecret as _;
@@ -64,7 +64,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
 }
 
 async fn serve(arguments: Arguments, configuration: Configuration) -> Result<ExitCode, Problem> {
-    fs::create_dir_all(&arguments.data)
+    make_private(&arguments.data)
         .map_err(|error| Problem(format!("the data folder {} can't be made: {error}", arguments.data.display())))?;
     let store = Arc::new(SqliteStore::open(&arguments.data).map_err(Problem::new)?);
     let access = Arc::new(Access::open(&arguments.data).map_err(Problem::new)?);
@@ -74,7 +74,9 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     let aws = Aws::from_environment().await;
     let account = start::account(configuration.account.as_deref(), &aws).await;
     let guardrails = guardrails(&configuration, &KnownResources::new(aws.clone()))?;
-    let role = configuration.role.as_ref().map(|role| format!("'arn:aws:iam::' & $resource.Account & ':role/{role}'"));
+    let partition = partition(aws.region());
+    let role = configuration.role.as_ref();
+    let role = role.map(|role| format!("'arn:{partition}:iam::' & $resource.Account & ':role/{role}'"));
     let registry = Arc::new(Registry::new(guardrails, &account, role.as_deref()));
     let channels = Channels::new(&configuration.channels, &HttpClient::from_environment()).map_err(Problem::new)?;
     let own_listener = own_listener(&arguments).await?;
@@ -103,6 +105,18 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     drop(tokio::time::timeout(GRACE, pollers_end).await);
     tracing::info!("stopped; what was under way goes on at the next start");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes a folder that only its owner can look into; one that is there stays as it is.
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(folder)
 }
 
 /// Where this process asks its own API: with TLS in front a certificate need not name a loopback address, so it listens once more.
@@ -191,17 +205,11 @@ fn guardrails(
             "this guardrail is left out; the others go on"
         );
     }
-    let ids = found.iter().map(|guardrail| guardrail.id.as_str());
-    if let Some(unknown) = configuration.unknown_guardrails(ids).first() {
-        return Err(Problem(format!("the configuration can't be taken: {unknown}")));
+    if let Some(misfit) = configuration.misfits(&found).first() {
+        return Err(Problem(format!("the configuration can't be taken: {misfit}")));
     }
     found
         .into_iter()
-        .map(|guardrail| {
-            let settings = configuration
-                .settings(&guardrail)
-                .map_err(|reason| Problem(format!("the configuration can't be taken: {reason}")))?;
-            Ok((guardrail, settings))
-        })
+        .map(|guardrail| configuration.settings(&guardrail).map(|settings| (guardrail, settings)).map_err(Problem))
         .collect()
 }

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::Problem;
 use crate::{
-    configuration::Configuration,
-    diagnostics,
+    configuration::{Configuration, INVALID_CONFIGURATION},
+    content, diagnostics,
     output::{self, Format},
     start,
 };
@@ -57,6 +57,16 @@ fn row(file: &str, problem: &Diagnostic) -> Value {
     row
 }
 
+/// A configuration, and whether the guardrails there are can take what it says of them.
+fn configuration(text: &str, resources: &KnownResources) -> Result<(), Vec<Diagnostic>> {
+    let configuration = Configuration::parse(text)?;
+    let problem = |text: String| Diagnostic::error(INVALID_CONFIGURATION, text);
+    let folder = configuration.guardrails_folder.as_deref();
+    let (guardrails, _) = content::guardrails(folder, resources).map_err(|reason| vec![problem(reason)])?;
+    let misfits = configuration.misfits(&guardrails);
+    if misfits.is_empty() { Ok(()) } else { Err(misfits.into_iter().map(problem).collect()) }
+}
+
 /// What a text is, and what is wrong with it.
 fn check(text: &str, format: Option<TextFormat>, resources: &KnownResources) -> (&'static str, Vec<Diagnostic>) {
     let document = match Document::parse(text, format.unwrap_or_else(|| TextFormat::of_text(text))) {
@@ -69,6 +79,6 @@ fn check(text: &str, format: Option<TextFormat>, resources: &KnownResources) -> 
     } else if has("inspect") || has("fix") || has("resource") {
         ("guardrail", Guardrail::parse(&document, resources).map_or_else(|errors| errors, |(_, warnings)| warnings))
     } else {
-        ("configuration", Configuration::parse(text).err().unwrap_or_default())
+        ("configuration", configuration(text, resources).err().unwrap_or_default())
     }
 }

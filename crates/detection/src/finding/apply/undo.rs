@@ -74,6 +74,7 @@ impl Finding {
         self.status = WorkflowStatus::Suppressed;
         self.stage = Stage::Undone;
         self.compliance = Some(Compliance::NonCompliant);
+        "its fix was taken back: it is as it was before".clone_into(&mut self.reason);
         self.record(call.now, Milestone::Undone, call.execution, json!({"Until": until}));
         Ok(json!({"Until": until}))
     }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{BufReader, Read},
+    io::{BufRead as _, BufReader, Read},
     path::{Path, PathBuf},
 };
 
@@ -83,9 +83,9 @@ pub fn read(path: &Path, mut each: impl FnMut(Part)) {
 
 fn inflated(path: &Path) -> Result<Vec<u8>, String> {
     let unreadable = |error: std::io::Error| format!("can't be read: {error}");
-    let file = BufReader::new(File::open(path).map_err(unreadable)?);
+    let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
     let mut body = Vec::new();
-    let is_gzip = path.extension().is_some_and(|extension| extension == "gz");
+    let is_gzip = file.fill_buf().map_err(unreadable)?.starts_with(&[0x1f, 0x8b]);
     let mut reader: Box<dyn Read> = if is_gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
     reader.by_ref().take(FILE_LIMIT_BYTES + 1).read_to_end(&mut body).map_err(unreadable)?;
     if u64::try_from(body.len()).is_ok_and(|length| length > FILE_LIMIT_BYTES) {
