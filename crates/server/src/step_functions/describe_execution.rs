@@ -37,8 +37,9 @@ pub struct Response {
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
-    /// There is no redrive here, so it is never more.
     redrive_count: u32,
+    redrive_status: &'static str,
+    redrive_status_reason: &'static str,
 }
 
 pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
@@ -59,5 +60,11 @@ pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
         error,
         cause,
         redrive_count: 0,
+        redrive_status: "NOT_REDRIVABLE",
+        redrive_status_reason: match execution.status {
+            Status::Running => "Execution is RUNNING and cannot be redriven",
+            Status::Succeeded => "Execution is SUCCEEDED and cannot be redriven",
+            Status::Failed | Status::TimedOut | Status::Aborted => "RedriveExecution is not served here",
+        },
     })
 }
