@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode};
 
 pub(crate) use self::state_machines::hash_of;
-pub use self::writer::WriterCounts;
+pub use self::writer::{CommitMoment, CommitObserver, WriterCounts};
 use self::{pool::Pool, writer::Writer};
 use crate::{
     Clock,
@@ -67,8 +67,21 @@ impl SqliteStore {
         SqliteStore::open_with(folder, Arc::new(SystemClock))
     }
 
+    /// The same, with somebody who is told of every commit: for tests of crashes.
+    pub fn open_observed(folder: &Path, observer: CommitObserver) -> Result<SqliteStore, StoreError> {
+        SqliteStore::open_as(folder, Arc::new(SystemClock), Some(observer))
+    }
+
     /// The same, with a clock of one's own: what findings and exceptions take for now.
     pub fn open_with(folder: &Path, clock: Arc<dyn Clock>) -> Result<SqliteStore, StoreError> {
+        SqliteStore::open_as(folder, clock, None)
+    }
+
+    fn open_as(
+        folder: &Path,
+        clock: Arc<dyn Clock>,
+        observer: Option<CommitObserver>,
+    ) -> Result<SqliteStore, StoreError> {
         let refused = |what: &str, error: &dyn std::fmt::Display| {
             StoreError::Unavailable(format!(
                 "{what} `{}`: {error}. The store needs a folder that can be written to; name another one, or change its permissions",
@@ -84,7 +97,7 @@ impl SqliteStore {
             damaged => damaged,
         })?;
         schema::migrate(&mut connection)?;
-        Ok(SqliteStore { writer: Writer::start(connection, lock)?, readers: Pool::open(&path)?, clock })
+        Ok(SqliteStore { writer: Writer::start(connection, lock, observer)?, readers: Pool::open(&path)?, clock })
     }
 
     /// How well writes were grouped, since the store was opened.

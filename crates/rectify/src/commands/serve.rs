@@ -65,7 +65,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
 async fn serve(arguments: Arguments, configuration: Configuration) -> Result<ExitCode, Problem> {
     fs::create_dir_all(&arguments.data)
         .map_err(|error| Problem(format!("the data folder {} can't be made: {error}", arguments.data.display())))?;
-    let store = Arc::new(SqliteStore::open(&arguments.data).map_err(Problem::new)?);
+    let store = Arc::new(open_store(&arguments.data)?);
     let access = Arc::new(Access::open(&arguments.data).map_err(Problem::new)?);
     let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
         Problem(format!("{} can't be listened on: {error}; choose another with --listen", arguments.listen))
@@ -93,6 +93,14 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     drop(tokio::time::timeout(GRACE, pollers_end).await);
     tracing::info!("stopped; what was under way goes on at the next start");
     Ok(ExitCode::SUCCESS)
+}
+
+fn open_store(folder: &Path) -> Result<SqliteStore, Problem> {
+    #[cfg(debug_assertions)]
+    if let Some(observer) = crate::crash::asked_for()? {
+        return SqliteStore::open_observed(folder, observer).map_err(Problem::new);
+    }
+    SqliteStore::open(folder).map_err(Problem::new)
 }
 
 /// Serves until the end is asked for; then requests under way get a grace.
