@@ -92,11 +92,12 @@ impl SqliteStore {
         let lock = take_lock(folder, &refused)?;
         let path = folder.join(FILE);
         let mut connection = Connection::open(&path).map_err(|error| refused("can't open the store in", &error))?;
-        configure(&connection).map_err(|error| match error {
+        let named = |error| match error {
             StoreError::Unavailable(error) => refused("can't write to the store in", &error),
-            damaged => damaged,
-        })?;
-        schema::migrate(&mut connection)?;
+            StoreError::Damaged(error) => StoreError::Damaged(format!("`{}`: {error}", path.display())),
+        };
+        configure(&connection).map_err(named)?;
+        schema::migrate(&mut connection).map_err(named)?;
         Ok(SqliteStore { writer: Writer::start(connection, lock, observer)?, readers: Pool::open(&path)?, clock })
     }
 
@@ -168,10 +169,13 @@ impl From<rusqlite::Error> for StoreError {
             Some(ErrorCode::DiskFull) => {
                 unavailable("can't write, its disk is full: make room; writes are taken again as soon as there is some")
             }
+            // Also how a limit on the size of files arrives.
+            Some(ErrorCode::SystemIoFailure) => unavailable(
+                "can't read or write its disk: make room, or look at the system's log if there is; writes are taken again as soon as it works",
+            ),
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
                 unavailable("can't write: make its folder writable for this process")
             }
-            Some(ErrorCode::SystemIoFailure) => unavailable("can't read or write its disk: look at the system's log"),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 unavailable("is locked by another program: close what has its file open")
             }

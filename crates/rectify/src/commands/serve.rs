@@ -63,8 +63,12 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
 }
 
 async fn serve(arguments: Arguments, configuration: Configuration) -> Result<ExitCode, Problem> {
-    fs::create_dir_all(&arguments.data)
-        .map_err(|error| Problem(format!("the data folder {} can't be made: {error}", arguments.data.display())))?;
+    fs::create_dir_all(&arguments.data).map_err(|error| {
+        Problem(format!(
+            "the data folder {} can't be made: {error}; choose one that can be written to with --data",
+            arguments.data.display()
+        ))
+    })?;
     let store = Arc::new(open_store(&arguments.data)?);
     let access = Arc::new(Access::open(&arguments.data).map_err(Problem::new)?);
     let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
