@@ -1,4 +1,5 @@
 //! A store that can't write: it is told clearly, the rest goes on, and nothing that was acknowledged is lost.
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test tells what broke by panicking")]
 
 use std::{
     fs,
@@ -124,6 +125,7 @@ fn a_response_waits_until_the_store_takes_its_steps() {
     assert_eq!(serve.ask_with("GET", "/healthz", None, &[]).unwrap().status, 200);
     let finding = serve.finding(BUCKET).unwrap();
     assert!(finding["stage"] != "fixed" && finding["stage"] != "failed", "{finding:#}");
+    assert!(!is_shut(&account, "reports") || finding["stage"] == "fixing", "{finding:#}");
 
     serve.limit_files(None);
     serve.restart(&[]);
