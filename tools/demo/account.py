@@ -45,7 +45,7 @@ class Account:
 
     def record_to(self, queue_url):
         """From now on, what changes the account becomes an event on this queue."""
-        self.queue_url = queue_url
+        self.queue_url, self.sqs = queue_url, self.client("sqs")
 
     def stop(self):
         self.server.shutdown()
@@ -70,7 +70,7 @@ class Account:
         return [answer]
 
     def deliver(self, event):
-        self.client("sqs").send_message(QueueUrl=self.queue_url, MessageBody=json.dumps(event))
+        self.sqs.send_message(QueueUrl=self.queue_url, MessageBody=json.dumps(event))
 
     def event(self, environ, body, answered, answer):
         credential = re.search(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))

@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode};
 
 pub(crate) use self::state_machines::hash_of;
-pub use self::writer::WriterCounts;
+pub use self::writer::{CommitMoment, CommitObserver, WriterCounts};
 use self::{pool::Pool, writer::Writer};
 use crate::{
     Clock,
@@ -80,8 +80,21 @@ impl SqliteStore {
         SqliteStore::open_with(folder, Arc::new(SystemClock))
     }
 
+    /// The same, with somebody who is told of every commit: for tests of crashes.
+    pub fn open_observed(folder: &Path, observer: CommitObserver) -> Result<SqliteStore, StoreError> {
+        SqliteStore::open_as(folder, Arc::new(SystemClock), Some(observer))
+    }
+
     /// The same, with a clock of one's own: what findings and exceptions take for now.
     pub fn open_with(folder: &Path, clock: Arc<dyn Clock>) -> Result<SqliteStore, StoreError> {
+        SqliteStore::open_as(folder, clock, None)
+    }
+
+    fn open_as(
+        folder: &Path,
+        clock: Arc<dyn Clock>,
+        observer: Option<CommitObserver>,
+    ) -> Result<SqliteStore, StoreError> {
         let refused = |what: &str, error: &dyn std::fmt::Display| {
             StoreError::Unavailable(format!(
                 "{what} `{}`: {error}. The store needs a folder that can be written to; name another one, or change its permissions",
@@ -93,12 +106,13 @@ impl SqliteStore {
         let path = folder.join(FILE);
         make_private(&path).map_err(|error| refused("can't make the store in", &error))?;
         let mut connection = Connection::open(&path).map_err(|error| refused("can't open the store in", &error))?;
-        configure(&connection).map_err(|error| match error {
+        let named = |error| match error {
             StoreError::Unavailable(error) => refused("can't write to the store in", &error),
-            damaged => damaged,
-        })?;
-        schema::migrate(&mut connection)?;
-        Ok(SqliteStore { writer: Writer::start(connection, lock)?, readers: Pool::open(&path)?, clock })
+            StoreError::Damaged(error) => StoreError::Damaged(format!("`{}`: {error}", path.display())),
+        };
+        configure(&connection).map_err(named)?;
+        schema::migrate(&mut connection).map_err(named)?;
+        Ok(SqliteStore { writer: Writer::start(connection, lock, observer)?, readers: Pool::open(&path)?, clock })
     }
 
     /// How well writes were grouped, since the store was opened.
@@ -169,10 +183,13 @@ impl From<rusqlite::Error> for StoreError {
             Some(ErrorCode::DiskFull) => {
                 unavailable("can't write, its disk is full: make room; writes are taken again as soon as there is some")
             }
+            // Also how a limit on the size of files arrives.
+            Some(ErrorCode::SystemIoFailure) => unavailable(
+                "can't read or write its disk: make room, or look at the system's log if there is; writes are taken again as soon as it works",
+            ),
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
                 unavailable("can't write: make its folder writable for this process")
             }
-            Some(ErrorCode::SystemIoFailure) => unavailable("can't read or write its disk: look at the system's log"),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                 unavailable("is locked by another program: close what has its file open")
             }

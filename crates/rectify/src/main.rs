@@ -4,6 +4,8 @@ mod client;
 mod commands;
 mod configuration;
 mod content;
+#[cfg(debug_assertions)]
+mod crash;
 mod diagnostics;
 mod output;
 mod start;

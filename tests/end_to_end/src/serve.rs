@@ -5,7 +5,7 @@ use std::{
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
@@ -20,6 +20,8 @@ pub struct Serve {
     pub folder: TempDir,
     address: String,
     environment: Vec<(String, String)>,
+    /// The largest file that it may write.
+    file_limit_kilobytes: Option<u32>,
     process: Option<Child>,
 }
 
@@ -55,7 +57,7 @@ impl Serve {
             ("AWS_ENDPOINT_URL", aws_url),
         ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-        Serve { folder, address, environment, process: None }
+        Serve { folder, address, environment, file_limit_kilobytes: None, process: None }
     }
 
     /// Starts it (again) on what is in its folder, with more environment.
@@ -67,7 +69,8 @@ impl Serve {
             .open(self.folder.path().join("serve.log"))
             .unwrap_or_else(|error| panic!("the log: {error}"));
         let errors = log.try_clone().unwrap_or_else(|error| panic!("the log: {error}"));
-        let process = Command::new(rectify())
+        let process = self
+            .program()
             .args(["serve", "--listen", &self.address, "--data"])
             .arg(self.data())
             .arg("--config")
@@ -79,6 +82,20 @@ impl Serve {
             .stderr(errors)
             .spawn();
         self.process = Some(process.unwrap_or_else(|error| panic!("rectify serve: {error}")));
+    }
+
+    /// From the next start on, no file of its may grow beyond this: its disk is as good as full then.
+    pub fn limit_files(&mut self, kilobytes: Option<u32>) {
+        self.file_limit_kilobytes = kilobytes;
+    }
+
+    fn program(&self) -> Command {
+        let Some(kilobytes) = self.file_limit_kilobytes else { return Command::new(rectify()) };
+        let mut shell = Command::new("sh");
+        // POSIX counts in blocks of 512 bytes. The signal ignored, a write beyond the limit fails as one on a full disk does.
+        let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", u64::from(kilobytes) * 2);
+        shell.args(["-c", &script]).arg(rectify());
+        shell
     }
 
     /// Its data folder.
@@ -106,7 +123,12 @@ impl Serve {
 
     /// Whether the process is gone.
     pub fn has_ended(&mut self) -> bool {
-        self.process.as_mut().is_none_or(|process| process.try_wait().is_ok_and(|status| status.is_some()))
+        self.process.is_none() || self.ended().is_some()
+    }
+
+    /// How the process ended, where it did.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.as_mut()?.try_wait().ok()?
     }
 
     /// kill -9.

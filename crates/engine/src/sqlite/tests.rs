@@ -48,6 +48,29 @@ async fn many_writes_share_few_commits() {
 }
 
 #[tokio::test]
+async fn every_commit_is_told_of_before_and_after_it() {
+    let folder = tempdir().unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    // As another connection sees the store at that moment.
+    let file = folder.path().join(FILE);
+    let durable = move || {
+        let connection = Connection::open(&file).unwrap();
+        connection.query_row("SELECT count(*) FROM executions", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let observer = Box::new(move |moment| tell.send((moment, durable())).unwrap());
+    let store = SqliteStore::open_observed(folder.path(), observer).unwrap();
+    insert(&store, "a").await.unwrap();
+    insert(&store, "b").await.unwrap();
+    let moments = [
+        (CommitMoment::Before(1), 0),
+        (CommitMoment::After(1), 1),
+        (CommitMoment::Before(2), 1),
+        (CommitMoment::After(2), 2),
+    ];
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), moments);
+}
+
+#[tokio::test]
 async fn a_write_that_fails_is_undone_alone() {
     let folder = tempdir().unwrap();
     let store = Arc::new(SqliteStore::open(folder.path()).unwrap());

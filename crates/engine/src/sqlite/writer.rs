@@ -32,6 +32,19 @@ pub struct WriterCounts {
     pub writes: u64,
 }
 
+/// Where the writer is with one of its commits, numbered from 1 since the store was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitMoment {
+    /// Its writes are done within the transaction; nothing of them is durable.
+    Before(u64),
+    /// It is durable, and nobody has been told.
+    After(u64),
+}
+
+/// Told of every commit by the writer's thread, which goes on when this returns. It is for tests that crash at an exact step: what
+/// came before that step may have had all of its effects, what comes after it has had none.
+pub type CommitObserver = Box<dyn FnMut(CommitMoment) + Send>;
+
 #[derive(Debug, Default)]
 struct Counters {
     commits: AtomicU64,
@@ -47,14 +60,18 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread. It keeps `lock` until it has ended, so that nobody else writes before that.
-    pub(super) fn start(connection: Connection, lock: File) -> Result<Writer, StoreError> {
+    pub(super) fn start(
+        connection: Connection,
+        lock: File,
+        observer: Option<CommitObserver>,
+    ) -> Result<Writer, StoreError> {
         let (jobs, queue) = mpsc::channel(QUEUE_LIMIT);
         let counters = Arc::new(Counters::default());
         let counted = counters.clone();
         std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
-                run(&connection, queue, &counted);
+                run(&connection, queue, &counted, observer.unwrap_or_else(|| Box::new(|_| {})));
                 drop(connection);
                 drop(lock);
             })
@@ -133,7 +150,12 @@ where
     }
 }
 
-fn run(connection: &Connection, mut queue: mpsc::Receiver<Box<dyn Job>>, counters: &Counters) {
+fn run(
+    connection: &Connection,
+    mut queue: mpsc::Receiver<Box<dyn Job>>,
+    counters: &Counters,
+    mut observe: CommitObserver,
+) {
     while let Some(first) = queue.blocking_recv() {
         let mut group = vec![first];
         while group.len() < GROUP_LIMIT {
@@ -143,9 +165,11 @@ fn run(connection: &Connection, mut queue: mpsc::Receiver<Box<dyn Job>>, counter
             }
         }
         let writes = u64::try_from(group.len()).unwrap_or(u64::MAX);
-        let outcome = commit_group(connection, &mut group);
+        let number = counters.commits.load(Ordering::Relaxed).saturating_add(1);
+        let outcome = commit_group(connection, &mut group, &mut || observe(CommitMoment::Before(number)));
         match &outcome {
             Ok(()) => {
+                observe(CommitMoment::After(number));
                 counters.commits.fetch_add(1, Ordering::Relaxed);
                 counters.writes.fetch_add(writes, Ordering::Relaxed);
             }
@@ -157,8 +181,12 @@ fn run(connection: &Connection, mut queue: mpsc::Receiver<Box<dyn Job>>, counter
     }
 }
 
-fn commit_group(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
-    let outcome = run_group(connection, group);
+fn commit_group(
+    connection: &Connection,
+    group: &mut [Box<dyn Job>],
+    before_commit: &mut dyn FnMut(),
+) -> Result<(), StoreError> {
+    let outcome = run_group(connection, group, before_commit);
     if outcome.is_err() && !connection.is_autocommit() {
         // Already failing: what matters is that the next group can begin.
         let _ = connection.execute_batch("ROLLBACK");
@@ -166,7 +194,11 @@ fn commit_group(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<(
     outcome
 }
 
-fn run_group(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+fn run_group(
+    connection: &Connection,
+    group: &mut [Box<dyn Job>],
+    before_commit: &mut dyn FnMut(),
+) -> Result<(), StoreError> {
     let execute = |sql: &str| -> Result<(), StoreError> {
         connection.prepare_cached(sql)?.execute([])?;
         Ok(())
@@ -187,5 +219,6 @@ fn run_group(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<(), 
         }
         execute("RELEASE write")?;
     }
+    before_commit();
     execute("COMMIT")
 }

@@ -64,9 +64,13 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
 }
 
 async fn serve(arguments: Arguments, configuration: Configuration) -> Result<ExitCode, Problem> {
-    make_private(&arguments.data)
-        .map_err(|error| Problem(format!("the data folder {} can't be made: {error}", arguments.data.display())))?;
-    let store = Arc::new(SqliteStore::open(&arguments.data).map_err(Problem::new)?);
+    make_private(&arguments.data).map_err(|error| {
+        Problem(format!(
+            "the data folder {} can't be made: {error}; choose one that can be written to with --data",
+            arguments.data.display()
+        ))
+    })?;
+    let store = Arc::new(open_store(&arguments.data)?);
     let access = Arc::new(Access::open(&arguments.data).map_err(Problem::new)?);
     let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
         Problem(format!("{} can't be listened on: {error}; choose another with --listen", arguments.listen))
@@ -140,6 +144,14 @@ fn own_states(aws: &Aws, access: &Access, mut address: SocketAddr) -> Aws {
     let mut options = aws::Options::fixed(aws.region(), id, secret.expose_secret());
     options.endpoint_url = Some(format!("http://{address}"));
     Aws::new(options)
+}
+
+fn open_store(folder: &Path) -> Result<SqliteStore, Problem> {
+    #[cfg(debug_assertions)]
+    if let Some(observer) = crate::crash::asked_for()? {
+        return SqliteStore::open_observed(folder, observer).map_err(Problem::new);
+    }
+    SqliteStore::open(folder).map_err(Problem::new)
 }
 
 /// Serves until the end is asked for; then requests under way get a grace.
