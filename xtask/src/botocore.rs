@@ -15,11 +15,11 @@ pub fn fetch() -> Result<PathBuf> {
         let folder = target().join("botocore");
         std::fs::create_dir_all(&folder)?;
         let wheel = format!("botocore-{VERSION}-py3-none-any.whl");
-        run(Command::new("python3")
+        run(Command::new(python())
             .args(["-m", "pip", "download", "--quiet", "--no-deps", "--dest"])
             .arg(&folder)
             .arg(format!("botocore=={VERSION}")))?;
-        run(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(folder.join(wheel)).arg(folder.join(VERSION)))?;
+        run(Command::new(python()).args(["-m", "zipfile", "-e"]).arg(folder.join(wheel)).arg(folder.join(VERSION)))?;
     }
     Ok(data)
 }
@@ -29,9 +29,14 @@ pub fn fetch() -> Result<PathBuf> {
 pub fn present() -> Option<PathBuf> {
     let program =
         format!("import botocore,os\nif botocore.__version__=='{VERSION}': print(os.path.dirname(botocore.__file__))");
-    let installed = Command::new("python3").args(["-c", &program]).output().ok()?;
+    let installed = Command::new(python()).args(["-c", &program]).output().ok()?;
     let installed = PathBuf::from(String::from_utf8(installed.stdout).ok()?.trim()).join("data");
     [cached(), installed].into_iter().find(|folder| folder.join("partitions.json").is_file())
+}
+
+/// The Python of `make test`, or the machine's.
+fn python() -> String {
+    std::env::var("RECTIFY_PYTHON").ok().filter(|python| !python.is_empty()).unwrap_or_else(|| "python3".to_owned())
 }
 
 fn cached() -> PathBuf {

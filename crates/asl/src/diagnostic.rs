@@ -136,10 +136,6 @@ impl Problems {
         self.found.len() >= MAX_PROBLEMS
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.found.is_empty()
-    }
-
     /// All of them in the order of the text, and last that there are more, if so.
     pub(crate) fn into_sorted(mut self) -> Vec<Diagnostic> {
         self.found.sort_by_key(|diagnostic| diagnostic.span.start);

@@ -60,6 +60,13 @@ impl Document {
     /// Parses a text. A text that can't be parsed gives one problem, as nothing can be known behind it; duplicate keys,
     /// unknown tags and too many aliases are problems too.
     pub fn parse(text: &str, format: Format) -> Result<Document, Vec<Diagnostic>> {
+        let (document, problems) = Document::read(text, format)?;
+        if problems.is_empty() { Ok(document) } else { Err(problems) }
+    }
+
+    /// The same for those who show every problem at once: a text that could be read in spite of its problems (a duplicate key, an
+    /// unknown tag) comes with them, so that what it says can be checked too.
+    pub fn read(text: &str, format: Format) -> Result<(Document, Vec<Diagnostic>), Vec<Diagnostic>> {
         let lines = Lines::new(text);
         if text.len() > MAX_TEXT_BYTES {
             let message = format!("the text has {} bytes, more than the {MAX_TEXT_BYTES} that are read", text.len());
@@ -68,13 +75,13 @@ impl Document {
         if text.trim().is_empty() {
             return Err(vec![Diagnostic::error("SCHEMA_VALIDATION_FAILED", "Definition must be a valid JSON object")]);
         }
-        let (value, root) = match (format, text.strip_prefix('\u{feff}')) {
+        let (value, root, problems) = match (format, text.strip_prefix('\u{feff}')) {
             // A byte-order mark is three bytes, which blanks replace, so that every place stays where it is.
             (Format::Json, Some(rest)) => json::parse(&format!("   {rest}"), &lines)?,
             (Format::Json, None) => json::parse(text, &lines)?,
             (Format::Yaml, _) => yaml::parse(text, &lines)?,
         };
-        Ok(Document { value, root, lines })
+        Ok((Document { value, root, lines }, problems))
     }
 
     /// A value that has no text, for instance one that a program made: every place in it is the text's beginning.

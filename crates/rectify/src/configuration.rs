@@ -68,13 +68,18 @@ impl Configuration {
         Configuration::parse(&text).map_err(|problems| Unusable::Invalid(path.display().to_string(), text, problems))
     }
 
+    /// Whether a text says nothing: then the defaults hold.
+    pub fn is_empty(text: &str) -> bool {
+        text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
+    }
+
     /// Reads the text of a configuration.
     pub fn parse(text: &str) -> Result<Configuration, Vec<Diagnostic>> {
-        if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+        if Configuration::is_empty(text) {
             return Ok(Configuration::default());
         }
-        let document = Document::parse(text, Format::of_text(text))?;
-        let mut reader = Reader { document: &document, problems: Vec::new() };
+        let (document, problems) = Document::read(text, Format::of_text(text))?;
+        let mut reader = Reader { document: &document, problems };
         let configuration = reader.configuration();
         let mut problems = reader.problems;
         problems.sort_by_key(|problem| problem.span.start);
@@ -230,7 +235,12 @@ impl<'a> Reader<'a> {
         };
         let mut queues = Vec::new();
         for index in 0..sources.len() {
-            for (_, at, _) in self.object(&format!("{at}/{index}"), &["sqs"]) {
+            let source = format!("{at}/{index}");
+            let kinds = self.object(&source, &["sqs"]);
+            if value.get(index).and_then(Value::as_object).is_some_and(Map::is_empty) {
+                self.problem(&source, "a source of no kind", Some("{sqs: {queue_url: \"https://…\"}}"));
+            }
+            for (_, at, _) in kinds {
                 let mut url: Option<String> = None;
                 for (_, at, _) in self.object(&at, &["queue_url"]) {
                     url = self.value(&at, "the URL of an SQS queue");
@@ -251,6 +261,13 @@ impl<'a> Reader<'a> {
     fn channels(&mut self, at: &str) -> BTreeMap<String, ChannelConfiguration> {
         let mut channels = BTreeMap::new();
         for (name, at, _) in self.members(at) {
+            let before = self.problems.len();
+            for (_, at, _) in self.object(&at, &["webhook"]) {
+                self.object(&at, &["url"]);
+            }
+            if self.problems.len() > before {
+                continue;
+            }
             if let Some(channel) =
                 self.value(&at, "a kind of channel and what it needs, as in `{webhook: {url: \"https://…\"}}`")
             {

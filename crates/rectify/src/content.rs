@@ -9,6 +9,8 @@ use asl::{Diagnostic, Document, document::Format};
 use detection::Guardrail;
 use rust_embed::RustEmbed;
 
+use crate::diagnostics;
+
 /// `guardrails/` of the project.
 #[derive(RustEmbed)]
 #[folder = "../../guardrails"]
@@ -59,8 +61,8 @@ pub fn guardrails(
 
 /// A guardrail's text.
 pub fn parse(text: &str, resources: &dyn asl::parse::Resources) -> Result<Guardrail, Vec<Diagnostic>> {
-    let document = Document::parse(text, Format::of_text(text))?;
-    Guardrail::parse(&document, resources).map(|(guardrail, _)| guardrail)
+    let (document, problems) = Document::read(text, Format::of_text(text))?;
+    diagnostics::all(problems, Guardrail::parse(&document, resources)).map(|(guardrail, _)| guardrail)
 }
 
 /// The YAML files below a folder, in the order of their names.

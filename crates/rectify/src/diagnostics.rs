@@ -3,6 +3,24 @@
 use asl::{Diagnostic, Severity};
 use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report};
 
+/// What was read and the problems with it; with an error among them, the problems alone. `read` are those of the text itself.
+pub fn all<T>(
+    read: Vec<Diagnostic>,
+    parsed: Result<(T, Vec<Diagnostic>), Vec<Diagnostic>>,
+) -> Result<(T, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let (value, found) = match parsed {
+        Ok((value, found)) => (Some(value), found),
+        Err(found) => (None, found),
+    };
+    let mut problems = read;
+    problems.extend(found);
+    problems.sort_by_key(|problem| problem.span.start);
+    match value {
+        Some(value) if !has_error(&problems) => Ok((value, problems)),
+        _ => Err(problems),
+    }
+}
+
 /// A file's problems for people: each with the line it is on.
 pub fn render(file: &str, text: &str, diagnostics: &[Diagnostic]) -> String {
     let render = |diagnostic: &Diagnostic| {

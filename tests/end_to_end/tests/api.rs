@@ -19,7 +19,7 @@ def refused(call, **arguments):
 definition = json.dumps({"QueryLanguage": "JSONata", "StartAt": "A", "States": {"A": {"Type": "Pass", "Output": {"twice": "{% $states.input.n * 2 %}"}, "Next": "W"}, "W": {"Type": "Wait", "Seconds": 0, "End": True}}})
 role = 'arn:aws:iam::123456789012:role/r'
 machine = states.create_state_machine(name='double', definition=definition, roleArn=role)['stateMachineArn']
-again = states.create_state_machine(name='double', definition=definition, roleArn=role)['stateMachineArn']
+again = states.create_state_machine(name='double', definition=definition, roleArn=role + 'other')['stateMachineArn']
 run = states.start_execution(stateMachineArn=machine, name='one', input='{"n": 21}')['executionArn']
 while states.describe_execution(executionArn=run)['status'] == 'RUNNING': time.sleep(.02)
 done = states.describe_execution(executionArn=run)
@@ -33,6 +33,9 @@ pages = [e['id'] for page in states.get_paginator('get_execution_history').pagin
 result = dict(
     account=machine.split(':')[4], idempotent=again == machine and same, output=json.loads(done['output']), name=done['name'],
     types=[e['type'] for e in history], reverse=[e['id'] for e in states.get_execution_history(executionArn=run, reverseOrder=True)['events']], pages=pages,
+    bare=[sorted(k for k in e if k.endswith('Details') and e[k].get('input')) for e in states.get_execution_history(executionArn=run, includeExecutionData=False)['events'][:2]],
+    metadata='input' in states.describe_execution(executionArn=run, includedData='METADATA_ONLY'),
+    redriven=states.list_executions(stateMachineArn=slow, statusFilter='PENDING_REDRIVE')['executions'],
     stopped=[stopped['status'], stopped['error'], stopped['cause']],
     machines=sorted(m['name'] for m in states.list_state_machines()['stateMachines'] if not m['name'].startswith('rectify-')),
     executions=[e['status'] for e in states.list_executions(stateMachineArn=slow)['executions']],
@@ -49,6 +52,8 @@ result = dict(
         refused(states.start_execution, stateMachineArn=machine, name='one', input='{"n": 1}'),
         refused(states.describe_state_machine, stateMachineArn='nonsense'),
         refused(states.send_task_success, taskToken='nonsense', output='{}'),
+        refused(states.send_task_success, taskToken='nonsense', output=json.dumps('a' * 262144)),
+        refused(states.get_execution_history, executionArn=run, nextToken='YWJj'),
         refused(states.list_state_machines, nextToken='%%%'),
     ])
 states.delete_state_machine(stateMachineArn=machine)
@@ -59,10 +64,10 @@ answer(result)
     let expected = json!({
         "account": "123456789012", "idempotent": true, "output": {"twice": 42}, "name": "one",
         "types": ["ExecutionStarted", "PassStateEntered", "PassStateExited", "WaitStateEntered", "WaitStateExited", "ExecutionSucceeded"],
-        "reverse": [6, 5, 4, 3, 2, 1], "pages": [1, 2, 3, 4, 5, 6],
+        "reverse": [6, 5, 4, 3, 2, 1], "pages": [1, 2, 3, 4, 5, 6], "bare": [[], []], "metadata": false, "redriven": [],
         "stopped": ["ABORTED", "Mine", "enough"], "machines": ["double", "slow"], "executions": ["ABORTED"], "filtered": [], "described": "A", "elsewhere": [],
         "refused": ["StateMachineAlreadyExists", "InvalidDefinition", "InvalidName", "ExecutionDoesNotExist", "StateMachineDoesNotExist", "InvalidExecutionInput",
-            "ExecutionAlreadyExists", "InvalidArn", "InvalidToken", "InvalidToken"],
+            "ExecutionAlreadyExists", "InvalidArn", "InvalidToken", "ValidationException", "InvalidToken", "InvalidToken"],
         "deleted": "StateMachineDoesNotExist",
     });
     assert_eq!(said, expected);

@@ -8,11 +8,11 @@ use super::place::{Lines, Place};
 use crate::{Diagnostic, diagnostic::Problems, trail::Trail};
 
 /// Parses a JSON text.
-pub(super) fn parse(text: &str, lines: &Lines) -> Result<(Value, Place), Vec<Diagnostic>> {
+pub(super) fn parse(text: &str, lines: &Lines) -> Result<(Value, Place, Vec<Diagnostic>), Vec<Diagnostic>> {
     let value: Value = serde_json::from_str(text).map_err(|error| vec![syntax_error(&error, lines)])?;
     let mut walk = Walk { text, at: 0, lines, duplicates: Problems::default() };
     let root = walk.value(&Trail::at(""));
-    if walk.duplicates.is_empty() { Ok((value, root)) } else { Err(walk.duplicates.into_sorted()) }
+    Ok((value, root, walk.duplicates.into_sorted()))
 }
 
 fn syntax_error(error: &serde_json::Error, lines: &Lines) -> Diagnostic {

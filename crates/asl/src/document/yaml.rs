@@ -13,7 +13,7 @@ use super::{
 use crate::{Diagnostic, diagnostic::Problems, trail::Trail};
 
 /// Parses a YAML text that holds one document.
-pub(super) fn parse(text: &str, lines: &Lines) -> Result<(Value, Place), Vec<Diagnostic>> {
+pub(super) fn parse(text: &str, lines: &Lines) -> Result<(Value, Place, Vec<Diagnostic>), Vec<Diagnostic>> {
     let options = granit_parser::options! { emit_comments: false };
     let mut builder = Builder {
         events: Parser::new_from_str_with_options(text, options),
@@ -24,8 +24,7 @@ pub(super) fn parse(text: &str, lines: &Lines) -> Result<(Value, Place), Vec<Dia
         problems: Problems::default(),
     };
     match builder.document() {
-        Ok(node) if builder.problems.is_empty() => Ok((node.value, node.place)),
-        Ok(_) => Err(builder.problems.into_sorted()),
+        Ok(node) => Ok((node.value, node.place, builder.problems.into_sorted())),
         Err(Stop) => Err(builder.problems.into_sorted()),
     }
 }

@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn as_botocore_has_it() {
         let Some(folder) = differential::botocore() else { return };
-        let made = Command::new("python3")
+        let made = Command::new(differential::python())
             .arg(differential::script())
             .args(["endpoints", &folder])
             .args(differential::services())

@@ -57,14 +57,19 @@ pub(crate) fn botocore() -> Option<String> {
         "import sys\nsys.path.insert(0, {fetched:?})\nimport botocore, os\n\
          if botocore.__version__ == {BOTOCORE:?}: print(os.path.dirname(os.path.dirname(botocore.__file__)), end='')"
     );
-    let found = Command::new("python3").args(["-c", &program]).stderr(Stdio::null()).output().ok();
+    let found = Command::new(python()).args(["-c", &program]).stderr(Stdio::null()).output().ok();
     let folder = found.and_then(|found| String::from_utf8(found.stdout).ok()).filter(|folder| !folder.is_empty());
     if folder.is_none() {
         println!(
-            "skipped: no botocore {BOTOCORE} with python3: `cargo run -p xtask -- distil` fetches it, or pip install it"
+            "skipped: no botocore {BOTOCORE} with that Python: `cargo run -p xtask -- distil` fetches it, or pip install it"
         );
     }
     folder
+}
+
+/// The Python of `make test`, or the machine's.
+pub(crate) fn python() -> String {
+    std::env::var("RECTIFY_PYTHON").ok().filter(|python| !python.is_empty()).unwrap_or_else(|| "python3".to_owned())
 }
 
 /// The services to compare; none named is all.
@@ -77,8 +82,7 @@ fn as_botocore_and_moto_have_it() {
     let Some(folder) = botocore() else { return };
     let services = services();
     let most = if services.is_empty() { "100000" } else { "25" };
-    let made =
-        Command::new("python3").arg(script()).args(["make", &folder, "1", most]).args(services).output().unwrap();
+    let made = Command::new(python()).arg(script()).args(["make", &folder, "1", most]).args(services).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let lines: Vec<Value> =
         made.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
@@ -108,7 +112,7 @@ fn as_botocore_and_moto_have_it() {
 }
 
 fn compare(lines: &str) -> String {
-    let mut child = Command::new("python3")
+    let mut child = Command::new(python())
         .arg(script())
         .arg("compare")
         .stdin(Stdio::piped())

@@ -83,7 +83,7 @@ impl Machines {
 }
 
 impl Engine {
-    /// CreateStateMachine. The same name with the same definition and role is the same machine (idempotent).
+    /// CreateStateMachine. The same name with the same definition is the same machine (idempotent), whatever role is named.
     pub async fn create_state_machine(
         &self,
         account: &str,

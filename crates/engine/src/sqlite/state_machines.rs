@@ -68,7 +68,8 @@ fn put(
     let there = find(connection, &machine.arn)?;
     let created_at = there.as_ref().map_or(machine.created_at, |there| there.created_at);
     if let Some(there) = there {
-        if there.definition == machine.definition && there.role_arn == machine.role_arn {
+        // A create that names another role is the same create to AWS, and the role it names is ignored.
+        if there.definition == machine.definition && (!replace || there.role_arn == machine.role_arn) {
             return Ok(Put::Same(there));
         }
         if !replace {

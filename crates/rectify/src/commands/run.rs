@@ -31,11 +31,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
     let name = arguments.playbook.display().to_string();
     let text =
         fs::read_to_string(&arguments.playbook).map_err(|error| Problem(format!("{name} can't be read: {error}")))?;
-    let document =
-        Document::parse(&text, TextFormat::of_file_name(&name).unwrap_or_else(|| TextFormat::of_text(&text)))
-            .map_err(|problems| Problem(diagnostics::render(&name, &text, &problems)))?;
-    asl::parse::parse(&document, &start::known_resources())
-        .map_err(|problems| Problem(diagnostics::render(&name, &text, &problems)))?;
+    let refused = |problems: Vec<_>| Problem(diagnostics::render(&name, &text, &problems));
+    let format = TextFormat::of_file_name(&name).unwrap_or_else(|| TextFormat::of_text(&text));
+    let (document, problems) = Document::read(&text, format).map_err(refused)?;
+    diagnostics::all(problems, asl::parse::parse(&document, &start::known_resources())).map_err(refused)?;
     let input = match &arguments.input {
         None => "{}".to_owned(),
         Some(path) if path.as_os_str() == "-" => std::io::read_to_string(std::io::stdin()).map_err(Problem::new)?,

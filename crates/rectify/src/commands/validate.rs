@@ -69,15 +69,22 @@ fn configuration(text: &str, resources: &KnownResources) -> Result<(), Vec<Diagn
 
 /// What a text is, and what is wrong with it.
 fn check(text: &str, format: Option<TextFormat>, resources: &KnownResources) -> (&'static str, Vec<Diagnostic>) {
-    let document = match Document::parse(text, format.unwrap_or_else(|| TextFormat::of_text(text))) {
-        Ok(document) => document,
+    if Configuration::is_empty(text) {
+        return ("configuration", Vec::new());
+    }
+    let (document, problems) = match Document::read(text, format.unwrap_or_else(|| TextFormat::of_text(text))) {
+        Ok(read) => read,
         Err(problems) => return ("file", problems),
     };
     let has = |key: &str| document.value().get(key).is_some();
+    let found =
+        |checked: Result<((), Vec<Diagnostic>), _>| checked.map_or_else(|errors| errors, |(_, warnings)| warnings);
     if has("States") || has("StartAt") {
-        ("playbook", asl::parse::parse(&document, resources).map_or_else(|errors| errors, |(_, warnings)| warnings))
+        let parsed = asl::parse::parse(&document, resources).map(|(_, warnings)| ((), warnings));
+        ("playbook", found(diagnostics::all(problems, parsed)))
     } else if has("inspect") || has("fix") || has("resource") {
-        ("guardrail", Guardrail::parse(&document, resources).map_or_else(|errors| errors, |(_, warnings)| warnings))
+        let parsed = Guardrail::parse(&document, resources).map(|(_, warnings)| ((), warnings));
+        ("guardrail", found(diagnostics::all(problems, parsed)))
     } else {
         ("configuration", configuration(text, resources).err().unwrap_or_default())
     }

@@ -25,7 +25,6 @@ pub fn call(request: Request) -> Result<Response, ApiError> {
     let event: Value = serde_json::from_str(&request.event).map_err(|error| {
         ApiError::validation(format!("Parameter Event is not valid. Reason: it is not JSON: {error}"))
     })?;
-    check_envelope(&event)
-        .map_err(|reason| ApiError::validation(format!("Parameter Event is not valid. Reason: {reason}")))?;
+    check_envelope(&event).map_err(ApiError::validation)?;
     Ok(Response { result: pattern.matches(&event) })
 }

@@ -14,6 +14,7 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 pub struct Request {
     execution_arn: String,
+    included_data: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -27,7 +28,8 @@ pub struct Response {
     start_date: Timestamp,
     #[serde(serialize_with = "optional_epoch_seconds", skip_serializing_if = "Option::is_none")]
     stop_date: Option<Timestamp>,
-    input: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<String>,
     input_details: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<String>,
@@ -44,6 +46,7 @@ pub struct Response {
 
 pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
     let execution = app.engine.describe_execution(&request.execution_arn).await?;
+    let included = request.included_data.as_deref() != Some("METADATA_ONLY");
     let (output, error, cause) =
         execution.ended.map_or((None, None, None), |ended| (ended.output, ended.error, ended.cause));
     Ok(Response {
@@ -53,10 +56,10 @@ pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
         status: execution.status,
         start_date: execution.started_at,
         stop_date: execution.stopped_at,
-        input: execution.input,
-        input_details: json!({"included": true}),
-        output_details: output.is_some().then(|| json!({"included": true})),
-        output: output.map(|output| output.to_string()),
+        input: included.then_some(execution.input),
+        input_details: json!({"included": included}),
+        output_details: output.is_some().then(|| json!({"included": included})),
+        output: output.filter(|_| included).map(|output| output.to_string()),
         error,
         cause,
         redrive_count: 0,

@@ -14,7 +14,7 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 pub struct Request {
     state_machine_arn: String,
-    status_filter: Option<Status>,
+    status_filter: Option<String>,
     max_results: Option<u64>,
     next_token: Option<String>,
 }
@@ -41,12 +41,15 @@ struct Item {
 }
 
 pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
+    let status = match request.status_filter.as_deref() {
+        // Nothing is ever redriven here.
+        Some("PENDING_REDRIVE") => return Ok(Response { executions: Vec::new(), next_token: None }),
+        filter => filter.map(status).transpose()?,
+    };
     let length = page::length(request.max_results)?;
     let after = page::after(request.next_token.as_deref())?;
-    let mut executions = app
-        .engine
-        .list_executions(&request.state_machine_arn, request.status_filter, after.as_deref(), length + 1)
-        .await?;
+    let mut executions =
+        app.engine.list_executions(&request.state_machine_arn, status, after.as_deref(), length + 1).await?;
     let next_token = page::cut(&mut executions, length, |execution| execution.arn.clone());
     let item = |execution: engine::engine::ExecutionRecord| Item {
         execution_arn: execution.arn,
@@ -57,4 +60,13 @@ pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
         stop_date: execution.stopped_at,
     };
     Ok(Response { executions: executions.into_iter().map(item).collect(), next_token })
+}
+
+/// A status by its name.
+fn status(name: &str) -> Result<Status, ApiError> {
+    serde_json::from_value(name.into()).map_err(|_| {
+        ApiError::validation(format!(
+            "1 validation error detected: Value '{name}' at 'statusFilter' failed to satisfy constraint: Member must satisfy enum value set: [RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED, PENDING_REDRIVE]"
+        ))
+    })
 }

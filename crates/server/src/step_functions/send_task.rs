@@ -28,7 +28,24 @@ pub struct Heartbeat {
 #[derive(Serialize)]
 pub struct Response {}
 
+/// `output` and its limit, in bytes of UTF-8.
+const OUTPUT_BYTES: usize = 262_144;
+/// `error` and its limit, in characters.
+const ERROR_CHARACTERS: usize = 256;
+/// `cause` and its limit, in characters.
+const CAUSE_CHARACTERS: usize = 32_768;
+
+fn within(field: &str, length: usize, limit: usize) -> Result<(), ApiError> {
+    if length <= limit {
+        return Ok(());
+    }
+    Err(ApiError::validation(format!(
+        "1 validation error detected: Value at '{field}' failed to satisfy constraint: Member must have length less than or equal to {limit}"
+    )))
+}
+
 pub async fn success(app: &App, request: Success) -> Result<Response, ApiError> {
+    within("output", request.output.len(), OUTPUT_BYTES)?;
     let output = serde_json::from_str(&request.output).map_err(|error| {
         ApiError::caller("InvalidOutput", format!("Invalid Output: the output is not JSON: {error}"))
     })?;
@@ -37,6 +54,9 @@ pub async fn success(app: &App, request: Success) -> Result<Response, ApiError> 
 }
 
 pub async fn failure(app: &App, request: Failure) -> Result<Response, ApiError> {
+    let characters = |text: &Option<String>| text.as_deref().map_or(0, |text| text.chars().count());
+    within("error", characters(&request.error), ERROR_CHARACTERS)?;
+    within("cause", characters(&request.cause), CAUSE_CHARACTERS)?;
     app.engine.send_task_failure(&request.task_token, request.error, request.cause).await?;
     Ok(Response {})
 }
