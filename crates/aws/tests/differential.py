@@ -12,6 +12,16 @@ TEXTS = ["abc", "a b&c<d>\"'", "ü/+", "x=1", "eu-west-1", "%41?#", "1"]
 UTC = datetime.timezone.utc
 
 
+def shown_name(name):
+    """A member as Step Functions names it: the AWS SDK for Java's setter (`Utils.unCapitalize`) with a capital first."""
+    if name == "equals":
+        return "EqualsValue"
+    end = 1
+    while end < len(name) and name[end].isupper() and not (end + 1 < len(name) and name[end + 1].islower()):
+        end += 1
+    return name[0].upper() + name[1:end].lower() + name[end:]
+
+
 class Giver:
     """Random values: for botocore, and the same as a task's parameters or result."""
 
@@ -55,17 +65,17 @@ class Giver:
             # moto leaves out what is empty, and writes a payload that isn't there
             if member.serialization.get("jsonvalue"):  # for a header botocore takes an object, the Java SDK its text
                 text = '{"a":1}'
-                if not self.answer: theirs[name], ours[name[0].upper() + name[1:]] = json.loads(text) if member.serialization.get("location") else text, text
+                if not self.answer: theirs[name], ours[shown_name(name)] = json.loads(text) if member.serialization.get("location") else text, text
                 continue
             # moto leaves out what is empty, and writes a payload that isn't there
             if member.serialization.get("jsonvalue"):  # botocore takes an object, the Java SDK its text
-                if not self.answer: theirs[name], ours[name[0].upper() + name[1:]] = {"a": 1}, json.dumps({"a": 1})
+                if not self.answer: theirs[name], ours[shown_name(name)] = {"a": 1}, json.dumps({"a": 1})
                 continue
             needed = name == shape.serialization.get("payload") or depth and not theirs and name == names[-1]
             needed = needed or member.serialization.get("hostLabel") or name in shape.required_members or member.metadata.get("idempotencyToken") or member.serialization.get("location") == "uri"
             if not needed and (depth > 2 or self.rng.random() < .4): continue
             if depth > 12: continue
-            theirs[name], ours["EqualsValue" if name == "equals" else name[0].upper() + name[1:]] = self.value(member, depth + 1)
+            theirs[name], ours[shown_name(name)] = self.value(member, depth + 1)
         return theirs, ours
 
 
@@ -112,7 +122,7 @@ def one(name, folder, operation, protocol, rng, moto, answers, botocore):
         if answer:
             body = answer["body"]
             for name, member in operation.output_shape.members.items():  # what the answer itself decides
-                place, shown = member.serialization.get("location"), name[0].upper() + name[1:]
+                place, shown = member.serialization.get("location"), shown_name(name)
                 if place == "statusCode": line["result"][shown] = answer["status_code"]
                 elif place == "headers": line["result"].setdefault(shown, {})
                 elif place == "header" and member.serialization.get("name", name).lower() == "content-type":

@@ -104,7 +104,11 @@ impl SqliteStore {
         std::fs::create_dir_all(folder).map_err(|error| refused("can't make the folder", &error))?;
         let lock = take_lock(folder, &refused)?;
         let path = folder.join(FILE);
+<<<<<<< HEAD
         make_private(&path).map_err(|error| refused("can't make the store in", &error))?;
+=======
+        own(&path).map_err(|error| refused("can't open the store in", &error))?;
+>>>>>>> crash
         let mut connection = Connection::open(&path).map_err(|error| refused("can't open the store in", &error))?;
         let named = |error| match error {
             StoreError::Unavailable(error) => refused("can't write to the store in", &error),
@@ -162,6 +166,16 @@ fn take_lock(folder: &Path, refused: &dyn Fn(&str, &dyn std::fmt::Display) -> St
         ))),
         Err(TryLockError::Error(error)) => Err(refused("can't lock the store in", &error)),
     }
+}
+
+/// Makes the database's file, where there is none, one that only its owner can read: findings hold the task tokens of open questions.
+/// SQLite gives the files beside it the same permissions.
+fn own(path: &Path) -> std::io::Result<()> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
 }
 
 fn configure(connection: &Connection) -> Result<(), StoreError> {

@@ -95,6 +95,46 @@ fn a_group_s_response_and_undo_survive_kill_9_at_every_commit() {
     sweep(&GROUP, "fix");
 }
 
+/// An execution that ends without an end of its own, here since somebody stops it, is told of by the engine.
+#[test]
+fn the_alert_of_a_response_that_was_stopped_survives_kill_9_at_every_commit() {
+    let Some(account) = account() else { return };
+    let webhook = Webhook::start();
+    let mut kills = 0;
+    // The stop with what is to be told, that it was told, that nothing is left to be told; then nothing more.
+    for (side, number) in (1..=4).flat_map(|number| [("before", number), ("after", number)]) {
+        let mut life = Life::new(&account, &webhook, &BUCKET, "approve");
+        let kill = format!("{side}:{number}");
+        let resource = account.python(&BUCKET.arrange.replace("NAME", &format!("stopped-{side}-{number}")));
+        let resource = resource.as_str().unwrap();
+        life.begin("after:1000");
+        life.post("/events", &envelope((BUCKET.event)(resource), &kill));
+        life.finding(BUCKET.guardrail, "waiting_for_a_person");
+        life.message(&webhook, "question", resource);
+        life.begin(&kill);
+        life.through("the stop", |serve| {
+            let stop = "[sfn.stop_execution(executionArn=e['executionArn'], error='Stopped', cause='by hand')['stopDate'] for e in executions]";
+            step_functions(&account, serve, stop).as_array().map(Vec::len).filter(|stopped| *stopped == 1)
+        });
+        life.message(&webhook, "failed", resource);
+        let finding = life.through("the record", |serve| {
+            let finding = serve.finding(BUCKET.guardrail)?;
+            let told = |entry: &Value| entry["what"] == "told" && entry["detail"]["Kind"] == "failed";
+            finding["timeline"].as_array()?.iter().any(told).then_some(finding)
+        });
+        assert_eq!((&finding["stage"], &finding["status"]), (&json!("failed"), &json!("NOTIFIED")));
+        life.through("the end", |serve| {
+            let statuses = step_functions(&account, serve, "[e['status'] for e in executions]");
+            statuses.is_array().then(|| assert_eq!(statuses, json!(["ABORTED"])))
+        });
+        life.message(&webhook, "failed", resource);
+        kills += usize::from(life.killed);
+    }
+    // Right after the last ones everything is there, and the process may outlive what is asked of it.
+    println!("a stopped response: killed at {kills} points");
+    assert!(kills >= 3, "{kills} kills: are commits still told of?");
+}
+
 /// What one life taught.
 struct Lesson {
     kill: String,
@@ -105,14 +145,19 @@ struct Lesson {
     doubled: usize,
 }
 
-/// Goes through the kill points until one is never reached. A response has more of them than an undo.
-#[expect(clippy::print_stdout, reason = "how much was tried, or that nothing was")]
-fn sweep(kind: &Kind, mode: &str) {
-    if !cfg!(debug_assertions) {
-        println!("skipped: only a debug build of `rectify` dies at an exact step");
-        return;
+#[expect(clippy::print_stdout, reason = "a skip is told")]
+fn account() -> Option<Account> {
+    if cfg!(debug_assertions) {
+        return Account::start();
     }
-    let Some(account) = Account::start() else { return };
+    println!("skipped: only a debug build of `rectify` dies at an exact step");
+    None
+}
+
+/// Goes through the kill points until one is never reached. A response has more of them than an undo.
+#[expect(clippy::print_stdout, reason = "how much was tried")]
+fn sweep(kind: &Kind, mode: &str) {
+    let Some(account) = account() else { return };
     let webhook = Webhook::start();
     let begun = Instant::now();
     let lessons = Mutex::new(Vec::new());
@@ -201,6 +246,14 @@ struct Life {
 }
 
 impl Life {
+    fn new(account: &Account, webhook: &Webhook, kind: &Kind, mode: &str) -> Life {
+        let configuration = format!(
+            "account: \"123456789012\"\nguardrails: {{{}: {{mode: {mode}}}}}\nchannels: {{team: {{webhook: {{url: \"{}\"}}}}}}\n",
+            kind.guardrail, webhook.url
+        );
+        Life { serve: Serve::prepare(&configuration, &account.url), killed: false }
+    }
+
     /// Starts it, to be killed.
     fn begin(&mut self, kill: &str) {
         self.killed = false;
@@ -251,19 +304,8 @@ impl Life {
 
     /// Waits until so many executions have succeeded, and there are no others.
     fn executions(&mut self, account: &Account, count: usize) {
-        let script = |serve: &Serve| {
-            format!(
-                "import configparser
-file = configparser.ConfigParser(); file.read('{}'); key = file['rectify']
-sfn = client('stepfunctions', endpoint_url='{}', aws_access_key_id=key['aws_access_key_id'], aws_secret_access_key=key['aws_secret_access_key'])
-try: answer([e['status'] for m in sfn.list_state_machines()['stateMachines'] for e in sfn.list_executions(stateMachineArn=m['stateMachineArn'])['executions']])
-except (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError): pass",
-                serve.data().join("credentials").display(),
-                serve.url()
-            )
-        };
         self.through("the end of the execution", |serve| {
-            let statuses = account.python(&script(serve));
+            let statuses = step_functions(account, serve, "[e['status'] for e in executions]");
             let statuses = statuses.as_array()?;
             assert!(statuses.iter().all(|status| status == "SUCCEEDED" || status == "RUNNING"), "{statuses:?}");
             (statuses.iter().all(|status| status == "SUCCEEDED") && statuses.len() == count).then_some(())
@@ -283,6 +325,22 @@ except (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError
     }
 }
 
+/// What a Python expression says of `sfn`, boto3's client of a server, and of its `executions`; null where nobody answers.
+fn step_functions(account: &Account, serve: &Serve, expression: &str) -> Value {
+    account.python(&format!(
+        "import configparser
+file = configparser.ConfigParser(); file.read('{}'); key = file['rectify']
+sfn = client('stepfunctions', endpoint_url='{}', aws_access_key_id=key['aws_access_key_id'], aws_secret_access_key=key['aws_secret_access_key'])
+try:
+    machines = sfn.list_state_machines()['stateMachines']
+    executions = [e for m in machines for e in sfn.list_executions(stateMachineArn=m['stateMachineArn'])['executions']]
+    answer({expression})
+except (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError): pass",
+        serve.data().join("credentials").display(),
+        serve.url()
+    ))
+}
+
 /// One resource's response and undo, each killed at that commit, if it has so many.
 fn live(
     account: &Account,
@@ -297,11 +355,7 @@ fn live(
     let resource = account.python(&kind.arrange.replace("NAME", &format!("crash-{side}-{number}")));
     let resource = resource.as_str().unwrap();
     assert_eq!(observe(resource), (kind.open)());
-    let configuration = format!(
-        "account: \"123456789012\"\nguardrails: {{{}: {{mode: {mode}}}}}\nchannels: {{team: {{webhook: {{url: \"{}\"}}}}}}\n",
-        kind.guardrail, webhook.url
-    );
-    let mut life = Life { serve: Serve::prepare(&configuration, &account.url), killed: false };
+    let mut life = Life::new(account, webhook, kind, mode);
     life.begin(&kill);
     life.post("/events", &envelope((kind.event)(resource), &kill));
     let mut doubled = 0;

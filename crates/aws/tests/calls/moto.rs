@@ -226,9 +226,7 @@ async fn a_first_page_of_many_services() {
     let Some((_account, aws)) = account() else { return };
     for (service, action, member) in [
         ("acm", "listCertificates", "CertificateSummaryList"),
-        ("apigateway", "getRestApis", "Items"),
         ("autoscaling", "describeAutoScalingGroups", "AutoScalingGroups"),
-        ("cloudformation", "listStacks", "StackSummaries"),
         ("cloudfront", "listDistributions", "DistributionList"),
         ("cloudtrail", "describeTrails", "TrailList"),
         ("cloudwatch", "describeAlarms", "MetricAlarms"),

@@ -47,6 +47,19 @@ async fn many_writes_share_few_commits() {
     assert!(counts.commits < 200, "{counts:?}");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn only_the_owner_reads_the_store() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    insert(&store, "a").await.unwrap();
+    for name in [FILE, "rectify.sqlite-wal", "rectify.sqlite-shm"] {
+        let mode = std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn every_commit_is_told_of_before_and_after_it() {
     let folder = tempdir().unwrap();
