@@ -61,19 +61,6 @@ impl std::fmt::Debug for SqliteStore {
     }
 }
 
-/// Makes the file readable by its owner alone: findings in it tell where an account is open. SQLite gives its other files the same
-/// permissions.
-fn make_private(path: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    options.open(path).map(drop)
-}
-
 impl SqliteStore {
     /// Opens or makes the store, migrating it forwards.
     pub fn open(folder: &Path) -> Result<SqliteStore, StoreError> {
@@ -104,11 +91,7 @@ impl SqliteStore {
         std::fs::create_dir_all(folder).map_err(|error| refused("can't make the folder", &error))?;
         let lock = take_lock(folder, &refused)?;
         let path = folder.join(FILE);
-<<<<<<< HEAD
-        make_private(&path).map_err(|error| refused("can't make the store in", &error))?;
-=======
         own(&path).map_err(|error| refused("can't open the store in", &error))?;
->>>>>>> crash
         let mut connection = Connection::open(&path).map_err(|error| refused("can't open the store in", &error))?;
         let named = |error| match error {
             StoreError::Unavailable(error) => refused("can't write to the store in", &error),
