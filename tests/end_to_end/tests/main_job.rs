@@ -105,6 +105,41 @@ fn a_group_loses_its_open_rules_and_gets_them_back() {
     assert_eq!(rules(&account, group), opened);
 }
 
+/// As a tool opens them, one call and one event each: what is opened while a response is under way is nobody's failure.
+#[test]
+fn five_rules_in_a_row_are_shut_and_come_back_at_once() {
+    let Some(account) = Account::start() else { return };
+    let webhook = Webhook::start();
+    let serve = serve(&account, &webhook, &format!("{{{GROUP}: {{mode: fix}}}}"));
+    for (number, gap) in ["0", "0.1", "0.3"].into_iter().enumerate() {
+        let group = account.python(&format!(
+            "import time; ec2 = client('ec2'); group = ec2.create_security_group(GroupName='g{number}', Description='d')['GroupId']\n\
+             for port in (22, 23, 3389, 5432, 6379):\n    \
+                 ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[dict(IpProtocol='tcp', FromPort=port, ToPort=port,\n        \
+                     IpRanges=[dict(CidrIp='0.0.0.0/0', Description=f'rule {{port}}')])])\n    \
+                 time.sleep({gap})\n\
+             answer(group)"
+        ));
+        let group = group.as_str().unwrap();
+        let finding_of = || {
+            let list = serve.ask("GET", "/api/findings", None)?.body;
+            list["findings"].as_array()?.iter().find(|finding| text(finding, "resource") == group).cloned()
+        };
+        until("the closed group", || (rules(&account, group) == json!([])).then_some(()));
+        let fixed = until("the resolved finding", || {
+            finding_of().filter(|finding| text(finding, "stage") == "fixed" && text(finding, "status") == "RESOLVED")
+        });
+        assert_eq!(rules(&account, group), json!([]));
+
+        let (status, output) = serve.command(&["findings", "undo", text(&fixed, "id")]);
+        assert_eq!(status, 0, "{output}");
+        until("the undone finding", || finding_of().filter(|finding| text(finding, "stage") == "undone"));
+        let opened: Vec<Value> =
+            [22, 23, 3389, 5432, 6379].map(|port| json!(["0.0.0.0/0", "tcp", port, format!("rule {port}")])).into();
+        assert_eq!(rules(&account, group), json!(opened), "calls {gap} s apart");
+    }
+}
+
 #[test]
 fn nothing_is_changed_unless_the_user_says_so() {
     let Some(account) = Account::start() else { return };

@@ -29,7 +29,7 @@
 //! | `close` | `Generation, Compliance, Reason` | `{Closed, InspectAgain, Tell}` |
 //! | `failed` | `Error, Cause, At` | `{}` |
 //! | `undoing` | | `{Wait, Before}` |
-//! | `undone` | `Until` | `{Until}` |
+//! | `undone` | `Until` | `{Until, More}` |
 //!
 //! Not said by machines: `asked`, and `told` of the kind `question` (by the function `ask`), `undo_asked` (by a person), `execution_failed` (by the engine).
 //!

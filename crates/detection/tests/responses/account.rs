@@ -36,10 +36,11 @@ impl Account {
         account
     }
 
-    /// Somebody opens both again.
+    /// Somebody opens both again, the group to a port that is new to it.
     pub fn reopen(&mut self) {
         self.flags = None;
-        self.rule(json!({"IpProtocol": "tcp", "FromPort": 3389, "ToPort": 3389, "CidrIpv4": "0.0.0.0/0", "Tags": []}));
+        let port = 3000 + self.next_rule;
+        self.rule(json!({"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "CidrIpv4": "0.0.0.0/0", "Tags": []}));
     }
 
     fn rule(&mut self, mut rule: Value) {

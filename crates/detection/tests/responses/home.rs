@@ -60,6 +60,8 @@ pub struct Home {
     pub answer: Option<Value>,
     /// An event arrives just before the first close; whether somebody reopened the resource, or it is the fix's own.
     pub before_close: Option<bool>,
+    /// How often somebody opens the resource again just before a fix, and an event tells.
+    pub opened_before_fixes: u64,
     /// The kinds of what people were told.
     pub told: Vec<String>,
     pub states_called: Vec<String>,
@@ -96,6 +98,7 @@ impl Home {
             answers: Answers::Arrive,
             answer: None,
             before_close: None,
+            opened_before_fixes: 0,
             told: Vec::new(),
             states_called: Vec::new(),
             counted_fixes: 0,
@@ -250,6 +253,11 @@ impl Home {
             }
             _ => {
                 if payload["Action"] == "close" && payload["Compliance"] == "COMPLIANT" {
+                    self.something_happens();
+                }
+                if payload["Action"] == "fixing" && self.opened_before_fixes > 0 {
+                    self.opened_before_fixes -= 1;
+                    self.before_close = Some(true);
                     self.something_happens();
                 }
                 self.once(call, payload, arn)

@@ -1,4 +1,4 @@
-//! Taking a fix back: wait for the response under way, undo, suppress, tell.
+//! Taking a fix back, and those that belong to it: wait for the response under way, undo, suppress, tell.
 
 use serde_json::json;
 
@@ -54,10 +54,24 @@ impl Guardrail {
             "undone",
             json!({"Until": "{% $until %}"}),
             json!({
-                "Assign": {"until": "{% $states.result.Payload.Until %}", "closing": {"Tell": "undone"}},
-                "Catch": catch("Undone", "Failed"), "Next": "Tell end",
+                "Assign": {
+                    "until": "{% $states.result.Payload.Until %}",
+                    "undoing": "{% $states.result.Payload %}",
+                    "closing": {"Tell": "undone"},
+                },
+                "Catch": catch("Undone", "Failed"), "Next": "All undone?",
             }),
         );
         states.insert("Undone".to_owned(), undone);
+        let all = json!({
+            "Type": "Choice",
+            "Choices": [{
+                "Condition": "{% $undoing.More = true %}",
+                "Assign": {"round": "{% $round + 1 %}"},
+                "Next": "Undoing",
+            }],
+            "Default": "Tell end",
+        });
+        states.insert("All undone?".to_owned(), all);
     }
 }
