@@ -136,6 +136,24 @@ fn five_rules_in_a_row() {
 }
 
 #[test]
+fn undone_when_it_is_gone() {
+    for guardrail in GUARDRAILS.iter() {
+        let mut home = home(guardrail, Mode::Fix);
+        home.respond();
+        home.account.gone = true;
+        home.undo();
+        assert_eq!(home.outcome(), json!({"Outcome": "undone"}));
+        let finding = home.finding();
+        assert_eq!((finding.status, finding.stage), (WorkflowStatus::Resolved, Stage::Undone));
+        assert_eq!(finding.compliance, Some(detection::Compliance::NotApplicable));
+        assert!(finding.reason.ends_with("is gone"), "{}", finding.reason);
+        assert_eq!(home.told, ["noticed", "fixed", "undone"]);
+        let text = home.texts.last().unwrap();
+        assert!(text.ends_with(&format!("has nothing to be taken back: {}", finding.reason)), "{text}");
+    }
+}
+
+#[test]
 fn every_answer_lost_once_changes_nothing() {
     for guardrail in GUARDRAILS.iter() {
         for mode in [Mode::Alert, Mode::Approve, Mode::Fix] {

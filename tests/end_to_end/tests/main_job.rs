@@ -105,6 +105,23 @@ fn a_group_loses_its_open_rules_and_gets_them_back() {
     assert_eq!(rules(&account, group), opened);
 }
 
+#[test]
+fn what_is_gone_has_nothing_to_be_taken_back() {
+    let Some(account) = Account::start() else { return };
+    let webhook = Webhook::start();
+    let serve = serve(&account, &webhook, &format!("{{{BUCKET}: {{mode: fix}}}}"));
+    account.python("client('s3').create_bucket(Bucket='reports'); client('s3').put_bucket_acl(Bucket='reports', ACL='public-read')");
+    let finding = stage(&serve, BUCKET, "fixed");
+    account.python("client('s3').delete_bucket(Bucket='reports')");
+    let (status, output) = serve.command(&["findings", "undo", text(&finding, "id")]);
+    assert_eq!(status, 0, "{output}");
+    let undone = stage(&serve, BUCKET, "undone");
+    assert_eq!((text(&undone, "status"), text(&undone, "compliance")), ("RESOLVED", "NOT_APPLICABLE"));
+    assert_eq!(text(&undone, "reason"), "the bucket is gone");
+    let told = |message: &Value| text(message, "text").contains("the bucket is gone");
+    until("the message", || webhook.messages().iter().find(|message| told(message)).cloned());
+}
+
 /// As a tool opens them, one call and one event each: what is opened while a response is under way is nobody's failure.
 #[test]
 fn five_rules_in_a_row_are_shut_and_come_back_at_once() {

@@ -111,10 +111,14 @@ pub enum FindingInput {
     /// it ends as it was before the newest.
     Undoing {},
     /// One fix was taken back. Answer: `{Until, More}`; `More` is true where another belongs to it: `undoing` is next.
+    /// Where the resource is gone there is nothing to take back, and nothing to leave alone: `Until` is null.
     Undone {
         /// Until when the guardrail leaves the resource alone; seven days unless said.
         #[serde(default)]
         until: Option<Timestamp>,
+        /// That the resource is gone, in a sentence; null where it is there.
+        #[serde(default)]
+        gone: Option<String>,
     },
     /// The execution ended FAILED, TIMED_OUT or ABORTED: said by the engine, or by a status-change rule on AWS. Answer:
     /// `{Failed}`, false where the execution was not one that deals with this finding.

@@ -64,6 +64,8 @@ pub struct Home {
     pub opened_before_fixes: u64,
     /// The kinds of what people were told.
     pub told: Vec<String>,
+    /// What they were told, without the questions.
+    pub texts: Vec<String>,
     pub states_called: Vec<String>,
     pub counted_fixes: u64,
 }
@@ -100,6 +102,7 @@ impl Home {
             before_close: None,
             opened_before_fixes: 0,
             told: Vec::new(),
+            texts: Vec::new(),
             states_called: Vec::new(),
             counted_fixes: 0,
         }
@@ -237,7 +240,9 @@ impl Home {
                 Ok(json!({"Owners": [{"Name": "ann", "From": "tag Owner", "Confidence": "high"}]}))
             }
             "${function.tell}" => {
-                assert!(payload["Text"].as_str().unwrap().contains(&self.finding.resource), "{payload}");
+                let text = payload["Text"].as_str().unwrap();
+                assert!(text.contains(&self.finding.resource), "{payload}");
+                self.texts.push(text.to_owned());
                 self.tell(call, payload["Kind"].as_str().unwrap());
                 Ok(json!({"Results": [{"Channel": "team", "Ok": true}]}))
             }

@@ -3,10 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Answered, Call};
+use super::{Answered, Call, cut};
 use crate::finding::{
-    Compliance, Finding, Milestone, Occurrence, SUPPRESSED_DAYS_AFTER_UNDO, Stage, UNDONE_TOGETHER_MINUTES, UnderWay,
-    WorkflowStatus,
+    Compliance, Finding, IllegalFindingInput, Milestone, Occurrence, SUPPRESSED_DAYS_AFTER_UNDO, Stage,
+    UNDONE_TOGETHER_MINUTES, UnderWay, WorkflowStatus,
 };
 
 impl Finding {
@@ -61,9 +61,7 @@ impl Finding {
     }
 
     pub(super) fn undone(&mut self, call: &Call<'_>, until: Option<Timestamp>) -> Answered {
-        if self.stage != Stage::Undoing {
-            return Err(call.illegal("no undo is under way; `undoing` comes first"));
-        }
+        self.is_undoing(call)?;
         let more = self.undone_together().nth(1).is_some();
         let until = until.unwrap_or_else(|| {
             let week = SignedDuration::from_hours(24 * SUPPRESSED_DAYS_AFTER_UNDO);
@@ -85,6 +83,29 @@ impl Finding {
         "its fix was taken back: it is as it was before".clone_into(&mut self.reason);
         self.record(call.now, Milestone::Undone, call.execution, json!({"Occurrence": undone, "Until": until}));
         Ok(json!({"Until": until, "More": false}))
+    }
+
+    /// There is nothing to take back, and nothing to be left alone: what may come under the same name is another resource.
+    pub(super) fn gone(&mut self, call: &Call<'_>, reason: &str) -> Answered {
+        self.is_undoing(call)?;
+        for occurrence in self.occurrences.iter_mut().filter(|occurrence| occurrence.is_undoable()) {
+            occurrence.undone_at = Some(call.now);
+        }
+        self.under_way = None;
+        self.status = WorkflowStatus::Resolved;
+        self.stage = Stage::Undone;
+        self.compliance = Some(Compliance::NotApplicable);
+        self.reason = cut(reason);
+        let detail = json!({"Compliance": self.compliance, "Reason": self.reason});
+        self.record(call.now, Milestone::Undone, call.execution, detail);
+        Ok(json!({"Until": null, "More": false}))
+    }
+
+    fn is_undoing(&self, call: &Call<'_>) -> Result<(), IllegalFindingInput> {
+        if self.stage == Stage::Undoing {
+            return Ok(());
+        }
+        Err(call.illegal("no undo is under way; `undoing` comes first"))
     }
 
     /// The fixes that one undo takes back, the newest first.

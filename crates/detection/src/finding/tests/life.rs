@@ -315,6 +315,23 @@ fn an_undo_waits_for_the_response_under_way() {
 }
 
 #[test]
+fn an_undo_of_what_is_gone() {
+    let mut life = fixed();
+    life.execution = format!("{}-1-undo-1", life.finding.id);
+    let gone = json!({"Action": "undone", "Until": at(100), "Gone": "the bucket is gone"});
+    let illegal = "the finding can't take `undone`: no undo is under way; `undoing` comes first";
+    life.check(&[
+        (gone.clone(), json!(illegal)),
+        (json!({"Action": "undoing"}), json!({"Wait": false, "Before": {"flags": 1}})),
+        (gone, json!({"Until": null, "More": false})),
+    ]);
+    life.assert_shown("RESOLVED", "undone", "NOT_APPLICABLE");
+    assert_eq!(life.finding.reason, "the bucket is gone");
+    assert!(life.finding.undoable().is_none() && life.finding.suppressed_until.is_none());
+    assert!(life.see("another bucket of that name"));
+}
+
+#[test]
 fn an_undo_that_died_before_it_began_can_be_asked_for_again() {
     let mut life = fixed();
     life.execution = format!("{}-1-undo-1", life.finding.id);
