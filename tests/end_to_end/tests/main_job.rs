@@ -183,6 +183,7 @@ fn a_person_is_asked_first() {
     assert_eq!(flags(&account), json!("NoSuchPublicAccessBlockConfiguration"));
     let (status, output) = serve.command(&["findings", "approve", id, "--as", "bob"]);
     assert_eq!(status, 0, "{output}");
+    assert_eq!(output.trim(), format!("approved: `rectify findings show {id}` tells what becomes of it"));
     let fixed = stage(&serve, BUCKET, "fixed");
     assert!(fixed["timeline"].to_string().contains("bob"), "{:#}", fixed["timeline"]);
     assert_eq!(flags(&account), four_flags(true));

@@ -367,6 +367,33 @@ fn left_alone_by_an_exception() {
 }
 
 #[test]
+fn an_exception_comes_before_an_approval() {
+    let mut life = Life::begin(Mode::Approve);
+    let ask = "the mode is `approve`: a person is asked first";
+    life.check(&[inspecting(1), record("NON_COMPLIANT", 1), decide("ask", ask, true), told()]);
+    life.say(json!({"Action": "asked", "TaskToken": "t", "DeadlineSeconds": 60}));
+    life.facts.exceptions = vec![crate::decide::Exception {
+        guardrail: None,
+        resource: Some("b".to_owned()),
+        account: None,
+        reason: "a public web site".to_owned(),
+        author: "bob".to_owned(),
+        until: at(1000),
+    }];
+    let why = format!("an exception by bob leaves it alone until {}: a public web site", at(1000));
+    life.check(&[
+        (json!({"Action": "answered", "Approved": true, "Person": "ann"}), json!({"Approved": true})),
+        inspecting(1),
+        record("NON_COMPLIANT", 1),
+        decide("leave", &why, false),
+        close(1, "NON_COMPLIANT", false, false, Value::Null),
+    ]);
+    life.assert_shown("SUPPRESSED", "told", "NON_COMPLIANT");
+    let decided = life.finding.timeline.iter().rfind(|entry| entry.what == Milestone::Decided).unwrap();
+    assert_eq!(decided.detail["Why"], json!(why), "the timeline tells why the approved fix is not made");
+}
+
+#[test]
 fn a_failed_look_at_what_was_fixed_then_a_good_one() {
     let mut life = fixed();
     life.see("event-2");
