@@ -158,6 +158,29 @@ fn five_rules_in_a_row_are_shut_and_come_back_at_once() {
 }
 
 #[test]
+fn an_event_that_names_no_resource_is_told_in_the_log() {
+    let Some(account) = Account::start() else { return };
+    let webhook = Webhook::start();
+    let serve = serve(&account, &webhook, "{}");
+    // A group by its name alone, and no id in the answer.
+    let event = json!({
+        "version": "0", "id": "nameless-1", "source": "aws.ec2", "detail-type": "AWS API Call via CloudTrail", "account": "123456789012",
+        "time": "2026-01-01T00:00:00Z", "region": "us-east-1", "resources": [],
+        "detail": {"eventSource": "ec2.amazonaws.com", "eventName": "AuthorizeSecurityGroupIngress",
+            "requestParameters": {"groupName": "default"}, "responseElements": {"_return": true}},
+    });
+    let answer = serve.ask("POST", "/events", Some(event.to_string().as_bytes())).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    until("the warning", || {
+        let log = serve.log();
+        let line = log.lines().find(|line| line.contains("names no resource"))?;
+        assert!(line.contains("WARN") && line.contains(GROUP) && line.contains("nameless-1"), "{line}");
+        Some(())
+    });
+    assert!(serve.finding(GROUP).is_none());
+}
+
+#[test]
 fn nothing_is_changed_unless_the_user_says_so() {
     let Some(account) = Account::start() else { return };
     let webhook = Webhook::start();
