@@ -46,9 +46,17 @@ impl Event {
         })
     }
 
-    /// What makes two deliveries the same event: CloudTrail's own `eventID` where there is one, else the envelope's id.
+    /// What makes two deliveries the same event: CloudTrail's own `eventID` where CloudTrail speaks, else the envelope's id.
     pub fn identity(&self) -> &str {
-        self.detail.get("eventID").and_then(Value::as_str).unwrap_or(&self.id)
+        let cloudtrails = self.detail.get("eventID").and_then(Value::as_str).filter(|id| !id.is_empty());
+        cloudtrails.filter(|_| self.is_cloudtrails()).unwrap_or(&self.id)
+    }
+
+    /// Whether CloudTrail wrote the detail. Others' details may have an `eventID` too, which says nothing of the delivery.
+    fn is_cloudtrails(&self) -> bool {
+        let has = |field: &&str| self.detail.get(*field).is_some_and(Value::is_string);
+        self.detail_type.ends_with(" via CloudTrail")
+            || ["eventVersion", "eventSource", "eventName", "eventTime"].iter().all(|field| has(field))
     }
 
     /// The envelope as EventBridge writes it: what patterns are matched against.
@@ -129,8 +137,32 @@ mod tests {
     fn an_envelope_comes_back_as_it_was() {
         let event = Event::from_envelope(envelope()).unwrap();
         assert_eq!(event.envelope(), envelope());
-        assert_eq!(event.identity(), "e");
         assert_eq!(serde_json::from_value::<Event>(serde_json::to_value(&event).unwrap()).unwrap(), event);
+    }
+
+    #[test]
+    fn cloudtrail_names_its_events_and_others_do_not() {
+        let check = |detail_type: &str, detail: Value, expected: &str| {
+            let mut envelope = envelope();
+            envelope["detail-type"] = json!(detail_type);
+            envelope["detail"] = detail;
+            let event = Event::from_envelope(envelope).unwrap();
+            assert_eq!(event.identity(), expected, "{event:?}");
+        };
+        for detail_type in ["AWS API Call via CloudTrail", "AWS Console Sign In via CloudTrail"] {
+            check(detail_type, json!({"eventID": "e"}), "e");
+            for id in [json!(""), json!(7), Value::Null] {
+                check(detail_type, json!({"eventID": id}), "1");
+            }
+            check(detail_type, json!({}), "1");
+        }
+        let record = json!({
+            "eventVersion": "1.11", "eventSource": "s3.amazonaws.com", "eventName": "PutBucketAcl",
+            "eventTime": "2015-11-11T21:29:54Z", "eventID": "e",
+        });
+        check("forwarded", record, "e");
+        check("order placed", json!({"eventID": "e"}), "1");
+        check("order placed", json!({"eventID": "e", "eventName": "placed", "eventSource": "shop"}), "1");
     }
 
     #[test]

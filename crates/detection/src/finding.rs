@@ -35,6 +35,9 @@ pub const EVENTS_LIMIT: usize = 50;
 pub const INSPECTIONS_LIMIT: u64 = 20;
 /// For how long an undo suppresses the guardrail on the resource unless the person says otherwise, in days.
 pub const SUPPRESSED_DAYS_AFTER_UNDO: i64 = 7;
+/// Fixes whose calls happened within so many minutes of each other, one after the other, are taken back together: a tool that makes
+/// five calls in a row means one thing by them.
+pub const UNDONE_TOGETHER_MINUTES: i64 = 10;
 /// How many characters a reason, an error or a cause keeps.
 pub const TEXT_LIMIT: usize = 4096;
 
@@ -154,7 +157,8 @@ impl Finding {
         self.current().and_then(|occurrence| occurrence.question.as_ref())
     }
 
-    /// The newest occurrence that was fixed, or begun to be, and keeps its `Before`: what an undo takes back.
+    /// The newest occurrence that was fixed, or begun to be, and keeps its `Before`: what an undo takes back, with those before it
+    /// that belong to it ([`UNDONE_TOGETHER_MINUTES`]).
     pub fn undoable(&self) -> Option<&Occurrence> {
         self.occurrences.iter().rev().find(|occurrence| occurrence.is_undoable())
     }

@@ -116,6 +116,44 @@ fn what_comes_while_it_is_under_way_is_not_lost() {
 }
 
 #[test]
+fn five_rules_in_a_row() {
+    let [_, group] = &*GUARDRAILS;
+    let mut opened = Account::open();
+    (0..4).for_each(|_| opened.reopen());
+    let mut home = home(group, Mode::Fix);
+    // Each after the inspection that the fix goes by, and before the one that proves it.
+    home.opened_before_fixes = 4;
+    home.respond();
+    assert_eq!(home.outcome(), json!({"Outcome": "fixed"}));
+    assert!(home.is_shut());
+    assert_eq!((home.finding().status, home.finding().stage), (WorkflowStatus::Resolved, Stage::Fixed));
+    assert_eq!(home.finding().occurrences.len(), 5);
+    assert_eq!(home.told.last().unwrap(), "fixed");
+    home.undo();
+    assert_eq!(home.outcome(), json!({"Outcome": "undone"}));
+    assert_eq!(home.account.without_ids(), opened.without_ids(), "one undo brings all of them back");
+    assert_eq!((home.finding().status, home.finding().stage), (WorkflowStatus::Suppressed, Stage::Undone));
+}
+
+#[test]
+fn undone_when_it_is_gone() {
+    for guardrail in GUARDRAILS.iter() {
+        let mut home = home(guardrail, Mode::Fix);
+        home.respond();
+        home.account.gone = true;
+        home.undo();
+        assert_eq!(home.outcome(), json!({"Outcome": "undone"}));
+        let finding = home.finding();
+        assert_eq!((finding.status, finding.stage), (WorkflowStatus::Resolved, Stage::Undone));
+        assert_eq!(finding.compliance, Some(detection::Compliance::NotApplicable));
+        assert!(finding.reason.ends_with("is gone"), "{}", finding.reason);
+        assert_eq!(home.told, ["noticed", "fixed", "undone"]);
+        let text = home.texts.last().unwrap();
+        assert!(text.ends_with(&format!("has nothing to be taken back: {}", finding.reason)), "{text}");
+    }
+}
+
+#[test]
 fn every_answer_lost_once_changes_nothing() {
     for guardrail in GUARDRAILS.iter() {
         for mode in [Mode::Alert, Mode::Approve, Mode::Fix] {

@@ -57,12 +57,18 @@ impl Registry {
         entry.map_or_else(|| Settings::of_risk(Risk::Disruptive), |entry| entry.settings.clone())
     }
 
-    /// What an event is about: the sightings of every guardrail whose pattern matches. One that errs is reported and skipped.
+    /// What an event is about: the sightings of every guardrail whose pattern matches. One that errs, or finds no resource in the
+    /// event, is reported and skipped.
     pub fn sightings(&self, event: &Event) -> Vec<(usize, Sighting)> {
         let mut sightings = Vec::new();
         for &index in self.matcher.matches(&event.envelope()) {
             let Some(entry) = self.entries.get(index) else { continue };
             match entry.guardrail.sightings(event) {
+                Ok(found) if found.is_empty() => tracing::warn!(
+                    guardrail = entry.guardrail.id,
+                    event = event.identity(),
+                    "the event matches the guardrail's pattern and names no resource by which its resource.id could find it; nothing is started"
+                ),
                 Ok(found) => sightings.extend(found.into_iter().map(|sighting| (index, sighting))),
                 Err(error) => tracing::error!(
                     guardrail = entry.guardrail.id,

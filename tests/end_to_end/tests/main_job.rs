@@ -106,6 +106,81 @@ fn a_group_loses_its_open_rules_and_gets_them_back() {
 }
 
 #[test]
+fn what_is_gone_has_nothing_to_be_taken_back() {
+    let Some(account) = Account::start() else { return };
+    let webhook = Webhook::start();
+    let serve = serve(&account, &webhook, &format!("{{{BUCKET}: {{mode: fix}}}}"));
+    account.python("client('s3').create_bucket(Bucket='reports'); client('s3').put_bucket_acl(Bucket='reports', ACL='public-read')");
+    let finding = stage(&serve, BUCKET, "fixed");
+    account.python("client('s3').delete_bucket(Bucket='reports')");
+    let (status, output) = serve.command(&["findings", "undo", text(&finding, "id")]);
+    assert_eq!(status, 0, "{output}");
+    let undone = stage(&serve, BUCKET, "undone");
+    assert_eq!((text(&undone, "status"), text(&undone, "compliance")), ("RESOLVED", "NOT_APPLICABLE"));
+    assert_eq!(text(&undone, "reason"), "the bucket is gone");
+    let told = |message: &Value| text(message, "text").contains("the bucket is gone");
+    until("the message", || webhook.messages().iter().find(|message| told(message)).cloned());
+}
+
+/// As a tool opens them, one call and one event each: what is opened while a response is under way is nobody's failure.
+#[test]
+fn five_rules_in_a_row_are_shut_and_come_back_at_once() {
+    let Some(account) = Account::start() else { return };
+    let webhook = Webhook::start();
+    let serve = serve(&account, &webhook, &format!("{{{GROUP}: {{mode: fix}}}}"));
+    for (number, gap) in ["0", "0.1", "0.3"].into_iter().enumerate() {
+        let group = account.python(&format!(
+            "import time; ec2 = client('ec2'); group = ec2.create_security_group(GroupName='g{number}', Description='d')['GroupId']\n\
+             for port in (22, 23, 3389, 5432, 6379):\n    \
+                 ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[dict(IpProtocol='tcp', FromPort=port, ToPort=port,\n        \
+                     IpRanges=[dict(CidrIp='0.0.0.0/0', Description=f'rule {{port}}')])])\n    \
+                 time.sleep({gap})\n\
+             answer(group)"
+        ));
+        let group = group.as_str().unwrap();
+        let finding_of = || {
+            let list = serve.ask("GET", "/api/findings", None)?.body;
+            list["findings"].as_array()?.iter().find(|finding| text(finding, "resource") == group).cloned()
+        };
+        until("the closed group", || (rules(&account, group) == json!([])).then_some(()));
+        let fixed = until("the resolved finding", || {
+            finding_of().filter(|finding| text(finding, "stage") == "fixed" && text(finding, "status") == "RESOLVED")
+        });
+        assert_eq!(rules(&account, group), json!([]));
+
+        let (status, output) = serve.command(&["findings", "undo", text(&fixed, "id")]);
+        assert_eq!(status, 0, "{output}");
+        until("the undone finding", || finding_of().filter(|finding| text(finding, "stage") == "undone"));
+        let opened: Vec<Value> =
+            [22, 23, 3389, 5432, 6379].map(|port| json!(["0.0.0.0/0", "tcp", port, format!("rule {port}")])).into();
+        assert_eq!(rules(&account, group), json!(opened), "calls {gap} s apart");
+    }
+}
+
+#[test]
+fn an_event_that_names_no_resource_is_told_in_the_log() {
+    let Some(account) = Account::start() else { return };
+    let webhook = Webhook::start();
+    let serve = serve(&account, &webhook, "{}");
+    // A group by its name alone, and no id in the answer.
+    let event = json!({
+        "version": "0", "id": "nameless-1", "source": "aws.ec2", "detail-type": "AWS API Call via CloudTrail", "account": "123456789012",
+        "time": "2026-01-01T00:00:00Z", "region": "us-east-1", "resources": [],
+        "detail": {"eventSource": "ec2.amazonaws.com", "eventName": "AuthorizeSecurityGroupIngress",
+            "requestParameters": {"groupName": "default"}, "responseElements": {"_return": true}},
+    });
+    let answer = serve.ask("POST", "/events", Some(event.to_string().as_bytes())).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    until("the warning", || {
+        let log = serve.log();
+        let line = log.lines().find(|line| line.contains("names no resource"))?;
+        assert!(line.contains("WARN") && line.contains(GROUP) && line.contains("nameless-1"), "{line}");
+        Some(())
+    });
+    assert!(serve.finding(GROUP).is_none());
+}
+
+#[test]
 fn nothing_is_changed_unless_the_user_says_so() {
     let Some(account) = Account::start() else { return };
     let webhook = Webhook::start();
@@ -131,6 +206,7 @@ fn a_person_is_asked_first() {
     assert_eq!(flags(&account), json!("NoSuchPublicAccessBlockConfiguration"));
     let (status, output) = serve.command(&["findings", "approve", id, "--as", "bob"]);
     assert_eq!(status, 0, "{output}");
+    assert_eq!(output.trim(), format!("approved: `rectify findings show {id}` tells what becomes of it"));
     let fixed = stage(&serve, BUCKET, "fixed");
     assert!(fixed["timeline"].to_string().contains("bob"), "{:#}", fixed["timeline"]);
     assert_eq!(flags(&account), four_flags(true));

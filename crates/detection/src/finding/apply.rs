@@ -62,7 +62,8 @@ impl Finding {
             FindingInput::Failed { error, cause, at } => Ok(self.failed(call, error, cause, at.as_deref())),
             FindingInput::UndoAsked { person, until } => self.undo_asked(call, person, *until),
             FindingInput::Undoing {} => self.undoing(call),
-            FindingInput::Undone { until } => self.undone(call, *until),
+            FindingInput::Undone { gone: Some(reason), .. } => self.gone(call, reason),
+            FindingInput::Undone { until, gone: None } => self.undone(call, *until),
             FindingInput::ExecutionFailed { status, error, cause } => {
                 Ok(self.execution_failed(call, status, error, cause))
             }

@@ -73,8 +73,9 @@ pub enum FindingInput {
     /// The fix begins. Answer: `{}`.
     Fixing {},
     /// The response would end here, on the word of an inspection that began at a generation. Answer:
-    /// `{Closed, InspectAgain, Tell}`. Moved the generation since: `Closed` is false and `InspectAgain` true. `Tell` is the kind
-    /// of what somebody has to be told (`fixed`, `resolved`, `not_fixed`, `unsettled`), or null.
+    /// `{Closed, InspectAgain, Tell}`. Moved the generation since: `Closed` is false and `InspectAgain` true; so too where a fix did not
+    /// help and the generation moved since its `Before` was inspected. `Tell` is the kind of what somebody has to be told (`fixed`,
+    /// `resolved`, `not_fixed`, `unsettled`), or null.
     Close {
         /// The generation at which the last inspection began.
         generation: u64,
@@ -105,14 +106,19 @@ pub enum FindingInput {
         #[serde(default)]
         until: Option<Timestamp>,
     },
-    /// The undo begins. Answer: `{Wait, Before}`. While another response is under way, `Wait` is true and nothing has begun:
-    /// it is to be asked again later.
+    /// The undo of one fix begins. Answer: `{Wait, Before}`. While another response is under way, `Wait` is true and nothing has
+    /// begun: it is to be asked again later. Of fixes that are taken back together the oldest comes first, so that where they meet
+    /// it ends as it was before the newest.
     Undoing {},
-    /// The fix was taken back. Answer: `{Until}`.
+    /// One fix was taken back. Answer: `{Until, More}`; `More` is true where another belongs to it: `undoing` is next.
+    /// Where the resource is gone there is nothing to take back, and nothing to leave alone: `Until` is null.
     Undone {
         /// Until when the guardrail leaves the resource alone; seven days unless said.
         #[serde(default)]
         until: Option<Timestamp>,
+        /// That the resource is gone, in a sentence; null where it is there.
+        #[serde(default)]
+        gone: Option<String>,
     },
     /// The execution ended FAILED, TIMED_OUT or ABORTED: said by the engine, or by a status-change rule on AWS. Answer:
     /// `{Failed}`, false where the execution was not one that deals with this finding.

@@ -46,6 +46,8 @@ pub struct Occurrence {
     pub answer: Option<Answer>,
     /// All that undo needs, written once.
     pub before: Option<Value>,
+    /// The generation at which the inspection began that said `before`: what came after it is not in there.
+    pub before_generation: Option<u64>,
     /// How many undos of it began.
     pub undos: u64,
 }
@@ -106,6 +108,9 @@ pub struct UnderWay {
     pub since: Timestamp,
     /// How many inspections it began.
     pub inspections: u64,
+    /// The generation at which the newest of them began.
+    #[serde(default)]
+    pub generation: u64,
     /// The newest event that it took along.
     pub absorbed: Option<Absorbed>,
 }

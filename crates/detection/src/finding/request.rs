@@ -29,7 +29,7 @@
 //! | `close` | `Generation, Compliance, Reason` | `{Closed, InspectAgain, Tell}` |
 //! | `failed` | `Error, Cause, At` | `{}` |
 //! | `undoing` | | `{Wait, Before}` |
-//! | `undone` | `Until` | `{Until}` |
+//! | `undone` | `Until, Gone` | `{Until, More}` |
 //!
 //! Not said by machines: `asked`, and `told` of the kind `question` (by the function `ask`), `undo_asked` (by a person), `execution_failed` (by the engine).
 //!
@@ -51,7 +51,7 @@
 //! | `not_fixed` | the fix was done, and it is still non-compliant: escalate | |
 //! | `unsettled` | it changes faster than it can be inspected: escalate | |
 //! | `failed` | something failed: escalate | `Error, Cause, At` |
-//! | `undone` | the fix was taken back | `Until` |
+//! | `undone` | the fix was taken back, or there was nothing to take back, since the resource is gone | `Until` (null if it is gone), `Reason` |
 //!
 //! Answer: `{Results: [{Channel, Ok, Error?}]}`, an empty list where no channel is configured. It fails only if every configured channel failed.
 //!

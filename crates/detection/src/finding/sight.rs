@@ -126,8 +126,7 @@ impl Finding {
         occurrence.absorb(&sighting.event_id);
         self.begin(occurrence);
         let execution_name = Finding::execution_name(&self.id, self.occurrence);
-        self.under_way =
-            Some(UnderWay { execution_name: execution_name.clone(), since: now, inspections: 0, absorbed: None });
+        self.under_way = Some(UnderWay::new(execution_name.clone(), now));
         Response { execution_name, input: self.input("respond").to_string() }
     }
 
@@ -155,6 +154,12 @@ impl Finding {
     }
 }
 
+impl UnderWay {
+    pub(super) fn new(execution_name: String, since: Timestamp) -> UnderWay {
+        UnderWay { execution_name, since, inspections: 0, generation: 0, absorbed: None }
+    }
+}
+
 impl Occurrence {
     pub(super) fn new(number: u64, event_at: Timestamp, noticed_at: Timestamp, actor: Option<Value>) -> Occurrence {
         Occurrence {
@@ -176,6 +181,7 @@ impl Occurrence {
             question: None,
             answer: None,
             before: None,
+            before_generation: None,
             undos: 0,
         }
     }

@@ -32,6 +32,7 @@ pub(super) fn settings(mode: Mode) -> Settings {
 }
 
 /// A finding and what happens to it, second by second.
+#[derive(Clone)]
 pub(super) struct Life {
     pub(super) finding: Finding,
     pub(super) execution: String,

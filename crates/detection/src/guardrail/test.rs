@@ -5,19 +5,20 @@
 //!   - name: ssh from everywhere is shut        # unique in its file
 //!     parameters: {allowed_ports: [443]}       # the guardrail's, for this test; those not named have their defaults
 //!     arrange:                                 # AWS calls, in order, in an emulated account
-//!       - {service: ec2, action: createSecurityGroup, parameters: {GroupName: g, Description: d}, as: group}
+//!       - {service: ec2, action: createSecurityGroup, parameters: {GroupName: "{% 'g-' & $run %}", Description: d}, as: group}
 //!       - {service: ec2, action: authorizeSecurityGroupIngress, parameters: {GroupId: "{% $group.GroupId %}", …}}
 //!     event: {source: aws.ec2, detail-type: …, detail: {…}}     # as AWS sends it
 //!     expect: NON_COMPLIANT                    # what the first inspection says; NON_COMPLIANT unless said
 //!     observe:                                 # what the account looks like from outside: reads
 //!       - {service: ec2, action: describeSecurityGroupRules, parameters: {…}, select: "{% … %}", fixed: […]}
-//!     cleanup:                                 # AWS calls afterwards, for what other tests of the same account would see
-//!       - {service: s3control, action: deletePublicAccessBlock, parameters: {AccountId: "{% $account %}"}}
+//!     cleanup:                                 # AWS calls afterwards, also after a failure: the account as it was before
+//!       - {service: ec2, action: deleteSecurityGroup, parameters: {GroupId: "{% $group.GroupId %}"}}
 //! ```
 //!
 //! - `service`, `action` and `parameters` are those of `arn:aws:states:::aws-sdk:SERVICE:ACTION`, in Step Functions' spelling.
 //! - `as` names a call's answer: from then on it is the variable `$NAME` in every `{% … %}` (JSONata) of the test: in `parameters` of
-//!   later calls, in `event`, in `observe`. Beside these there are `$account` and `$region`, and, in `observe` and `cleanup`,
+//!   later calls, in `event`, in `observe`. Beside these there are `$account` and `$region`, `$run` (twelve lower-case letters and digits,
+//!   others for every run of a test: a name made with it is not taken by a run that was interrupted), and, in `observe` and `cleanup`,
 //!   `$resource`: the id that the guardrail found in the event.
 //! - Of the event's envelope `version, id, account, region, time` and `resources` are filled in where they are missing, of its detail
 //!   `eventVersion, eventID, eventTime, awsRegion, recipientAccountId` and `userIdentity`. The guardrail's pattern must match it, and it must name exactly one resource.

@@ -11,13 +11,15 @@ pub struct Account {
     flags: Option<Value>,
     public: bool,
     rules: Vec<Value>,
+    /// Somebody deleted both.
+    pub gone: bool,
     next_rule: u64,
 }
 
 impl Account {
     /// A bucket open by its ACL, without flags; a group with open and private rules.
     pub fn open() -> Account {
-        let mut account = Account { flags: None, public: true, rules: Vec::new(), next_rule: 1 };
+        let mut account = Account { flags: None, public: true, rules: Vec::new(), gone: false, next_rule: 1 };
         let tags = json!([{"Key": "Owner", "Value": "ann"}]);
         account.rule(json!({"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIpv4": "0.0.0.0/0", "Description": "oops", "Tags": tags}));
         account.rule(json!({"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIpv4": "10.0.0.0/8", "Description": "vpn", "Tags": []}));
@@ -36,10 +38,11 @@ impl Account {
         account
     }
 
-    /// Somebody opens both again.
+    /// Somebody opens both again, the group to a port that is new to it.
     pub fn reopen(&mut self) {
         self.flags = None;
-        self.rule(json!({"IpProtocol": "tcp", "FromPort": 3389, "ToPort": 3389, "CidrIpv4": "0.0.0.0/0", "Tags": []}));
+        let port = 3000 + self.next_rule;
+        self.rule(json!({"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "CidrIpv4": "0.0.0.0/0", "Tags": []}));
     }
 
     fn rule(&mut self, mut rule: Value) {
@@ -83,6 +86,12 @@ impl Account {
     pub fn call(&mut self, action: &str, arguments: &Value) -> Answer {
         let s3 = |cause: &str| Err(("S3.S3Exception".to_owned(), format!("{cause} (Service: S3, Status Code: 404)")));
         match action {
+            _ if self.gone && action.starts_with("s3:") => s3("The specified bucket does not exist"),
+            "ec2:describeSecurityGroupRules" if self.gone => Ok(json!({"SecurityGroupRules": []})),
+            _ if self.gone && action.starts_with("ec2:") => Err((
+                "Ec2.Ec2Exception".to_owned(),
+                "The security group 'sg-1' does not exist (Service: Ec2, Status Code: 400)".to_owned(),
+            )),
             "s3control:getPublicAccessBlock" => Err((
                 "S3Control.NoSuchPublicAccessBlockConfigurationException".to_owned(),
                 "The public access block configuration was not found".to_owned(),

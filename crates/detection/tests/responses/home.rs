@@ -60,8 +60,12 @@ pub struct Home {
     pub answer: Option<Value>,
     /// An event arrives just before the first close; whether somebody reopened the resource, or it is the fix's own.
     pub before_close: Option<bool>,
+    /// How often somebody opens the resource again just before a fix, and an event tells.
+    pub opened_before_fixes: u64,
     /// The kinds of what people were told.
     pub told: Vec<String>,
+    /// What they were told, without the questions.
+    pub texts: Vec<String>,
     pub states_called: Vec<String>,
     pub counted_fixes: u64,
 }
@@ -96,7 +100,9 @@ impl Home {
             answers: Answers::Arrive,
             answer: None,
             before_close: None,
+            opened_before_fixes: 0,
             told: Vec::new(),
+            texts: Vec::new(),
             states_called: Vec::new(),
             counted_fixes: 0,
         }
@@ -234,7 +240,9 @@ impl Home {
                 Ok(json!({"Owners": [{"Name": "ann", "From": "tag Owner", "Confidence": "high"}]}))
             }
             "${function.tell}" => {
-                assert!(payload["Text"].as_str().unwrap().contains(&self.finding.resource), "{payload}");
+                let text = payload["Text"].as_str().unwrap();
+                assert!(text.contains(&self.finding.resource), "{payload}");
+                self.texts.push(text.to_owned());
                 self.tell(call, payload["Kind"].as_str().unwrap());
                 Ok(json!({"Results": [{"Channel": "team", "Ok": true}]}))
             }
@@ -250,6 +258,11 @@ impl Home {
             }
             _ => {
                 if payload["Action"] == "close" && payload["Compliance"] == "COMPLIANT" {
+                    self.something_happens();
+                }
+                if payload["Action"] == "fixing" && self.opened_before_fixes > 0 {
+                    self.opened_before_fixes -= 1;
+                    self.before_close = Some(true);
                     self.something_happens();
                 }
                 self.once(call, payload, arn)

@@ -115,8 +115,9 @@ fn next(finding: &Finding, kind: &str, said: &Said) -> String {
         }
         "fixed" => format!("nothing to do; `rectify findings undo {id}` takes the fix back"),
         "undone" => {
-            let until = said.until.as_deref().map(|until| format!(" until {until}")).unwrap_or_default();
-            format!("the guardrail leaves the resource alone{until}")
+            // Without an end there is nothing to leave alone: the resource is gone.
+            let alone = |until| format!("the guardrail leaves the resource alone until {until}");
+            said.until.as_deref().map_or_else(|| "nothing to do".to_owned(), alone)
         }
         "resolved" => "nothing to do".to_owned(),
         "denied" => "nothing is changed".to_owned(),

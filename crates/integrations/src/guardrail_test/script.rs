@@ -7,6 +7,9 @@ use query::{Language, Moment, Scope, Template};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+/// How many characters `$run` has.
+const RUN_LENGTH: usize = 12;
+
 /// A test's calls and what they answered.
 pub(super) struct Script<'a> {
     aws: &'a Aws,
@@ -16,7 +19,10 @@ pub(super) struct Script<'a> {
 
 impl<'a> Script<'a> {
     pub(super) fn new(aws: &'a Aws, account: &str, region: &'a str) -> Script<'a> {
-        let variables = Map::from_iter([("account".to_owned(), json!(account)), ("region".to_owned(), json!(region))]);
+        // 48 random bits: enough that no two runs in one account meet.
+        let run: String = Uuid::new_v4().simple().to_string().chars().take(RUN_LENGTH).collect();
+        let variables = [("account", account), ("region", region), ("run", &run)];
+        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
         Script { aws, region, variables }
     }
 

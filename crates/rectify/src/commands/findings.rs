@@ -46,7 +46,7 @@ enum Action {
         #[command(flatten)]
         server: Server,
     },
-    /// Answer the question that a finding waits with
+    /// Answer the question that a finding waits with; the resource is then inspected and decided about afresh
     Approve {
         /// The finding's id
         id: String,
@@ -121,7 +121,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
         Action::Approve { id, deny, reason, person, server } => {
             let body = json!({"approved": !deny, "person": person.person, "reason": reason});
             server.ask("POST", &format!("/api/findings/{}/approve", encode(&id)), Some(&body))?;
-            output::line(if deny { "said no: nothing is changed" } else { "approved: the fix goes on" });
+            // What is approved of is inspected and decided about afresh: an exception, for one, comes before the approval.
+            let then = format!("`rectify findings show {id}` tells what becomes of it");
+            output::line(&if deny { "said no: nothing is changed".to_owned() } else { format!("approved: {then}") });
         }
         Action::Undo { id, until, person, server } => {
             let body = json!({"person": person.person, "until": until});

@@ -7,6 +7,7 @@ use crate::finding::{Finding, Milestone, Stage};
 
 impl Finding {
     pub(super) fn keep_before(&mut self, call: &Call<'_>, before: &Value) -> Answered {
+        let generation = self.under_way.as_ref().map(|under_way| under_way.generation);
         let occurrence = self.decided_to_fix(call)?;
         if let Some(kept) = &occurrence.before {
             return Ok(json!({"Before": kept}));
@@ -14,6 +15,7 @@ impl Finding {
         // Absent and null would be one in the store.
         let before = if before.is_null() { json!({}) } else { before.clone() };
         occurrence.before = Some(before.clone());
+        occurrence.before_generation = generation;
         let number = occurrence.number;
         self.record(call.now, Milestone::BeforeKept, call.execution, json!({"Occurrence": number}));
         Ok(json!({"Before": before}))

@@ -16,14 +16,15 @@ impl Finding {
             occurrence.fixed_at = Some(call.now);
             self.record(call.now, Milestone::Fixed, call.execution, json!({}));
         }
+        let generation = self.generation;
         if let Some(under_way) = &mut self.under_way {
             under_way.inspections = under_way.inspections.saturating_add(1);
+            under_way.generation = generation;
         }
         // A finding that is at rest stays so in the eyes of people until an inspection says otherwise.
         if matches!(self.status, WorkflowStatus::New | WorkflowStatus::Notified) {
             self.stage = Stage::Inspecting;
         }
-        let generation = self.generation;
         self.record(call.now, Milestone::Inspecting, call.execution, json!({"Generation": generation}));
         Ok(json!({"Generation": generation}))
     }
@@ -83,8 +84,9 @@ impl Finding {
         self.dealt_with(call)?;
         let inspections = self.under_way.as_ref().map_or(0, |under_way| under_way.inspections);
         let reason = cut(reason);
-        if generation != self.generation {
-            let detail = json!({"InspectedAt": generation, "Generation": self.generation, "Inspections": inspections});
+        let since = self.settled_since(generation, compliance);
+        if since != self.generation {
+            let detail = json!({"InspectedAt": since, "Generation": self.generation, "Inspections": inspections});
             if inspections < INSPECTIONS_LIMIT {
                 self.record(call.now, Milestone::InspectAgain, call.execution, detail);
                 return Ok(json!({"Closed": false, "InspectAgain": true, "Tell": null}));
@@ -103,6 +105,16 @@ impl Finding {
         let tell = self.resolve(compliance, call.now);
         self.record(call.now, Milestone::Closed, call.execution, detail);
         Ok(json!({"Closed": true, "InspectAgain": false, "Tell": tell}))
+    }
+
+    /// The generation up to which the response has dealt with the resource. A fix touches only what is in `Before`: where it is still
+    /// `NON_COMPLIANT` after one, what came since `Before` may be why, even if the proving inspection saw it.
+    fn settled_since(&self, generation: u64, compliance: Compliance) -> u64 {
+        let fixed = self.current().filter(|occurrence| occurrence.is_fix_unproved());
+        match fixed.and_then(|occurrence| occurrence.before_generation) {
+            Some(before) if compliance == Compliance::NonCompliant => before.min(generation),
+            _ => generation,
+        }
     }
 
     /// Ends the response with the finding open.

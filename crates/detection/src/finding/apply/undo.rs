@@ -3,8 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Answered, Call};
-use crate::finding::{Compliance, Finding, Milestone, SUPPRESSED_DAYS_AFTER_UNDO, Stage, UnderWay, WorkflowStatus};
+use super::{Answered, Call, cut};
+use crate::finding::{
+    Compliance, Finding, IllegalFindingInput, Milestone, Occurrence, SUPPRESSED_DAYS_AFTER_UNDO, Stage,
+    UNDONE_TOGETHER_MINUTES, UnderWay, WorkflowStatus,
+};
 
 impl Finding {
     pub(super) fn undo_asked(&mut self, call: &Call<'_>, person: &str, until: Option<Timestamp>) -> Answered {
@@ -41,33 +44,36 @@ impl Finding {
         if self.under_way.as_ref().is_some_and(|under_way| under_way.execution_name != call.execution_name()) {
             return Ok(json!({"Wait": true, "Before": null}));
         }
-        let occurrence = self.occurrences.iter_mut().rev().find(|occurrence| occurrence.is_undoable());
-        let Some(occurrence) = occurrence else {
+        let Some(oldest) = self.undone_together().last() else {
             return Err(call.illegal("nothing of it was fixed, or its fix was taken back already"));
         };
-        occurrence.undos = occurrence.undos.saturating_add(1);
-        let (before, number) = (occurrence.before.clone(), occurrence.number);
-        self.under_way = Some(UnderWay {
-            execution_name: call.execution_name().to_owned(),
-            since: call.now,
-            inspections: 0,
-            absorbed: None,
-        });
+        let (before, number) = (oldest.before.clone(), oldest.number);
+        if self.under_way.is_none() {
+            // The newest one's undos name the executions.
+            if let Some(newest) = self.occurrences.iter_mut().rev().find(|occurrence| occurrence.is_undoable()) {
+                newest.undos = newest.undos.saturating_add(1);
+            }
+            self.under_way = Some(UnderWay::new(call.execution_name().to_owned(), call.now));
+        }
         self.stage = Stage::Undoing;
         self.record(call.now, Milestone::Undoing, call.execution, json!({"Occurrence": number}));
         Ok(json!({"Wait": false, "Before": before.unwrap_or(Value::Null)}))
     }
 
     pub(super) fn undone(&mut self, call: &Call<'_>, until: Option<Timestamp>) -> Answered {
-        if self.stage != Stage::Undoing {
-            return Err(call.illegal("no undo is under way; `undoing` comes first"));
-        }
+        self.is_undoing(call)?;
+        let more = self.undone_together().nth(1).is_some();
         let until = until.unwrap_or_else(|| {
             let week = SignedDuration::from_hours(24 * SUPPRESSED_DAYS_AFTER_UNDO);
             call.now.checked_add(week).unwrap_or(Timestamp::MAX)
         });
-        if let Some(occurrence) = self.occurrences.iter_mut().rev().find(|occurrence| occurrence.is_undoable()) {
+        let undone = self.undone_together().last().map(|oldest| oldest.number);
+        for occurrence in self.occurrences.iter_mut().filter(|occurrence| Some(occurrence.number) == undone) {
             occurrence.undone_at = Some(call.now);
+        }
+        if more {
+            self.record(call.now, Milestone::Undone, call.execution, json!({"Occurrence": undone, "Until": until}));
+            return Ok(json!({"Until": until, "More": true}));
         }
         self.under_way = None;
         self.suppressed_until = Some(until);
@@ -75,7 +81,41 @@ impl Finding {
         self.stage = Stage::Undone;
         self.compliance = Some(Compliance::NonCompliant);
         "its fix was taken back: it is as it was before".clone_into(&mut self.reason);
-        self.record(call.now, Milestone::Undone, call.execution, json!({"Until": until}));
-        Ok(json!({"Until": until}))
+        self.record(call.now, Milestone::Undone, call.execution, json!({"Occurrence": undone, "Until": until}));
+        Ok(json!({"Until": until, "More": false}))
+    }
+
+    /// There is nothing to take back, and nothing to be left alone: what may come under the same name is another resource.
+    pub(super) fn gone(&mut self, call: &Call<'_>, reason: &str) -> Answered {
+        self.is_undoing(call)?;
+        for occurrence in self.occurrences.iter_mut().filter(|occurrence| occurrence.is_undoable()) {
+            occurrence.undone_at = Some(call.now);
+        }
+        self.under_way = None;
+        self.status = WorkflowStatus::Resolved;
+        self.stage = Stage::Undone;
+        self.compliance = Some(Compliance::NotApplicable);
+        self.reason = cut(reason);
+        let detail = json!({"Compliance": self.compliance, "Reason": self.reason});
+        self.record(call.now, Milestone::Undone, call.execution, detail);
+        Ok(json!({"Until": null, "More": false}))
+    }
+
+    fn is_undoing(&self, call: &Call<'_>) -> Result<(), IllegalFindingInput> {
+        if self.stage == Stage::Undoing {
+            return Ok(());
+        }
+        Err(call.illegal("no undo is under way; `undoing` comes first"))
+    }
+
+    /// The fixes that one undo takes back, the newest first.
+    fn undone_together(&self) -> impl Iterator<Item = &Occurrence> {
+        let mut newer: Option<&Occurrence> = None;
+        self.occurrences.iter().rev().filter(|occurrence| occurrence.is_undoable()).take_while(move |occurrence| {
+            newer.replace(occurrence).is_none_or(|newer| {
+                let between = newer.event_at.duration_since(occurrence.event_at).abs();
+                between <= SignedDuration::from_mins(UNDONE_TOGETHER_MINUTES)
+            })
+        })
     }
 }

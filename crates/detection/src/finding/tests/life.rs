@@ -59,7 +59,7 @@ fn noticed_told_fixed_proved_undone() {
     assert_eq!(answer["Input"]["Action"], "undo");
     life.check(&[
         (json!({"Action": "undoing"}), json!({"Wait": false, "Before": {"flags": 1}})),
-        (json!({"Action": "undone", "Until": null}), json!({"Until": at(13 + 7 * 86_400)})),
+        (json!({"Action": "undone", "Until": null}), json!({"Until": at(13 + 7 * 86_400), "More": false})),
     ]);
     life.assert_shown("SUPPRESSED", "undone", "NON_COMPLIANT");
     // What the undo itself raised starts nothing, and is on the record.
@@ -122,6 +122,64 @@ fn reopened_between_proof_and_close() {
     ]);
     let kept: Vec<_> = life.finding.occurrences.iter().map(|occurrence| occurrence.before.clone().unwrap()).collect();
     assert_eq!(kept, [json!({"a": 1}), json!({"b": 2})]);
+}
+
+#[test]
+fn opened_before_the_proof_began() {
+    let mut life = Life::begin(Mode::Fix);
+    life.check(&[inspecting(1), record("NON_COMPLIANT", 1), decide("fix", FIX, true), told()]);
+    life.say(json!({"Action": "keep_before", "Before": {"a": 1}}));
+    life.see("second rule");
+    life.say(json!({"Action": "fixing"}));
+    // The proving inspection saw it, and the fix of the first could not touch it: no failure, an appearance of its own.
+    life.check(&[
+        inspecting(2),
+        close(2, "NON_COMPLIANT", false, true, Value::Null),
+        inspecting(2),
+        record("NON_COMPLIANT", 2),
+    ]);
+    assert_eq!(life.finding.current().unwrap().events, ["second rule"]);
+    life.check(&[decide("fix", FIX, true), told()]);
+    life.say(json!({"Action": "keep_before", "Before": {"b": 2}}));
+    life.say(json!({"Action": "fixing"}));
+    // Nothing came since: a fix that did not help is for people.
+    let mut helpless = life.clone();
+    helpless.check(&[inspecting(2), close(2, "NON_COMPLIANT", false, false, json!("not_fixed"))]);
+    helpless.assert_shown("NOTIFIED", "failed", "NON_COMPLIANT");
+    life.check(&[inspecting(2), close(2, "COMPLIANT", true, false, json!("fixed"))]);
+    life.assert_shown("RESOLVED", "fixed", "COMPLIANT");
+
+    // One undo takes both back, the older first; one of long before is another matter.
+    life.finding.occurrences[0].event_at = at(-1000);
+    let mut alone = life.clone();
+    life.finding.occurrences[0].event_at = at(0);
+    for (life, befores) in [(&mut life, vec![json!({"a": 1}), json!({"b": 2})]), (&mut alone, vec![json!({"b": 2})])] {
+        life.execution = format!("{}-2-undo-1", life.finding.id);
+        life.say(json!({"Action": "undo_asked", "Person": "ann"}));
+        for (number, before) in befores.iter().enumerate() {
+            life.check(&[(json!({"Action": "undoing"}), json!({"Wait": false, "Before": before}))]);
+            let undone = life.say(json!({"Action": "undone", "Until": at(1000)}));
+            assert_eq!(undone, json!({"Until": at(1000), "More": number + 1 < befores.len()}));
+        }
+        life.assert_shown("SUPPRESSED", "undone", "NON_COMPLIANT");
+    }
+    assert!(life.finding.undoable().is_none());
+    assert_eq!(alone.finding.undoable().unwrap().number, 1, "the next undo's");
+}
+
+#[test]
+fn what_keeps_being_opened_before_the_proof_is_for_people() {
+    let mut life = Life::begin(Mode::Fix);
+    for round in 1..=INSPECTIONS_LIMIT / 2 {
+        life.check(&[inspecting(round), record("NON_COMPLIANT", round), decide("fix", FIX, true), told()]);
+        life.say(json!({"Action": "keep_before", "Before": {}}));
+        life.say(json!({"Action": "fixing"}));
+        life.see("again");
+        let last = round == INSPECTIONS_LIMIT / 2;
+        let tell = if last { json!("unsettled") } else { Value::Null };
+        life.check(&[inspecting(round + 1), close(round + 1, "NON_COMPLIANT", false, !last, tell)]);
+    }
+    life.assert_shown("NOTIFIED", "failed", "NON_COMPLIANT");
 }
 
 #[test]
@@ -257,6 +315,23 @@ fn an_undo_waits_for_the_response_under_way() {
 }
 
 #[test]
+fn an_undo_of_what_is_gone() {
+    let mut life = fixed();
+    life.execution = format!("{}-1-undo-1", life.finding.id);
+    let gone = json!({"Action": "undone", "Until": at(100), "Gone": "the bucket is gone"});
+    let illegal = "the finding can't take `undone`: no undo is under way; `undoing` comes first";
+    life.check(&[
+        (gone.clone(), json!(illegal)),
+        (json!({"Action": "undoing"}), json!({"Wait": false, "Before": {"flags": 1}})),
+        (gone, json!({"Until": null, "More": false})),
+    ]);
+    life.assert_shown("RESOLVED", "undone", "NOT_APPLICABLE");
+    assert_eq!(life.finding.reason, "the bucket is gone");
+    assert!(life.finding.undoable().is_none() && life.finding.suppressed_until.is_none());
+    assert!(life.see("another bucket of that name"));
+}
+
+#[test]
 fn an_undo_that_died_before_it_began_can_be_asked_for_again() {
     let mut life = fixed();
     life.execution = format!("{}-1-undo-1", life.finding.id);
@@ -289,6 +364,33 @@ fn left_alone_by_an_exception() {
     assert!(life.see("event-2"));
     life.check(&[inspecting(2), record("COMPLIANT", 2), close(2, "COMPLIANT", true, false, Value::Null)]);
     life.assert_shown("RESOLVED", "compliant", "COMPLIANT");
+}
+
+#[test]
+fn an_exception_comes_before_an_approval() {
+    let mut life = Life::begin(Mode::Approve);
+    let ask = "the mode is `approve`: a person is asked first";
+    life.check(&[inspecting(1), record("NON_COMPLIANT", 1), decide("ask", ask, true), told()]);
+    life.say(json!({"Action": "asked", "TaskToken": "t", "DeadlineSeconds": 60}));
+    life.facts.exceptions = vec![crate::decide::Exception {
+        guardrail: None,
+        resource: Some("b".to_owned()),
+        account: None,
+        reason: "a public web site".to_owned(),
+        author: "bob".to_owned(),
+        until: at(1000),
+    }];
+    let why = format!("an exception by bob leaves it alone until {}: a public web site", at(1000));
+    life.check(&[
+        (json!({"Action": "answered", "Approved": true, "Person": "ann"}), json!({"Approved": true})),
+        inspecting(1),
+        record("NON_COMPLIANT", 1),
+        decide("leave", &why, false),
+        close(1, "NON_COMPLIANT", false, false, Value::Null),
+    ]);
+    life.assert_shown("SUPPRESSED", "told", "NON_COMPLIANT");
+    let decided = life.finding.timeline.iter().rfind(|entry| entry.what == Milestone::Decided).unwrap();
+    assert_eq!(decided.detail["Why"], json!(why), "the timeline tells why the approved fix is not made");
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn input() -> impl Strategy<Value = FindingInput> {
         1 => Just(FindingInput::Failed { error: String::new(), cause: "é".repeat(5000), at: None }),
         1 => (0..100i64).prop_map(move |seconds| FindingInput::UndoAsked { person: "ann".to_owned(), until: until(seconds) }),
         1 => Just(FindingInput::Undoing {}),
-        1 => (0..100i64).prop_map(move |seconds| FindingInput::Undone { until: until(seconds) }),
+        1 => (0..100i64).prop_map(move |seconds| FindingInput::Undone { until: until(seconds), gone: None }),
         1 => Just(FindingInput::ExecutionFailed { status: "ABORTED".to_owned(), error: String::new(), cause: String::new() }),
     ]
 }

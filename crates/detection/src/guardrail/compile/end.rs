@@ -9,9 +9,10 @@ use super::{
 
 /// What people are told at an end, by its kind.
 const TEXT: &str = "{% $title & ': ' & $resource.Id & ' (account ' & $resource.Account & ', ' & $resource.Region & ') ' & \
+     ($closing.Tell = 'undone' and $inspection.Compliance = 'NOT_APPLICABLE' ? 'has nothing to be taken back: ' & $inspection.Reason : \
      $lookup({'fixed': 'is fixed, and inspected again: ', 'resolved': 'is no longer so: ', 'not_fixed': 'was fixed, and still is so: ', \
      'unsettled': 'changes faster than it can be inspected: ', 'undone': 'is as it was before the fix, until '}, $closing.Tell) & \
-     ($closing.Tell = 'undone' ? $until & ' left alone' : $string($inspection.Reason)) %}";
+     ($closing.Tell = 'undone' ? $until & ' left alone' : $string($inspection.Reason))) %}";
 
 pub(super) fn add(states: &mut States) {
     call::tell(

@@ -1,4 +1,4 @@
-//! Taking a fix back: wait for the response under way, undo, suppress, tell.
+//! Taking a fix back, and those that belong to it: wait for the response under way, undo, suppress, tell.
 
 use serde_json::json;
 
@@ -48,16 +48,52 @@ impl Guardrail {
         states.insert("Under way?".to_owned(), under_way);
         let wait = json!({"Type": "Wait", "Seconds": WAIT_SECONDS, "Next": "Undoing"});
         states.insert("Wait for the response".to_owned(), wait);
-        let undo = json!({"Next": "Undone"});
-        states.insert("Undo".to_owned(), fragment::step("Undo", &self.undo, options, undo));
+        let undo = json!({"Catch": catch("Undo", "Look again"), "Next": "Undone"});
+        states.insert("Undo".to_owned(), fragment::parallel("Undo", &self.undo, options, undo));
+        self.gone(options, states);
         let undone = finding(
             "undone",
-            json!({"Until": "{% $until %}"}),
             json!({
-                "Assign": {"until": "{% $states.result.Payload.Until %}", "closing": {"Tell": "undone"}},
-                "Catch": catch("Undone", "Failed"), "Next": "Tell end",
+                "Until": "{% $until %}",
+                "Gone": "{% $inspection.Compliance = 'NOT_APPLICABLE' ? $string($inspection.Reason) : null %}",
+            }),
+            json!({
+                "Assign": {
+                    "until": "{% $states.result.Payload.Until %}",
+                    "undoing": "{% $states.result.Payload %}",
+                    "closing": {"Tell": "undone"},
+                },
+                "Catch": catch("Undone", "Failed"), "Next": "All undone?",
             }),
         );
         states.insert("Undone".to_owned(), undone);
+        let all = json!({
+            "Type": "Choice",
+            "Choices": [{
+                "Condition": "{% $undoing.More = true %}",
+                "Assign": {"round": "{% $round + 1 %}"},
+                "Next": "Undoing",
+            }],
+            "Default": "Tell end",
+        });
+        states.insert("All undone?".to_owned(), all);
+    }
+
+    /// An undo fails on a resource that is gone, and then there is nothing to take back. Whatever else the matter is, it stays the
+    /// undo's failure, the inspection's own too.
+    fn gone(&self, options: &CompileOptions, states: &mut States) {
+        let failed = json!([{"ErrorEquals": ["States.ALL"], "Output": {}, "Next": "Failed"}]);
+        let look = json!({"Catch": failed, "Next": "Gone?"});
+        states.insert("Look again".to_owned(), fragment::parallel("Look again", &self.inspect, options, look));
+        let gone = json!({
+            "Type": "Choice",
+            "Choices": [{
+                "Condition": "{% $states.input[0].Compliance = 'NOT_APPLICABLE' %}",
+                "Assign": {"inspection": "{% $states.input[0] %}", "error": {}},
+                "Next": "Undone",
+            }],
+            "Default": "Failed",
+        });
+        states.insert("Gone?".to_owned(), gone);
     }
 }
