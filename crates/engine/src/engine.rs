@@ -3,6 +3,7 @@
 mod alerts;
 mod driver;
 mod executions;
+mod limit;
 mod machines;
 mod message;
 pub(crate) mod names;
@@ -22,21 +23,23 @@ use execution::{Ended, Status};
 use jiff::Timestamp;
 use thiserror::Error;
 use tokio::{
-    sync::{Notify, Semaphore, mpsc},
+    sync::{Notify, mpsc, watch},
     task::JoinSet,
 };
 
-use self::{machines::Machines, message::Message};
+use self::{limit::Limit, machines::Machines, message::Message};
 use crate::{
     Clock, ExecutionStore, FindingStore, TaskExecutor,
     ports::{Receipt, Responder, StoreError},
     sqlite::SqliteStore,
 };
 
-/// Workers, at most; each owns its share of the executions.
-const WORKERS_LIMIT: usize = 8;
-/// Messages that wait for a worker; beyond it, senders wait.
-const INBOX_LIMIT: usize = 1024;
+/// Workers; each owns its share of the executions and is a thread of its own. More than there are cores: a step computes for as
+/// long as its expressions do and can't be interrupted, and while one is stuck, only those that share its worker wait for it.
+const WORKERS: usize = 16;
+/// Messages that wait for a worker; beyond it, senders wait. More than [`Options::executions_in_memory`] by default, so that those
+/// who take up executions do not wait for a worker that is stuck.
+const INBOX_LIMIT: usize = 16_384;
 /// How often those who wait for room in memory ask for it.
 const ASK_FOR_ROOM: Duration = Duration::from_secs(1);
 
@@ -47,13 +50,14 @@ pub struct Options {
     pub evict_after_seconds: u64,
     /// Executions in memory at once; beyond it, starts wait (back-pressure).
     pub executions_in_memory: usize,
-    /// Tasks under way at once.
+    /// Tasks under way at once, and as many more of those that the executor performs itself ([`TaskExecutor::is_local`]); beyond it,
+    /// tasks wait. What waits costs little: a limit only so that a flood ends somewhere.
     pub tasks_at_once: usize,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { evict_after_seconds: 60, executions_in_memory: 10_000, tasks_at_once: 256 }
+        Options { evict_after_seconds: 60, executions_in_memory: 10_000, tasks_at_once: 1024 }
     }
 }
 
@@ -135,6 +139,8 @@ struct Inner {
     findings: Arc<dyn FindingStore>,
     /// Aborted when dropped.
     _running: JoinSet<()>,
+    /// The workers end when it is dropped; nobody waits for one that is stuck in a step.
+    _stop: watch::Sender<()>,
 }
 
 /// What the engine's parts share.
@@ -145,8 +151,9 @@ struct Shared {
     options: Options,
     machines: Machines,
     workers: Vec<mpsc::Sender<Message>>,
-    memory: Arc<Semaphore>,
-    tasks: Semaphore,
+    memory: Limit,
+    tasks: Limit,
+    local_tasks: Limit,
     /// Told when an execution leaves memory whose timer is due before the waker wakes.
     evictions: Notify,
     /// When the waker wakes, in microseconds since 1970.
@@ -176,30 +183,30 @@ impl Engine {
     ) -> Result<Engine, StoreError> {
         // Whether the store answers at all is told now, and not only in the log.
         store.with_work(0, 1).await?;
-        let count = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_LIMIT);
-        let (workers, inboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::channel(INBOX_LIMIT)).unzip();
-        let permits = |limit: usize| limit.clamp(1, Semaphore::MAX_PERMITS);
+        let (workers, inboxes): (Vec<_>, Vec<_>) = (0..WORKERS).map(|_| mpsc::channel(INBOX_LIMIT)).unzip();
         let shared = Arc::new(Shared {
             store,
             executor,
             clock,
             machines: Machines::default(),
             workers,
-            memory: Arc::new(Semaphore::new(permits(options.executions_in_memory))),
-            tasks: Semaphore::new(permits(options.tasks_at_once)),
+            memory: Limit::new("executions_in_memory", options.executions_in_memory),
+            tasks: Limit::new("tasks_at_once", options.tasks_at_once),
+            local_tasks: Limit::new("tasks_at_once, of built-in functions", options.tasks_at_once),
             evictions: Notify::new(),
             sleeping_until: AtomicI64::new(i64::MAX),
             alerts: Notify::new(),
             options,
         });
-        let mut running = JoinSet::new();
+        let (stop, stopped) = watch::channel(());
         for inbox in inboxes {
-            running.spawn(driver::run(shared.clone(), inbox));
+            driver::spawn(shared.clone(), inbox, stopped.clone())?;
         }
+        let mut running = JoinSet::new();
         running.spawn(sleepers::recover(shared.clone()));
         running.spawn(sleepers::wake(shared.clone()));
         running.spawn(alerts::tell(shared.clone()));
-        Ok(Engine { inner: Arc::new(Inner { shared, findings, _running: running }) })
+        Ok(Engine { inner: Arc::new(Inner { shared, findings, _running: running, _stop: stop }) })
     }
 
     /// Takes in an event: it, the findings and the responses to start, in one write. Acknowledge the event once this is `Ok`.
@@ -241,7 +248,7 @@ impl Shared {
 
     /// Waits for room in memory, asking those who only wait to leave it.
     async fn room(&self) -> Result<message::Room, StoreError> {
-        if let Ok(room) = self.memory.clone().try_acquire_owned() {
+        if let Some(room) = self.memory.try_acquire() {
             return Ok(room);
         }
         loop {
@@ -249,8 +256,8 @@ impl Shared {
                 // A worker whose inbox is full is asked again later.
                 let _ = worker.try_send(Message::MakeRoom);
             }
-            if let Ok(room) = tokio::time::timeout(ASK_FOR_ROOM, self.memory.clone().acquire_owned()).await {
-                return room.map_err(|_| stopping());
+            if let Ok(room) = tokio::time::timeout(ASK_FOR_ROOM, self.memory.acquire()).await {
+                return room.ok_or_else(stopping);
             }
         }
     }

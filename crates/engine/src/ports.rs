@@ -27,6 +27,11 @@ pub trait TaskExecutor: Send + Sync {
     /// Performs a task. Dropping the future cancels it.
     async fn perform(&self, task: Task) -> TaskOutcome;
 
+    /// Whether it performs a task by itself, without asking another service's patience: such a task does not wait for those that do.
+    fn is_local(&self, _task: &Task) -> bool {
+        false
+    }
+
     /// An execution of a guardrail ended FAILED, TIMED_OUT or ABORTED; its finding has been failed already. Tell somebody. Called
     /// again until it answers `Ok`, also after a crash.
     async fn tell_of_failure(&self, finding: &Finding) -> Result<(), String>;

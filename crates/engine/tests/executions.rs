@@ -11,10 +11,18 @@
 
 mod support;
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
 
-use engine::engine::Refusal;
+use engine::{Clock, Engine, SystemClock, engine::Refusal};
 use execution::{Ended, Status};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use support::*;
 
@@ -304,4 +312,73 @@ async fn memory_and_tasks_are_limited_and_everybody_gets_in() {
         assert_eq!(engine.wait_for_end(&execution.arn).await.unwrap().status, Status::Succeeded);
     }
     assert!(home.executor.most_at_once.load(Ordering::SeqCst) <= 3);
+}
+
+/// A clock that holds up the first step it is asked for until it is released, as an expression would that computes for long.
+struct Stuck {
+    steps: AtomicUsize,
+    released: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Clock for Stuck {
+    fn now(&self) -> Timestamp {
+        SystemClock.now()
+    }
+
+    fn seed(&self) -> [u8; 32] {
+        if self.steps.fetch_add(1, Ordering::SeqCst) == 0 {
+            // The test may be over.
+            let _ = self.released.lock().unwrap().recv();
+        }
+        SystemClock.seed()
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_computes_for_long_holds_up_only_its_worker() {
+    let home = Home::new();
+    let store = home.store().await;
+    let (release, released) = mpsc::channel();
+    let clock = Arc::new(Stuck { steps: AtomicUsize::new(0), released: Mutex::new(released) });
+    let engine = Engine::start(store, home.executor.clone(), clock.clone(), home.options.clone()).await.unwrap();
+    let arn = machine(&engine, "m", json!({"T": {"Type": "Task", "Resource": task("listBuckets"), "End": true}})).await;
+    let run = |name: String| {
+        let (engine, arn) = (engine.clone(), arn.clone());
+        async move {
+            let execution = engine.start_execution(&arn, Some(&name), "{}").await.unwrap();
+            engine.wait_for_end(&execution.arn).await.unwrap().status
+        }
+    };
+    let stuck = tokio::spawn(run("stuck".to_owned()));
+    while clock.steps.load(Ordering::SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // This runtime has one thread: it does not wait for the step.
+    let mut others: tokio::task::JoinSet<_> = (0..64).map(|i| run(format!("other-{i}"))).collect();
+    for _ in 0..48 {
+        let ended = tokio::time::timeout(Duration::from_secs(30), others.join_next()).await;
+        assert_eq!(ended.unwrap().unwrap().unwrap(), Status::Succeeded);
+    }
+    assert!(engine.list_executions(&arn, None, None, 100).await.unwrap().len() >= 48);
+    assert!(!stuck.is_finished());
+    release.send(()).unwrap();
+    assert_eq!(stuck.await.unwrap(), Status::Succeeded);
+    assert!(others.join_all().await.iter().all(|status| *status == Status::Succeeded));
+}
+
+#[tokio::test]
+async fn local_tasks_do_not_wait_for_those_of_other_services() {
+    let mut home = Home::new();
+    home.options.tasks_at_once = 2;
+    let engine = home.engine().await;
+    let of = |action: &str| json!({"T": {"Type": "Task", "Resource": task(action), "End": true}});
+    let hanging = machine(&engine, "hanging", of("deleteObject")).await;
+    for _ in 0..3 {
+        engine.start_execution(&hanging, None, "{}").await.unwrap();
+    }
+    let arn = machine(&engine, "local", of("rectify-local")).await;
+    let local = engine.start_execution(&arn, None, "{}").await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(30), engine.wait_for_end(&local.arn)).await.unwrap().unwrap();
+    assert_eq!(ended.status, Status::Succeeded);
+    assert_eq!(home.executor.count("deleteObject"), 2);
 }

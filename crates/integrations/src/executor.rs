@@ -85,6 +85,18 @@ impl TaskExecutor for Executor {
         }
     }
 
+    /// The built-in functions are.
+    fn is_local(&self, task: &Task) -> bool {
+        let arguments = &task.scheduled.arguments;
+        match Resource::parse(&task.scheduled.resource) {
+            Ok(Resource::LambdaInvoke { .. }) => {
+                self.is_built_in(task, arguments.get("FunctionName").and_then(Value::as_str))
+            }
+            Ok(Resource::LambdaFunction(arn)) => self.is_built_in(task, Some(&arn)),
+            Ok(Resource::AwsSdk { .. }) | Err(_) => false,
+        }
+    }
+
     async fn tell_of_failure(&self, finding: &Finding) -> Result<(), String> {
         self.tell.of_failure(finding).await
     }

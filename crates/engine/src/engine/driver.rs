@@ -1,10 +1,14 @@
-//! Runs a worker: hands it what happens, one message at a time, and does what it asks for.
+//! Runs a worker on a thread of its own: hands it what happens, one message at a time, and does what it asks for.
+//!
+//! The thread only decides; what it waits for runs on the async runtime. So a step that computes for long holds up this worker's
+//! executions, and never the runtime.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
 use tokio::{
-    sync::mpsc,
+    runtime::Handle,
+    sync::{mpsc, watch},
     task::{AbortHandle, Id, JoinError, JoinSet},
 };
 
@@ -34,19 +38,32 @@ enum Job {
     Task(Arn, u64),
 }
 
-/// Ends only by being dropped, with all that it has under way.
-pub(super) async fn run(shared: Arc<Shared>, mut inbox: mpsc::Receiver<Message>) {
+/// Begins a worker, within an async runtime. It ends, with all that it has under way, once the sender of `stopped` is gone and it
+/// is in no step; the process can end before.
+pub(super) fn spawn(
+    shared: Arc<Shared>,
+    inbox: mpsc::Receiver<Message>,
+    stopped: watch::Receiver<()>,
+) -> Result<(), StoreError> {
+    let runtime = Handle::current();
+    let work = move || runtime.block_on(run(shared, inbox, stopped));
+    std::thread::Builder::new().name("worker".to_owned()).spawn(work).map(drop).map_err(|error| {
+        StoreError::Unavailable(format!(
+            "no thread can be begun for a worker: {error}; allow this process more threads"
+        ))
+    })
+}
+
+async fn run(shared: Arc<Shared>, mut inbox: mpsc::Receiver<Message>, mut stopped: watch::Receiver<()>) {
     let mut worker = Worker::new(shared.clock.clone(), &shared.options);
     let mut jobs = Jobs { shared, running: JoinSet::new(), kinds: HashMap::new(), tasks: HashMap::new() };
     let mut effects = Vec::new();
     loop {
         let message = tokio::select! {
-            Some(message) = inbox.recv() => message,
-            Some(ended) = jobs.running.join_next_with_id(), if !jobs.running.is_empty() => match jobs.ended(ended) {
-                Some(message) => message,
-                None => continue,
-            },
-            () = jobs.shared.sleep_until(worker.due()) => Message::Tick,
+            // First, since the runtime may be gone then.
+            biased;
+            _ = stopped.changed() => return,
+            message = jobs.next(&mut inbox, worker.due()) => message,
         };
         worker.handle(message, &mut effects);
         for effect in effects.drain(..) {
@@ -67,6 +84,21 @@ impl Shared {
 }
 
 impl Jobs {
+    /// The next thing that happens, whichever it is: none of the three goes before another, so none has to wait for ever.
+    async fn next(&mut self, inbox: &mut mpsc::Receiver<Message>, due: Option<jiff::Timestamp>) -> Message {
+        loop {
+            tokio::select! {
+                Some(message) = inbox.recv() => return message,
+                Some(ended) = self.running.join_next_with_id(), if !self.running.is_empty() => {
+                    if let Some(message) = self.ended(ended) {
+                        return message;
+                    }
+                }
+                () = self.shared.sleep_until(due) => return Message::Tick,
+            }
+        }
+    }
+
     fn perform(&mut self, effect: Effect) {
         let shared = self.shared.clone();
         match effect {
@@ -98,8 +130,8 @@ impl Jobs {
         let (shared, event_id) = (self.shared.clone(), task.scheduled.event_id);
         let key = (arn.clone(), event_id);
         let handle = self.spawn(Job::Task(arn.clone(), event_id), async move {
-            // The semaphore is never closed; if it were, the task would be performed without it.
-            let _permit = shared.tasks.acquire().await;
+            let limit = if shared.executor.is_local(&task) { &shared.local_tasks } else { &shared.tasks };
+            let _permit = limit.acquire().await;
             let outcome = shared.executor.perform(task).await;
             Message::TaskEnded { arn, event_id, outcome }
         });

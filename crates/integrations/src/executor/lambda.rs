@@ -87,6 +87,10 @@ impl Executor {
         }
     }
 
+    pub(super) fn is_built_in(&self, task: &Task, name: Option<&str>) -> bool {
+        name.is_some_and(|name| matches!(self.built_in(task, name), Ok(Some(_))))
+    }
+
     /// The built-in function of that name, unless it is another account's or Region's.
     pub(super) fn built_in(&self, task: &Task, name: &str) -> Result<Option<&Arc<dyn Function>>, Failure> {
         let (region, account) = home(task)?;

@@ -123,6 +123,21 @@ async fn what_fails_says_so_as_step_functions_does() {
 }
 
 #[tokio::test]
+async fn built_in_functions_are_local_and_aws_is_not() {
+    let (executor, _folder) = executor().await;
+    let check = |resource: &str, arguments: Value, expected: bool| {
+        assert_eq!(executor.is_local(&task(resource, arguments)), expected, "{resource}");
+    };
+    check("arn:aws:states:::lambda:invoke", json!({"FunctionName": "rectify-echo"}), true);
+    check("arn:aws:states:::lambda:invoke.waitForTaskToken", json!({"FunctionName": "rectify-echo"}), true);
+    check("arn:aws:lambda:eu-west-1:123456789012:function:rectify-echo", json!({}), true);
+    check("arn:aws:states:::lambda:invoke", json!({"FunctionName": "own"}), false);
+    check("arn:aws:states:::lambda:invoke", json!({}), false);
+    check("arn:aws:states:::aws-sdk:s3:listBuckets", json!({}), false);
+    check("arn:aws:states:::sqs:sendMessage", json!({}), false);
+}
+
+#[tokio::test]
 async fn another_accounts_function_is_no_built_in_one() {
     let (executor, _folder) = executor().await;
     let task = task("arn:aws:states:::lambda:invoke", json!({}));
