@@ -54,9 +54,9 @@ impl Event {
 
     /// Whether CloudTrail wrote the detail. Others' details may have an `eventID` too, which says nothing of the delivery.
     fn is_cloudtrails(&self) -> bool {
-        let has = |field: &&str| self.detail.get(*field).is_some_and(Value::is_string);
+        let has = |field: &str| self.detail.get(field).is_some_and(Value::is_string);
         self.detail_type.ends_with(" via CloudTrail")
-            || ["eventVersion", "eventSource", "eventName", "eventTime"].iter().all(|field| has(field))
+            || ["eventVersion", "eventSource", "eventName", "eventTime"].into_iter().all(has)
     }
 
     /// The envelope as EventBridge writes it: what patterns are matched against.
