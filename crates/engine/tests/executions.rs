@@ -382,3 +382,19 @@ async fn local_tasks_do_not_wait_for_those_of_other_services() {
     assert_eq!(ended.status, Status::Succeeded);
     assert_eq!(home.executor.count("deleteObject"), 2);
 }
+
+#[tokio::test]
+async fn an_execution_that_only_decides_sees_the_time_go_on_and_times_out_and_stops() {
+    let home = Home::new();
+    let engine = home.engine().await;
+    let arn = loop_of(&engine, "loop", json!({})).await;
+    let sees = engine.start_execution(&arn, Some("sees"), "100").await.unwrap();
+    let stopped = engine.start_execution(&arn, Some("stopped"), "600000").await.unwrap();
+    let limited = loop_of(&engine, "limited", json!({"TimeoutSeconds": 1})).await;
+    let times_out = engine.start_execution(&limited, None, "600000").await.unwrap();
+    engine.stop_execution(&stopped.arn, None, None).await.unwrap();
+    for (execution, status) in [(sees, Status::Succeeded), (stopped, Status::Aborted), (times_out, Status::TimedOut)] {
+        let ended = tokio::time::timeout(Duration::from_secs(60), engine.wait_for_end(&execution.arn)).await;
+        assert_eq!(ended.unwrap().unwrap().status, status);
+    }
+}

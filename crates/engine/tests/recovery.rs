@@ -308,3 +308,20 @@ async fn many_executions_are_taken_up_after_a_crash() {
         assert_eq!(ended.status, Status::Succeeded);
     }
 }
+
+#[tokio::test]
+async fn an_execution_that_only_decides_goes_on_after_a_crash() {
+    let home = Home::new();
+    let engine = home.engine().await;
+    let arn = loop_of(&engine, "loop", json!({})).await;
+    let execution = engine.start_execution(&arn, None, "400").await.unwrap();
+    assert_eq!(execution.status, Status::Running);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    drop(engine);
+    let engine = home.engine().await;
+    let before = engine.history(&execution.arn, None, 100_000, false).await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(60), engine.wait_for_end(&execution.arn)).await;
+    assert_eq!(ended.unwrap().unwrap().status, Status::Succeeded);
+    let after = engine.history(&execution.arn, None, 100_000, false).await.unwrap();
+    assert!(before.len() > 2 && before.len() < after.len() && after.starts_with(&before));
+}

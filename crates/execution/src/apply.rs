@@ -135,6 +135,9 @@ impl Execution {
                 }
                 position.stage = Stage::Retry { failed, at: *at };
             }
+            Fact::Ready { ready, first: true } => self.ready.push_front(ready.clone()),
+            Fact::Ready { ready, first: false } => self.ready.push_back(ready.clone()),
+            Fact::Taken => _ = self.ready.pop_front().ok_or("nothing is ready")?,
             Fact::Retried => self.set_stage(Stage::Entered)?,
             Fact::Items { items: array, max_concurrency: limit } => match &mut self.position()?.stage {
                 Stage::Map { items, max_concurrency, .. } => {
@@ -177,6 +180,7 @@ impl Execution {
         self.ended = Some(ended);
         self.tasks.values_mut().for_each(|path| *path = None);
         self.paths.clear();
+        self.ready.clear();
         Ok(())
     }
 
@@ -209,6 +213,7 @@ impl Execution {
     fn end_branch(&mut self, end: BranchEnd) -> Result<(), String> {
         let path = self.paths.remove(&self.cursor).ok_or("the end of no branch")?;
         let (parent, index) = path.parent.ok_or("the end of a branch, but it is none")?;
+        self.ready.retain(|ready| ready.path != self.cursor);
         self.tasks.extend(path.task().map(|task| (task.event_id, None)));
         let outer = self.paths.get_mut(&parent).ok_or("the end of a branch whose Parallel or Map is gone")?;
         self.cursor = parent;

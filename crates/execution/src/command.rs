@@ -28,6 +28,8 @@ pub enum Command {
         /// Which timer.
         timer: Timer,
     },
+    /// Send `Input::Continue`: the step ended before every path of the execution waits.
+    Continue,
     /// The execution has ended; nothing comes after.
     CompleteExecution(Ended),
 }

@@ -1,7 +1,5 @@
 //! Drives the paths of an execution within one step.
 
-use std::collections::VecDeque;
-
 use asl::{Kind, State, StateMachine};
 use jiff::Timestamp;
 use query::{Moment, Scope};
@@ -14,9 +12,13 @@ use crate::{
     failure::{self, Failure},
     flow,
     history::{DataDetails, ErrorDetails, OutputDetails, StateEntered, StateExited},
-    limits::Limits,
+    journal,
+    limits::{Budget, Limits},
     path::{Path, PathId, Position, ROOT},
-    random, state, time,
+    random,
+    ready::Queue,
+    record::{Ready, Work},
+    state, time,
 };
 
 /// One step in the making.
@@ -25,7 +27,9 @@ pub(crate) struct Driver<'machine, 'execution> {
     pub(crate) execution: &'execution mut Execution,
     pub(crate) moment: Moment,
     step: Step,
-    ready: VecDeque<Ready<'machine>>,
+    ready: Queue,
+    /// What is left of it.
+    budget: Budget,
     /// The context object, once something has asked for it.
     context: Option<Value>,
     /// Counts evaluations, so that each has randomness of its own.
@@ -34,15 +38,6 @@ pub(crate) struct Driver<'machine, 'execution> {
     broken: Option<String>,
     /// There is room for no more than the event of the end.
     history_is_full: bool,
-}
-
-/// What can go on.
-#[derive(Debug)]
-enum Ready<'machine> {
-    /// A path enters a state.
-    Enter(PathId, &'machine str, Json),
-    /// A path's state is tried again.
-    Again(PathId),
 }
 
 /// The way out of a state.
@@ -104,15 +99,17 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
         machine: &'machine StateMachine,
         execution: &'execution mut Execution,
         moment: Moment,
+        budget: Budget,
     ) -> Driver<'machine, 'execution> {
         // Events have milliseconds: what is decided now must be what is read from the journal later.
         let moment = Moment { now: time::to_milliseconds(moment.now), ..moment };
         Driver {
             machine,
+            ready: Queue::of(&execution.ready),
             execution,
             moment,
             step: Step::default(),
-            ready: VecDeque::new(),
+            budget,
             context: None,
             evaluations: 0,
             broken: None,
@@ -120,18 +117,33 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
         }
     }
 
-    /// Runs on until every path waits or has ended.
-    pub(crate) fn run(mut self) -> Result<Step, IllegalInput> {
+    /// Runs on until every path waits or has ended, or the budget is spent.
+    pub(crate) fn run(&mut self) {
         while !self.is_over()
-            && let Some(ready) = self.ready.pop_front()
+            && !self.is_spent()
+            && let Some((Ready { path, work }, kept)) = self.ready.pop()
         {
-            match ready {
-                Ready::Enter(path, name, input) => self.enter(path, name, input),
-                Ready::Again(path) => self.perform(path),
+            if kept {
+                self.bare_fact(Fact::Taken);
+            }
+            self.spend_transition();
+            match work {
+                Work::Enter { state, input } => self.enter(path, &state, input),
+                Work::Iterate => self.iterate(path),
             }
         }
+    }
+
+    /// What was decided. What is ready still is kept; where no `Continue` is under way, one is asked for.
+    pub(crate) fn finish(mut self, asks_to_go_on: bool) -> Result<Step, IllegalInput> {
         if self.history_is_full {
             self.fail_for_history();
+        }
+        if !self.is_over() && !self.ready.is_empty() {
+            self.ready.to_keep().into_iter().for_each(|fact| self.bare_fact(fact));
+            if asks_to_go_on {
+                self.command(Command::Continue);
+            }
         }
         match self.broken {
             None => Ok(self.step),
@@ -141,6 +153,19 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
 
     fn is_over(&self) -> bool {
         self.broken.is_some() || self.history_is_full || self.execution.ended.is_some()
+    }
+
+    /// Whether the step has to end, once what it is at is done.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.budget.transitions == 0 || self.budget.bytes == 0
+    }
+
+    fn spend_transition(&mut self) {
+        self.budget.transitions = self.budget.transitions.saturating_sub(1);
+    }
+
+    fn spend_bytes(&mut self, bytes: usize) {
+        self.budget.bytes = self.budget.bytes.saturating_sub(bytes);
     }
 
     fn fail_for_history(&mut self) {
@@ -179,6 +204,7 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
         if let Err(reason) = self.execution.apply(&record) {
             self.break_off(reason);
         }
+        self.spend_bytes(journal::payload(&record).map_or(0, |payload| payload.text().len()));
         self.step.records.push(record);
     }
 
@@ -283,28 +309,38 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
     // --- The way of a path ---
 
     /// A path goes on with a state, before the others that are ready.
-    pub(crate) fn go_to(&mut self, path: PathId, state: &'machine str, input: Json) {
-        self.ready.push_front(Ready::Enter(path, state, input));
+    pub(crate) fn go_to(&mut self, path: PathId, state: &str, input: Json) {
+        self.ready.push_first(path, Work::Enter { state: state.to_owned(), input });
     }
 
     /// A new path goes on with a state, after the others that are ready.
-    pub(crate) fn go_later_to(&mut self, path: PathId, state: &'machine str, input: Json) {
-        self.ready.push_back(Ready::Enter(path, state, input));
+    pub(crate) fn go_later_to(&mut self, path: PathId, state: &str, input: Json) {
+        self.spend_transition();
+        self.spend_bytes(input.text().len());
+        self.ready.push_last(path, Work::Enter { state: state.to_owned(), input });
     }
 
-    /// A path tries its state again.
-    pub(crate) fn again(&mut self, path: PathId) {
-        self.ready.push_front(Ready::Again(path));
+    /// The Map that a path is in begins more iterations, before the others that are ready.
+    pub(crate) fn iterate_first(&mut self, path: PathId) {
+        if !self.ready.contains(path, &Work::Iterate) {
+            self.ready.push_first(path, Work::Iterate);
+        }
     }
 
     /// Nothing of this path is ready any more.
     pub(crate) fn forget(&mut self, gone: PathId) {
-        self.ready.retain(|ready| match ready {
-            Ready::Enter(path, _, _) | Ready::Again(path) => *path != gone,
-        });
+        self.ready.forget(gone);
     }
 
-    fn enter(&mut self, path: PathId, name: &'machine str, input: Json) {
+    fn iterate(&mut self, path: PathId) {
+        let Some(state) = self.state(path) else { return };
+        // It may have failed since.
+        let Kind::Map(map) = &state.kind else { return };
+        let outcome = state::map::go_on(self, path, state, map);
+        self.conclude(path, outcome);
+    }
+
+    fn enter(&mut self, path: PathId, name: &str, input: Json) {
         let flow = flow::of_path(self.machine, self.execution, path);
         let Some(state) = flow.and_then(|flow| flow.states.get(name)) else {
             return self.break_off(format!("the state machine has no state `{name}` there"));
@@ -315,7 +351,7 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
     }
 
     /// Does what the state of a path does.
-    fn perform(&mut self, path: PathId) {
+    pub(crate) fn perform(&mut self, path: PathId) {
         let Some(state) = self.state(path) else { return };
         let outcome = match &state.kind {
             Kind::Pass(pass) => state::pass::perform(self, path, state, pass),
@@ -351,6 +387,7 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
         if !Limits::AWS.allow(&output) {
             return Err(Failure::data_limit(&state.name));
         }
+        self.spend_bytes(assigned.iter().flat_map(Assigned::values).map(|value| value.text().len()).sum());
         let details = StateExited {
             name: state.name.clone(),
             output: output.clone(),

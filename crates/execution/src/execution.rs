@@ -1,6 +1,6 @@
 //! An execution as it stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     Command, Json, Timer, TimerPurpose,
     path::{Path, PathId},
-    record::Start,
+    record::{Ready, Start},
 };
 
 /// `status` of DescribeExecution.
@@ -55,6 +55,8 @@ pub struct Execution {
     pub(crate) paths: BTreeMap<PathId, Path>,
     /// Every task that was ever scheduled, and the path that awaits it, if one still does. A late answer is no error.
     pub(crate) tasks: BTreeMap<u64, Option<PathId>>,
+    /// What the last step left, in order: `Input::Continue` goes on with it.
+    pub(crate) ready: VecDeque<Ready>,
 }
 
 /// What `ExecutionStarted` says.
@@ -93,12 +95,13 @@ impl Execution {
             self.timeout().map(|(timer, at)| (0, Command::StartTimer { timer, at })).into_iter().collect();
         commands.extend(self.paths.values().flat_map(|path| path.outstanding(arn)));
         commands.sort_by_key(|(event_id, _)| *event_id);
-        commands.into_iter().map(|(_, command)| command)
+        let goes_on = (!self.ready.is_empty()).then_some(Command::Continue);
+        commands.into_iter().map(|(_, command)| command).chain(goes_on)
     }
 
     /// Whether it waits for nothing but timers, tokens and people: such a one can leave memory.
     pub fn only_waits(&self) -> bool {
-        self.paths.values().filter_map(Path::task).all(|task| task.submitted)
+        self.ready.is_empty() && self.paths.values().filter_map(Path::task).all(|task| task.submitted)
     }
 
     /// The timer of its `TimeoutSeconds`.

@@ -68,6 +68,8 @@ pub enum Input {
         /// Which one.
         timer: Timer,
     },
+    /// Go on where the last step ended before every path waits.
+    Continue,
     /// `StopExecution`: ends ABORTED.
     StopExecution {
         /// `error`.
@@ -77,8 +79,8 @@ pub enum Input {
     },
 }
 
-/// An input that the execution can't take in its state. The late answer of a cancelled task, a doubled answer and a cancelled
-/// timer are not among these: they are normal, and give an empty step.
+/// An input that the execution can't take in its state. The late answer of a cancelled task, a doubled answer, a
+/// cancelled timer and a `Continue` where all wait are not among these: they are normal, and give an empty step.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum IllegalInput {
     /// It has been started already.

@@ -7,7 +7,10 @@ use std::{borrow::Cow, collections::HashMap};
 
 use serde::de::Error as _;
 
-use crate::{EventDetails, Fact, Json, Record};
+use crate::{
+    EventDetails, Fact, Json, Record,
+    record::{Ready, Work},
+};
 
 /// Texts shorter than this are written again: the reference would save nothing worth the search.
 const LONG: usize = 64;
@@ -54,7 +57,8 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Record>, serde_json::Error> {
     Ok(records)
 }
 
-fn payload(record: &Record) -> Option<&Json> {
+/// The text of a record that may be long.
+pub(crate) fn payload(record: &Record) -> Option<&Json> {
     use EventDetails as Details;
     match record {
         Record::Event(event) => match event.details.as_ref()? {
@@ -69,7 +73,10 @@ fn payload(record: &Record) -> Option<&Json> {
             | Details::ExecutionSucceeded(details) => Some(&details.output),
             _ => None,
         },
-        Record::Fact(Fact::Items { items, .. }) => Some(items),
+        Record::Fact(
+            Fact::Items { items: payload, .. }
+            | Fact::Ready { ready: Ready { work: Work::Enter { input: payload, .. }, .. }, .. },
+        ) => Some(payload),
         Record::Fact(_) => None,
     }
 }
@@ -90,7 +97,10 @@ fn payload_mut(record: &mut Record) -> Option<&mut Json> {
             | Details::ExecutionSucceeded(details) => Some(&mut details.output),
             _ => None,
         },
-        Record::Fact(Fact::Items { items, .. }) => Some(items),
+        Record::Fact(
+            Fact::Items { items: payload, .. }
+            | Fact::Ready { ready: Ready { work: Work::Enter { input: payload, .. }, .. }, .. },
+        ) => Some(payload),
         Record::Fact(_) => None,
     }
 }

@@ -29,6 +29,7 @@ mod flow;
 mod handling;
 mod path;
 mod random;
+mod ready;
 mod retry;
 mod state;
 mod time;

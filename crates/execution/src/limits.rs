@@ -13,8 +13,20 @@ pub struct Limits {
     pub history_events: u64,
     /// Levels of arrays and objects in one another.
     pub depth: usize,
+    /// What one step may do before it ends.
+    pub step: Budget,
     /// Seconds that a Wait may wait, or a task may take: a thousand years.
     pub wait_seconds: u64,
+}
+
+/// What one step may do: once either is spent, it ends at the next state boundary and asks to go on. So an execution that only
+/// decides can be stopped, times out, sees the time go on, and neither holds up others for long nor fills the memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// States that are entered, and branches and iterations that begin.
+    pub transitions: usize,
+    /// Bytes of inputs, outputs and variables written down.
+    pub bytes: usize,
 }
 
 impl Limits {
@@ -23,7 +35,12 @@ impl Limits {
         payload.text().len() <= self.payload_bytes && payload.depth() <= self.depth
     }
 
-    /// AWS's.
-    pub const AWS: Limits =
-        Limits { payload_bytes: 262_144, history_events: 25_000, depth: 100, wait_seconds: 31_622_400_000 };
+    /// AWS's; those of a step are this program's own.
+    pub const AWS: Limits = Limits {
+        payload_bytes: 262_144,
+        history_events: 25_000,
+        depth: 100,
+        step: Budget { transitions: 100, bytes: 4 * 1024 * 1024 },
+        wait_seconds: 31_622_400_000,
+    };
 }

@@ -67,6 +67,38 @@ pub enum Fact {
         /// How many iterations at once; 0 is no limit.
         max_concurrency: u64,
     },
+    /// The step ends before this could go on.
+    Ready {
+        /// What.
+        ready: Ready,
+        /// Before all others that are ready, else after them.
+        first: bool,
+    },
+    /// The first of what is ready goes on.
+    Taken,
+}
+
+/// Something that can go on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ready {
+    /// The path that can.
+    pub path: u32,
+    /// With what.
+    pub work: Work,
+}
+
+/// What a path goes on with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Work {
+    /// It enters a state.
+    Enter {
+        /// The state's name.
+        state: String,
+        /// Its input.
+        input: Json,
+    },
+    /// It is in a Map, whose next iterations begin.
+    Iterate,
 }
 
 /// What an execution was started with, beside what `ExecutionStarted` shows.

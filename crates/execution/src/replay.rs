@@ -3,7 +3,10 @@
 use asl::StateMachine;
 use thiserror::Error;
 
-use crate::{EventDetails, Execution, Record, flow};
+use crate::{
+    EventDetails, Execution, Fact, Record, flow,
+    record::{Ready, Work},
+};
 
 /// A journal that can't be this machine's.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -26,12 +29,18 @@ pub fn replay(machine: &StateMachine, journal: &[Record]) -> Result<Execution, J
     Ok(execution)
 }
 
-/// A state that is entered has to be one of the machine's.
+/// A state that is entered, or is going to be, has to be one of the machine's.
 fn check(machine: &StateMachine, execution: &Execution, record: &Record) -> Result<(), String> {
-    let Record::Event(event) = record else { return Ok(()) };
-    let Some(EventDetails::StateEntered(entered)) = &event.details else { return Ok(()) };
-    match flow::of_path(machine, execution, execution.cursor) {
-        Some(flow) if flow.states.contains_key(&entered.name) => Ok(()),
-        _ => Err(format!("the state machine has no state `{}` there", entered.name)),
+    let (path, name) = match record {
+        Record::Event(event) => match &event.details {
+            Some(EventDetails::StateEntered(entered)) => (execution.cursor, &entered.name),
+            _ => return Ok(()),
+        },
+        Record::Fact(Fact::Ready { ready: Ready { path, work: Work::Enter { state, .. } }, .. }) => (*path, state),
+        Record::Fact(_) => return Ok(()),
+    };
+    match flow::of_path(machine, execution, path) {
+        Some(flow) if flow.states.contains_key(name) => Ok(()),
+        _ => Err(format!("the state machine has no state `{name}` there")),
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     Status, Timer, TimerPurpose,
     driver::Driver,
     history::{DataDetails, ErrorDetails, ExecutionStarted},
-    limits::Limits,
+    limits::{Budget, Limits},
     path::ROOT,
     record::Start,
     state, time,
@@ -22,7 +22,8 @@ pub struct Step {
     pub commands: Vec<Command>,
 }
 
-/// Takes one input: runs on until every path of the execution waits for something or has ended.
+/// Takes one input: runs on until every path of the execution waits for something or has ended, or the budget of a step
+/// ([`Limits::step`]) is spent. What is ready then goes on with [`Input::Continue`] and with no other input.
 ///
 /// `execution` is changed as the records say; if they can't be made durable, throw it away and replay.
 pub fn step(
@@ -31,8 +32,20 @@ pub fn step(
     input: Input,
     moment: Moment,
 ) -> Result<Step, IllegalInput> {
+    step_within(Limits::AWS.step, machine, execution, input, moment)
+}
+
+pub(crate) fn step_within(
+    budget: Budget,
+    machine: &StateMachine,
+    execution: &mut Execution,
+    input: Input,
+    moment: Moment,
+) -> Result<Step, IllegalInput> {
     check(execution, &input)?;
-    let mut driver = Driver::new(machine, execution, moment);
+    // While something is left from before, a step goes on only if it is asked to: then all else is short.
+    let goes_on = execution.ready.is_empty() || input == Input::Continue;
+    let mut driver = Driver::new(machine, execution, moment, budget);
     match input {
         Input::StartExecution(start) => start_execution(&mut driver, *start)?,
         Input::TaskSubmitted { event_id, output } => state::task::submitted(&mut driver, event_id, output),
@@ -43,11 +56,15 @@ pub fn step(
             state::task::activity_started(&mut driver, event_id, worker_name);
         }
         Input::TimerFired { timer } => timer_fired(&mut driver, timer),
+        Input::Continue => {}
         Input::StopExecution { error, cause } => {
             driver.stop(EventType::ExecutionAborted, ErrorDetails { error, cause });
         }
     }
-    driver.run()
+    if goes_on {
+        driver.run();
+    }
+    driver.finish(goes_on)
 }
 
 /// Whether an execution can take an input.
@@ -68,7 +85,7 @@ fn check(execution: &Execution, input: &Input) -> Result<(), IllegalInput> {
                 Err(IllegalInput::UnknownTask(*event_id))
             }
         }
-        Input::TimerFired { .. } | Input::StopExecution { .. } => Ok(()),
+        Input::TimerFired { .. } | Input::Continue | Input::StopExecution { .. } => Ok(()),
     }
 }
 
@@ -113,7 +130,7 @@ fn timer_fired(driver: &mut Driver<'_, '_>, timer: Timer) {
         }
         TimerPurpose::Retry => {
             driver.fact(path, Fact::Retried);
-            driver.again(path);
+            driver.perform(path);
         }
         TimerPurpose::TaskTimeout | TimerPurpose::Heartbeat => state::task::timed_out(driver, path, timer),
         TimerPurpose::ExecutionTimeout => {}

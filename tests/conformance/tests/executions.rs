@@ -98,6 +98,7 @@ fn run(case: &Value) -> Result<(Execution, Vec<HistoryEvent>), String> {
         role_arn: "snf_role_arn".to_owned(),
         input,
     }));
+    let mut goes_on = false;
     for round in 0u8..=255 {
         let moment = Moment { now, seed: [round; 32] };
         let done = step(&machine, &mut execution, next, moment).map_err(|error| error.to_string())?;
@@ -109,6 +110,7 @@ fn run(case: &Value) -> Result<(Execution, Vec<HistoryEvent>), String> {
                 Command::CancelTimer { timer } => _ = timers.remove(&timer),
                 Command::ScheduleTask(task) => tasks.push(task.event_id),
                 Command::CancelTask { event_id } => tasks.retain(|task| *task != event_id),
+                Command::Continue => goes_on = true,
                 Command::CompleteExecution(_) => {}
             }
         }
@@ -118,6 +120,10 @@ fn run(case: &Value) -> Result<(Execution, Vec<HistoryEvent>), String> {
                 Record::Fact(_) => None,
             });
             return Ok((execution, events.collect()));
+        }
+        if std::mem::take(&mut goes_on) {
+            next = Input::Continue;
+            continue;
         }
         if let Some(&event_id) = tasks.first()
             && let Some(answer) = answers.next()

@@ -156,6 +156,7 @@ impl Home {
             input: input.to_string(),
         }));
         self.ended = None;
+        let mut goes_on = false;
         while self.ended.is_none() {
             self.seed = self.seed.wrapping_add(1);
             let done =
@@ -166,8 +167,13 @@ impl Home {
                     Command::CancelTask { event_id } => tasks.retain(|task| task.event_id != event_id),
                     Command::StartTimer { timer, at } => _ = timers.insert(timer, at),
                     Command::CancelTimer { timer } => _ = timers.remove(&timer),
+                    Command::Continue => goes_on = true,
                     Command::CompleteExecution(ended) => self.ended = Some(ended),
                 }
+            }
+            if std::mem::take(&mut goes_on) && self.ended.is_none() {
+                next = Input::Continue;
+                continue;
             }
             next = match tasks.pop() {
                 Some(task) => self.perform(&task, &arn),

@@ -168,8 +168,8 @@ impl Slot {
         for queued in taken.chain(waiting) {
             if queued.reply.is_some() {
                 queued.answer(Err(error.clone()));
-            } else if !matches!(queued.input, Input::TimerFired { .. } | Input::StartExecution(_)) {
-                // Timers and the start are found again by replay.
+            } else if !matches!(queued.input, Input::TimerFired { .. } | Input::StartExecution(_) | Input::Continue) {
+                // Timers, the start and what is ready are found again by replay.
                 self.queue.push_back(queued);
             }
         }

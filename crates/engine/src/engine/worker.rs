@@ -428,6 +428,12 @@ fn perform(arn: &Arn, slot: &mut Slot, live: &Live, commands: Vec<Command>, effe
                 slot.under_way.remove(&event_id);
                 effects.push(Effect::Cancel { arn: arn.clone(), event_id });
             }
+            // After whatever came meanwhile, and with a write before the next: others have their turn.
+            Command::Continue => {
+                if !slot.queue.iter().any(|queued| queued.input == Input::Continue) {
+                    slot.queue.push_back(Queued::new(Input::Continue));
+                }
+            }
             Command::StartTimer { .. } | Command::CancelTimer { .. } | Command::CompleteExecution(_) => {}
         }
     }

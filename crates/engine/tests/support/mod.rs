@@ -137,6 +137,17 @@ pub async fn machine(engine: &Engine, name: &str, states: Value) -> String {
     engine.put_state_machine(ACCOUNT, REGION, name, &definition.to_string(), ROLE).await.unwrap().arn
 }
 
+/// Makes a machine that goes from a Pass to a Choice and back until the time in its input has passed.
+pub async fn loop_of(engine: &Engine, name: &str, more: Value) -> String {
+    let mut definition = json!({"QueryLanguage": "JSONata", "StartAt": "Note", "States": {
+        "Note": {"Type": "Pass", "Assign": {"until": "{% $millis() + $states.input %}"}, "Next": "Work"},
+        "Work": {"Type": "Pass", "Output": "{% $sum([1..500]) %}", "Next": "Late"},
+        "Late": {"Type": "Choice", "Choices": [{"Condition": "{% $millis() > $until %}", "Next": "End"}], "Default": "Work"},
+        "End": {"Type": "Succeed"}}});
+    definition.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    engine.put_state_machine(ACCOUNT, REGION, name, &definition.to_string(), ROLE).await.unwrap().arn
+}
+
 pub fn task(action: &str) -> String {
     format!("arn:aws:states:::aws-sdk:s3:{action}")
 }

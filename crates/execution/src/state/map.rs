@@ -64,7 +64,13 @@ pub(crate) fn go_on<'machine>(
         return data_flow::exit_with_result(driver, path, state, result).map(Outcome::Leave);
     }
     let effective = data_flow::input(driver, path, state)?;
+    let mut any = false;
     for (index, value) in remaining.take(room) {
+        if any && driver.is_spent() {
+            driver.iterate_first(path);
+            break;
+        }
+        any = true;
         let index = u64::try_from(index).unwrap_or(u64::MAX);
         let input = item_input(driver, path, state, map, &effective, Item { index, value })?;
         let iteration = branch::begin(driver, path, index);

@@ -1,4 +1,5 @@
-//! Runs a machine step by step, and checks after each step that replaying the journal gives the same execution.
+//! Runs a machine step by step, and checks after each step that replaying the journal gives the same execution; and beside it the
+//! same machine with a budget of one transition a step, which has to give the same history.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,10 @@ use serde_json::Value;
 
 use crate::{
     Command, Ended, Execution, ExecutionStart, HistoryEvent, IllegalInput, Input, Moment, Record, ScheduledTask,
-    Status, Step, Timer, journal, replay, step,
+    Status, Step, Timer, journal,
+    limits::{Budget, Limits},
+    replay,
+    step::step_within,
 };
 
 pub(super) const EXECUTION_ARN: &str = "arn:aws:states:eu-west-1:123456789012:execution:machine:run";
@@ -29,12 +33,29 @@ pub(super) struct Run {
     pub(super) timers: BTreeMap<Timer, Timestamp>,
     /// Tasks that wait for their token, their worker or a timer.
     pub(super) submitted: BTreeMap<u64, ScheduledTask>,
+    /// Asked for and not yet told: to go on.
+    pub(super) continues: bool,
     pub(super) now: Timestamp,
-    steps: u64,
+    budget: Budget,
+    inputs: u64,
+    /// Its expressions ask for randomness.
+    is_random: bool,
+    /// The same machine, cut wherever it can be.
+    cut: Option<Box<Run>>,
 }
+
+const RANDOM: &[&str] = &["$uuid", "$random", "$shuffle", "States.UUID", "States.MathRandom"];
+/// A journal of fewer records is replayed after each step; a longer one only when all wait, since it takes its time.
+const REPLAYED: usize = 500;
 
 impl Run {
     pub(super) fn new(definition: &str) -> Run {
+        let cut = Run::within(1, definition);
+        Run { budget: Limits::AWS.step, cut: Some(Box::new(cut)), ..Run::within(1, definition) }
+    }
+
+    /// With a budget of so many transitions a step.
+    pub(super) fn within(transitions: usize, definition: &str) -> Run {
         Run {
             machine: machine(definition),
             execution: Execution::new(),
@@ -42,8 +63,12 @@ impl Run {
             tasks: BTreeMap::new(),
             timers: BTreeMap::new(),
             submitted: BTreeMap::new(),
+            continues: false,
             now: "2026-01-01T00:00:00Z".parse().unwrap(),
-            steps: 0,
+            budget: Budget { transitions, ..Limits::AWS.step },
+            inputs: 0,
+            is_random: RANDOM.iter().any(|function| definition.contains(function)),
+            cut: None,
         }
     }
 
@@ -53,20 +78,50 @@ impl Run {
         run
     }
 
-    /// Takes one step, and checks what must hold after every step.
+    /// Takes an input and goes on until all wait, cut and uncut; what the steps decided, uncut.
     pub(super) fn feed(&mut self, input: Input) -> Result<Step, IllegalInput> {
-        self.steps += 1;
+        let done = self.feed_one(input.clone());
+        if let Some(mut cut) = self.cut.take() {
+            cut.now = self.now;
+            assert_eq!(cut.feed_one(input).is_ok(), done.is_ok());
+            // What is random differs: it is numbered within a step.
+            let same = if self.is_random { self.outline() == cut.outline() } else { self.events().eq(cut.events()) };
+            assert!(same, "uncut {:#?}, cut {:#?}", self.outline(), cut.outline());
+            self.cut = Some(cut);
+        }
+        done
+    }
+
+    fn feed_one(&mut self, input: Input) -> Result<Step, IllegalInput> {
+        let mut done = self.step(input)?;
+        while self.continues {
+            let more = self.step(Input::Continue)?;
+            done.records.extend(more.records);
+            done.commands.extend(more.commands);
+        }
+        self.check();
+        Ok(done)
+    }
+
+    /// Takes one step, and checks what must hold after every step.
+    pub(super) fn step(&mut self, input: Input) -> Result<Step, IllegalInput> {
+        self.inputs += u64::from(input != Input::Continue);
         let mut seed = [0; 32];
-        seed[..8].copy_from_slice(&self.steps.to_be_bytes());
+        seed[..8].copy_from_slice(&self.inputs.to_be_bytes());
         self.answered(&input);
         // A time with nanoseconds, as a clock gives it.
         let now = self.now + jiff::SignedDuration::from_nanos(123_456);
-        let done = step(&self.machine, &mut self.execution, input, Moment { now, seed })?;
+        let moment = Moment { now, seed };
+        let done = step_within(self.budget, &self.machine, &mut self.execution, input, moment)?;
         let read = journal::read(&journal::write(&done.records).unwrap()).unwrap();
         assert_eq!(read, done.records, "a record is read as it was written");
         self.journal.extend(read);
         self.asked(&done.commands);
-        self.check();
+        // Where nothing is ready any more, nobody has to go on.
+        self.continues &= self.execution.outstanding().any(|command| command == Command::Continue);
+        if self.journal.len() < REPLAYED {
+            self.check();
+        }
         Ok(done)
     }
 
@@ -80,6 +135,7 @@ impl Run {
             Input::TaskSubmitted { event_id, .. } => self.handed_over(*event_id, ":states:::"),
             Input::ActivityStarted { event_id, .. } => self.handed_over(*event_id, ":activity:"),
             Input::TimerFired { timer } => _ = self.timers.remove(timer),
+            Input::Continue => self.continues = false,
             Input::StartExecution(_) | Input::TaskHeartbeat { .. } | Input::StopExecution { .. } => {}
         }
     }
@@ -108,6 +164,10 @@ impl Run {
                 Command::CancelTimer { timer } => {
                     assert!(self.timers.remove(timer).is_some(), "{command:?}, but it was not asked for");
                 }
+                Command::Continue => {
+                    assert!(!self.continues, "{command:?} twice");
+                    self.continues = true;
+                }
                 Command::CompleteExecution(ended) => {
                     assert_eq!(Some(ended), self.execution.ended());
                     assert!(self.tasks.is_empty() && self.timers.is_empty() && self.submitted.is_empty());
@@ -123,13 +183,14 @@ impl Run {
         assert_eq!(outstanding, replayed.outstanding().collect::<Vec<_>>());
         let tasks = self.tasks.values().cloned().map(|task| Command::ScheduleTask(Box::new(task)));
         let timers = self.timers.iter().map(|(timer, at)| Command::StartTimer { timer: *timer, at: *at });
-        let asked: Vec<Command> = tasks.chain(timers).collect();
+        let goes_on = self.continues.then_some(Command::Continue);
+        let asked: Vec<Command> = tasks.chain(timers).chain(goes_on).collect();
         assert_eq!(outstanding.len(), asked.len(), "outstanding {outstanding:?}, asked for {asked:?}");
         assert!(
             outstanding.iter().all(|command| asked.contains(command)),
             "outstanding {outstanding:?}, asked for {asked:?}"
         );
-        assert_eq!(self.execution.only_waits(), self.tasks.is_empty());
+        assert_eq!(self.execution.only_waits(), self.tasks.is_empty() && !self.continues);
         for (index, event) in self.events().enumerate() {
             assert_eq!(event.id, u64::try_from(index).unwrap() + 1);
             assert!(event.previous_event_id < event.id);

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::harness::{Answer, Run};
-use crate::{Input, Status, TimerPurpose};
+use super::harness::{Answer, Run, start};
+use crate::{Command, Input, Status, TimerPurpose};
 
 /// Runs to the end, each task answering with its arguments, and compares the output.
 fn check_output(definition: Value, input: Value, expected: Value) {
@@ -325,14 +325,67 @@ fn payloads_and_histories_have_limits() {
         (Some("States.DataLimitExceeded"), Some(cause))
     );
 
-    let endless = machine_of_endless_passes();
-    let machine = super::harness::machine(&endless);
-    let mut execution = crate::Execution::new();
-    let moment = crate::Moment { now: jiff::Timestamp::UNIX_EPOCH, seed: [0; 32] };
-    crate::step(&machine, &mut execution, super::harness::start("{}"), moment).unwrap();
-    let ended = execution.ended().unwrap();
-    assert_eq!(ended.cause.as_deref(), Some("The execution reached the maximum number of history events (25000)."));
-    assert_eq!(execution.last_event_id(), 25_000);
+    let run = Run::start(&machine_of_endless_passes(), "{}");
+    let cause = "The execution reached the maximum number of history events (25000).";
+    assert_eq!(run.ended().cause.as_deref(), Some(cause));
+    assert_eq!(run.execution.last_event_id(), 25_000);
+}
+
+/// How many events the first step of a machine makes, and whether it then asks to go on.
+fn check_first_step(definition: &Value, input: Value, events: u64, goes_on: bool) {
+    let mut run = Run::new(&definition.to_string());
+    let done = run.step(start(&input.to_string())).unwrap();
+    assert_eq!((run.execution.last_event_id(), done.commands.contains(&Command::Continue)), (events, goes_on));
+    assert_eq!(run.execution.outstanding().any(|command| command == Command::Continue), goes_on);
+}
+
+#[test]
+fn a_step_ends_when_its_budget_is_spent() {
+    let chain = |count: usize, state: Value| {
+        let states: serde_json::Map<String, Value> = (0..count)
+            .map(|number| {
+                let mut state = state.clone();
+                state["Next"] = format!("S{}", number + 1).into();
+                (format!("S{number}"), state)
+            })
+            .chain([(format!("S{count}"), json!({"Type": "Succeed"}))])
+            .collect();
+        json!({"StartAt": "S0", "States": states})
+    };
+    let pass = json!({"Type": "Pass"});
+    check_first_step(&chain(10, pass.clone()), json!({}), 24, false);
+    check_first_step(&chain(99, pass.clone()), json!({}), 202, false);
+    check_first_step(&chain(100, pass.clone()), json!({}), 201, true);
+    // 4 MiB are 16 texts of 256 KiB: the input of the execution, and what goes in and out of states.
+    check_first_step(&chain(99, pass.clone()), json!("a".repeat(262_142)), 17, true);
+    let map = json!({"Type": "Map", "End": true, "ItemProcessor": {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}}});
+    // The Map is entered and starts; it is one transition, each iteration that begins another.
+    check_first_step(&one(map), json!(vec![0; 1000]), 3 + 99, true);
+}
+
+#[test]
+fn what_is_ready_goes_on_only_when_it_is_told_to() {
+    let task = json!({"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true});
+    let machine = one(json!({"Type": "Parallel", "End": true, "Branches": [
+        {"StartAt": "T", "States": {"T": task}}, {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}}]}));
+    let mut run = Run::within(1, &machine.to_string());
+    run.step(start("{}")).unwrap();
+    run.step(Input::Continue).unwrap();
+    // The task is scheduled, the other branch is ready.
+    let event_id = run.task().event_id;
+    let before = run.execution.last_event_id();
+    let answer = run.step(Input::TaskSucceeded { event_id, output: json!(1) }).unwrap();
+    assert!(!answer.commands.contains(&Command::Continue) && run.continues, "it was asked for before");
+    assert_eq!(run.execution.last_event_id(), before + 2, "the task has ended and its state was left");
+    let mut stopped = Run::within(1, &machine.to_string());
+    stopped.step(start("{}")).unwrap();
+    stopped.step(Input::StopExecution { error: None, cause: None }).unwrap();
+    assert_eq!(stopped.ended().status, Status::Aborted);
+    assert_eq!(stopped.step(Input::Continue), Ok(crate::Step::default()));
+    while run.continues {
+        run.step(Input::Continue).unwrap();
+    }
+    assert_eq!(run.ended().output, Some(json!([1, {}])));
 }
 
 fn machine_of_endless_passes() -> String {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::harness::Run;
-use crate::{Input, Status, Step, Timer};
+use crate::{IllegalInput, Input, Status, Step, Timer, tests::harness};
 
 /// States without names: a flow is a chain of them.
 fn chain(depth: u32) -> BoxedStrategy<Vec<Value>> {
@@ -130,6 +130,9 @@ fn choose(run: &Run, choice: u16) -> Input {
     let waiting: Vec<u64> = run.tasks.keys().chain(run.submitted.keys()).copied().collect();
     let event_id = waiting.get(pick(waiting.len())).copied();
     let timer = run.timers.iter().min_by_key(|(_, at)| **at).map(|(timer, _)| *timer);
+    if run.continues && (choice % 4 > 0 || event_id.is_none() && timer.is_none()) {
+        return Input::Continue;
+    }
     match (choice % 16, event_id, timer) {
         (0..=5, Some(event_id), _) => Input::TaskSucceeded { event_id, output: json!({"r": choice}) },
         (6 | 7, Some(event_id), _) => Input::TaskFailed { event_id, error: Some("Broken".to_owned()), cause: None },
@@ -150,29 +153,46 @@ proptest! {
     #[test]
     fn replay_is_live(states in chain(2), choices in prop::collection::vec(any::<u16>(), 1..60)) {
         let definition = flow(&states, &mut 0).to_string();
-        let mut run = Run::start(&definition, r#"{"items":[1,2,3],"r":[0]}"#);
-        let mut asked: Vec<u64> = Vec::new();
-        let mut timers: Vec<Timer> = Vec::new();
-        for choice in choices {
-            asked.extend(run.tasks.keys());
-            timers.extend(run.timers.keys());
-            if run.execution.status() != Status::Running {
-                break;
-            }
-            let input = choose(&run, choice);
-            if let Input::TimerFired { timer } = input {
-                run.now = run.now.max(run.timers[&timer]);
-            }
-            run.feed(input).unwrap();
-            // Answers that nobody waits for change nothing.
-            let late = asked.iter().find(|task| !run.tasks.contains_key(*task) && !run.submitted.contains_key(*task));
-            if let Some(&event_id) = late {
-                prop_assert_eq!(run.feed(Input::TaskSucceeded { event_id, output: json!(0) }), Ok(Step::default()));
-            }
-            let late = timers.iter().find(|timer| !run.timers.contains_key(*timer));
-            if let Some(&timer) = late {
-                prop_assert_eq!(run.feed(Input::TimerFired { timer }), Ok(Step::default()));
-            }
+        run_through(Run::new(&definition), &choices, Run::feed);
+    }
+
+    #[test]
+    fn replay_is_live_wherever_a_step_is_cut(
+        states in chain(2), choices in prop::collection::vec(any::<u16>(), 1..120), transitions in 1..3_usize
+    ) {
+        let definition = flow(&states, &mut 0).to_string();
+        run_through(Run::within(transitions, &definition), &choices, Run::step);
+    }
+}
+
+/// Feeds it with what is chosen, and with what comes too late.
+fn run_through(mut run: Run, choices: &[u16], feed: impl Fn(&mut Run, Input) -> Result<Step, IllegalInput>) {
+    feed(&mut run, harness::start(r#"{"items":[1,2,3],"r":[0]}"#)).unwrap();
+    let mut asked: Vec<u64> = Vec::new();
+    let mut timers: Vec<Timer> = Vec::new();
+    for &choice in choices {
+        asked.extend(run.tasks.keys());
+        timers.extend(run.timers.keys());
+        if run.execution.status() != Status::Running {
+            break;
+        }
+        let input = choose(&run, choice);
+        if let Input::TimerFired { timer } = input {
+            run.now = run.now.max(run.timers[&timer]);
+        }
+        feed(&mut run, input).unwrap();
+        // Answers that nobody waits for change nothing.
+        let late = asked.iter().find(|task| !run.tasks.contains_key(*task) && !run.submitted.contains_key(*task));
+        if let Some(&event_id) = late {
+            let output = json!(0);
+            assert_eq!(feed(&mut run, Input::TaskSucceeded { event_id, output }), Ok(Step::default()));
+        }
+        let late = timers.iter().find(|timer| !run.timers.contains_key(*timer));
+        if let Some(&timer) = late {
+            assert_eq!(feed(&mut run, Input::TimerFired { timer }), Ok(Step::default()));
+        }
+        if !run.continues {
+            assert_eq!(feed(&mut run, Input::Continue), Ok(Step::default()));
         }
     }
 }
