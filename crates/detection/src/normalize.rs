@@ -10,10 +10,12 @@ use thiserror::Error;
 
 use crate::Event;
 
+pub use s3::{Notice, Object, object};
+
 /// How many wrappers (SNS in SQS in …) may be around an event.
 const WRAPPERS_MAX: usize = 8;
 /// How many records of one body are refused one by one; those after are only counted.
-const REFUSED_MAX: usize = 1_000;
+const REFUSED_MAX: usize = 100;
 
 /// A body that is no event. It is kept with this reason, never dropped.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -21,6 +23,10 @@ const REFUSED_MAX: usize = 1_000;
 pub struct Unreadable {
     /// What it lacks, or where it ends, and what was expected.
     pub reason: String,
+    /// The text of the part that it is about; `None` is the whole body.
+    pub part: Option<String>,
+    /// Set where it is a message of S3's: no event itself, but it may lead to some.
+    pub notice: Option<Notice>,
 }
 
 /// What a body held: each of its records read, or not.
@@ -45,67 +51,93 @@ impl Reader {
     fn text(&mut self, body: &[u8], wrappers: usize) {
         let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
         if let Some(reason) = no_text(body) {
-            return self.refuse(reason);
+            return self.refuse(|| String::from_utf8_lossy(body).into_owned(), || reason.to_owned());
         }
-        for value in Deserializer::from_slice(body).into_iter::<Value>() {
-            match value {
-                Ok(value) => self.value(value, wrappers),
-                Err(error) => self.refuse(no_json(&error)),
+        let mut values = Deserializer::from_slice(body).into_iter::<Value>();
+        loop {
+            let rest = body.get(values.byte_offset()..).unwrap_or_default();
+            match values.next() {
+                None => break,
+                Some(Ok(value)) => self.value(value, wrappers),
+                Some(Err(error)) => self.refuse(|| String::from_utf8_lossy(rest).into_owned(), || no_json(&error)),
             }
         }
     }
 
     fn value(&mut self, value: Value, wrappers: usize) {
         if wrappers > WRAPPERS_MAX {
-            return self.refuse(format!("more than {WRAPPERS_MAX} arrays or wrappers are around each other"));
+            let reason = || format!("more than {WRAPPERS_MAX} arrays or wrappers are around each other");
+            return self.refuse(|| value.to_string(), reason);
         }
         match value {
-            Value::Array(records) if records.is_empty() => self.refuse("the array is empty: it holds no event"),
+            Value::Array(records) if records.is_empty() => {
+                self.refuse(|| "[]".to_owned(), || "the array is empty: it holds no event".to_owned());
+            }
             Value::Array(records) => records.into_iter().for_each(|record| self.value(record, wrappers + 1)),
             Value::Object(_) => self.object(value, wrappers),
-            _ => self.refuse(format!("`{}` is no event: expected a JSON object", unknown::shown(&value))),
+            _ => self.refuse(
+                || value.to_string(),
+                || format!("`{}` is no event: expected a JSON object", unknown::shown(&value)),
+            ),
         }
     }
 
     fn object(&mut self, mut object: Value, wrappers: usize) {
         let has = |field: &str| object.get(field).is_some();
         if has("detail-type") || has("detail") && has("source") {
-            let event = Event::from_envelope(object);
-            self.keep(event.map_err(|fault| format!("this EventBridge event can't be read: {fault}")));
+            self.envelope(object);
         } else if let Some(wrapped) = wrapper::unwrap(&object) {
             match wrapped {
                 Ok(body) => self.text(body.as_bytes(), wrappers + 1),
-                Err(reason) => self.refuse(reason),
+                Err(reason) => self.refuse(|| object.to_string(), || reason),
             }
-        } else if let Some(reason) = s3::refuse(&object) {
-            self.refuse(reason);
+        } else if let Some((reason, notice)) = s3::notice(&object) {
+            self.refuse_with(|| object.to_string(), || reason, notice);
         } else if let Some(Value::Array(records)) = object.get_mut("Records").map(Value::take) {
             self.value(Value::Array(records), wrappers + 1);
         } else if cloudtrail::is_record(&object) {
-            self.keep(cloudtrail::event(object));
+            match cloudtrail::event(object) {
+                Ok(event) => self.read.push(Ok(event)),
+                Err((reason, record)) => self.refuse(|| record.to_string(), || reason),
+            }
         } else {
-            self.refuse(unknown::reason(&object));
+            self.refuse(|| object.to_string(), || unknown::reason(&object));
         }
     }
 
-    fn keep(&mut self, event: Result<Event, String>) {
-        match event {
-            Ok(event) => self.read.push(Ok(event)),
-            Err(reason) => self.refuse(reason),
+    fn envelope(&mut self, mut envelope: Value) {
+        // Its detail is nearly all of it, and goes into the event uncopied; what can't be read is put together again.
+        let detail = envelope.get_mut("detail").map(Value::take);
+        match (Event::from_envelope(envelope.clone()), detail) {
+            (Ok(event), None) => self.read.push(Ok(event)),
+            (Ok(event), Some(detail)) => self.read.push(Ok(Event { detail, ..event })),
+            (Err(fault), detail) => {
+                if let (Some(place), Some(detail)) = (envelope.get_mut("detail"), detail) {
+                    *place = detail;
+                }
+                self.refuse(|| envelope.to_string(), || format!("this EventBridge event can't be read: {fault}"));
+            }
         }
     }
 
-    fn refuse(&mut self, reason: impl Into<String>) {
+    fn refuse(&mut self, part: impl FnOnce() -> String, reason: impl FnOnce() -> String) {
+        self.refuse_with(part, reason, None);
+    }
+
+    fn refuse_with(&mut self, part: impl FnOnce() -> String, reason: impl FnOnce() -> String, notice: Option<Notice>) {
         self.refused += 1;
         if self.refused <= REFUSED_MAX {
-            self.read.push(Err(Unreadable { reason: reason.into() }));
+            self.read.push(Err(Unreadable { reason: reason(), part: Some(part()), notice }));
         }
     }
 
     fn finish(mut self) -> Read {
         if let Some(more) = self.refused.checked_sub(REFUSED_MAX).filter(|more| *more > 0) {
             let reason = format!("{more} more records of this body can't be read: send it in parts to see why");
-            self.read.push(Err(Unreadable { reason }));
+            self.read.push(Err(Unreadable { reason, part: Some(String::new()), notice: None }));
+        }
+        if let [Err(only)] = self.read.as_mut_slice() {
+            only.part = None;
         }
         self.read
     }

@@ -154,8 +154,11 @@ pub trait FindingStore: Send + Sync {
     /// Keeps a body that could not be read.
     async fn keep_unreadable(&self, event: UnreadableEvent) -> Result<(), StoreError>;
 
-    /// Bodies that could not be read, the newest first.
-    async fn unreadable(&self, limit: usize) -> Result<Vec<UnreadableEvent>, StoreError>;
+    /// Bodies that could not be read, the newest first; of each body its first characters.
+    async fn unreadable(&self, limit: usize, body_characters: usize) -> Result<Vec<UnreadableEvent>, StoreError>;
+
+    /// One of them, whole.
+    async fn unreadable_event(&self, id: &str) -> Result<Option<UnreadableEvent>, StoreError>;
 
     /// Forgets a body that could be read after all.
     async fn forget_unreadable(&self, id: &str) -> Result<(), StoreError>;

@@ -187,14 +187,15 @@ async fn what_could_not_be_read_is_kept_cut_and_forgotten() {
     store.keep_unreadable(body("1", "{".into())).await.unwrap();
     store.keep_unreadable(body("1", "{".into())).await.unwrap();
     store.keep_unreadable(body("2", "ä".repeat(1 << 20))).await.unwrap();
-    let kept = store.unreadable(10).await.unwrap();
+    let kept = store.unreadable(10, 5).await.unwrap();
     assert_eq!(kept.iter().map(|event| event.id.as_str()).collect::<Vec<_>>(), ["2", "1"]);
-    assert!(
-        kept[0].body.len() < (256 << 10) + 100 && kept[0].body.ends_with("[cut: 262144 of 2097152 bytes are kept]")
-    );
+    assert_eq!(kept[0].body, "äääää");
+    let whole = store.unreadable_event("2").await.unwrap().unwrap().body;
+    assert!(whole.len() < (1 << 20) + 100 && whole.ends_with("[cut: 1048576 of 2097152 bytes are kept]"));
     assert_eq!(kept[1], body("1", "{".into()));
     store.forget_unreadable("2").await.unwrap();
-    assert_eq!(store.unreadable(10).await.unwrap().len(), 1);
+    assert_eq!(store.unreadable_event("2").await.unwrap(), None);
+    assert_eq!(store.unreadable(10, 5).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -1,13 +1,16 @@
 //! `POST /events`, and the bodies that could not be read.
 
+use std::time::Duration;
+
 use axum::{
     Json,
-    body::{Body, Bytes, to_bytes},
+    body::{Body, Bytes},
     extract::{Path, Query, Request, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use engine::ports::UnreadableEvent;
+use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -18,8 +21,14 @@ use crate::{
     router::{refused, signed_by},
 };
 
-/// How much of a body that is too long is read to be kept.
+/// How much of a body that is too long is kept.
 const KEPT_OF_TOO_LONG_BYTES: usize = 64 << 10;
+/// How much of it is read, and for how long: many a client looks for the answer only once it has sent everything.
+const DRAINED_BYTES: usize = 64 << 20;
+const DRAINING: Duration = Duration::from_secs(5);
+/// How many bodies are listed at most, and how much of each.
+const LISTED: usize = 1000;
+const LISTED_CHARACTERS: usize = 500;
 
 /// `POST /events`: events as EventBridge, CloudTrail or SNS write them, gzipped or not. Let in by SigV4 or the API key.
 pub async fn receive(State(app): State<App>, request: Request) -> Response {
@@ -54,33 +63,47 @@ struct TooLong {
     reason: String,
 }
 
-async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, TooLong> {
+async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, TooLong> {
     let told =
         headers.get("content-length").and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());
-    let reason = || {
-        format!(
-            "the body is longer than the {BODY_LIMIT_BYTES} bytes that are taken at once: send it in parts, or gzipped"
-        )
-    };
-    if told.is_some_and(|length| length > BODY_LIMIT_BYTES) {
-        return Err(TooLong { beginning: beginning(body).await, reason: reason() });
+    let mut taken = Vec::new();
+    let mut too_long = told.is_some_and(|length| length > BODY_LIMIT_BYTES);
+    while !(too_long && taken.len() >= KEPT_OF_TOO_LONG_BYTES) {
+        match body.frame().await {
+            None => break,
+            Some(Ok(frame)) => taken.extend_from_slice(frame.data_ref().map(Bytes::as_ref).unwrap_or_default()),
+            Some(Err(error)) => {
+                let reason = format!("the body broke off after {} bytes: {error}; send it again", taken.len());
+                taken.truncate(KEPT_OF_TOO_LONG_BYTES);
+                return Err(TooLong { beginning: taken.into(), reason });
+            }
+        }
+        too_long |= taken.len() > BODY_LIMIT_BYTES;
     }
-    to_bytes(body, BODY_LIMIT_BYTES).await.map_err(|_| TooLong { beginning: Bytes::new(), reason: reason() })
+    if !too_long {
+        return Ok(taken.into());
+    }
+    // Whether all of it came makes no difference.
+    drop(tokio::time::timeout(DRAINING, drain(body)).await);
+    taken.truncate(KEPT_OF_TOO_LONG_BYTES);
+    Err(TooLong {
+        reason: format!(
+            "the body is longer than the {BODY_LIMIT_BYTES} bytes that are taken at once: send it in parts, or gzipped (its first {} bytes are kept, so that it can't be retried from here)",
+            taken.len()
+        ),
+        beginning: taken.into(),
+    })
 }
 
-/// The first part of a body that is too long as a whole.
-async fn beginning(body: Body) -> Bytes {
-    use http_body_util::BodyExt as _;
-    let mut body = body;
-    let mut kept = Vec::new();
-    while kept.len() < KEPT_OF_TOO_LONG_BYTES {
+/// Reads what a client still sends, and forgets it.
+async fn drain(mut body: Body) {
+    let mut drained = 0;
+    while drained < DRAINED_BYTES {
         match body.frame().await {
-            Some(Ok(frame)) => kept.extend_from_slice(frame.data_ref().map(Bytes::as_ref).unwrap_or_default()),
+            Some(Ok(frame)) => drained += frame.data_ref().map_or(0, Bytes::len),
             _ => break,
         }
     }
-    kept.truncate(KEPT_OF_TOO_LONG_BYTES);
-    kept.into()
 }
 
 async fn keep_too_long(app: &App, refusal: TooLong) -> Response {
@@ -104,28 +127,34 @@ pub struct Listing {
     limit: Option<usize>,
 }
 
-/// Bodies that could not be read, the newest first.
+/// Bodies that could not be read, the newest first, each cut: `limit` of them, at most and unless said 1,000.
 pub async fn list(State(app): State<App>, Query(listing): Query<Listing>) -> Result<Json<Value>, ApiError> {
-    let events = app.engine.findings().unreadable(listing.limit.unwrap_or(1000)).await?;
+    let limit = listing.limit.unwrap_or(LISTED).min(LISTED);
+    // One character more tells that there is more.
+    let mut events = app.engine.findings().unreadable(limit, LISTED_CHARACTERS + 1).await?;
+    for event in &mut events {
+        if let Some((end, _)) = event.body.char_indices().nth(LISTED_CHARACTERS) {
+            event.body.truncate(end);
+            event.body.push('…');
+        }
+    }
     Ok(Json(json!({"events": events.iter().map(view).collect::<Vec<_>>()})))
 }
 
-/// One of them.
+/// One of them, whole.
 pub async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
     Ok(Json(view(&find(&app, &id).await?)))
 }
 
-/// Reads one again: after a mapping was mended, or an account's role was named.
+/// Reads one again: after a mapping was mended, or an account's role was named. One that still can't be read stays as it is.
 pub async fn retry(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
     let event = find(&app, &id).await?;
-    let taken = app.intake.take_body(event.body.as_bytes(), &event.origin).await?;
-    app.engine.findings().forget_unreadable(&id).await?;
+    let taken = app.intake.retry(&event).await.map_err(|error| ApiError::unavailable(error.to_string()))?;
     Ok(Json(json!(taken)))
 }
 
 async fn find(app: &App, id: &str) -> Result<UnreadableEvent, ApiError> {
-    let events = app.engine.findings().unreadable(usize::MAX).await?;
-    events.into_iter().find(|event| event.id == id).ok_or_else(|| ApiError {
+    app.engine.findings().unreadable_event(id).await?.ok_or_else(|| ApiError {
         status: StatusCode::NOT_FOUND,
         code: "ResourceNotFoundException".to_owned(),
         message: format!("there is no unreadable event `{id}`: `rectify events list` shows those there are"),

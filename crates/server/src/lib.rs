@@ -8,6 +8,7 @@ pub mod event_bridge;
 pub mod events;
 pub mod findings;
 pub mod intake;
+mod objects;
 pub mod queue;
 pub mod registry;
 pub mod router;

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use aws::{Aws, Call};
-use engine::ports::StoreError;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::Intake;
+use crate::{Intake, intake::NotTaken};
 
 /// How long one poll waits for messages (SQS's long polling, its longest).
 const WAIT_TIME_SECONDS: u64 = 20;
@@ -78,7 +77,7 @@ impl Queue {
         failed.map_or(Ok(()), Err)
     }
 
-    async fn take(&self, body: &str) -> Result<(), StoreError> {
+    async fn take(&self, body: &str) -> Result<(), NotTaken> {
         self.intake.take_body(body.as_bytes(), &self.url).await.map(|_| ())
     }
 

@@ -81,16 +81,27 @@ impl Registry {
         sightings
     }
 
-    /// The machine of a guardrail in a Region, put into the engine the first time it is asked for.
+    /// The machine of a guardrail in a Region, put into the engine the first time it is asked for, and again where it is no longer
+    /// what it was: whoever speaks to the API may delete it, or give its name to another.
     pub async fn machine(&self, engine: &Engine, region: &str, index: usize) -> Result<String, Refusal> {
-        let key = (region.to_owned(), index);
-        if let Some(arn) = self.registered.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return Ok(arn.clone());
+        if !is_region(region) {
+            return Err(Refusal::InvalidArn(format!("`{region}` is no AWS Region, and can be in no ARN")));
         }
+        let key = (region.to_owned(), index);
         let entry = self
             .entries
             .get(index)
             .ok_or_else(|| Refusal::StateMachineDoesNotExist(format!("there is no guardrail number {index}")))?;
+        let known = self.registered.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(arn) = known {
+            match engine.describe_state_machine(&arn).await {
+                Ok(machine) if machine.definition == entry.definition => return Ok(arn),
+                Ok(_) | Err(Refusal::StateMachineDoesNotExist(_)) => {
+                    tracing::warn!(arn, "the guardrail's machine was deleted or changed; it is made again");
+                }
+                Err(error) => return Err(error),
+            }
+        }
         let name = format!("rectify-guardrail-{}", entry.guardrail.id);
         let role_arn = format!("arn:{}:iam::{}:role/rectify", partition(region), self.account);
         let machine = engine.put_state_machine(&self.account, region, &name, &entry.definition, &role_arn).await?;
@@ -105,6 +116,12 @@ impl Registry {
             None => Ok(None),
         }
     }
+}
+
+/// Whether a Region may be called so: lower-case letters, digits and hyphens. Which Regions there are, AWS decides.
+pub(crate) fn is_region(region: &str) -> bool {
+    (1..=64).contains(&region.len())
+        && region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// `${function.NAME}` → `rectify-NAME`: the built-in functions as this home calls them.
@@ -132,6 +149,17 @@ fn fill_in_functions(definition: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_be_a_region() {
+        let check = |region: &str, expected: bool| assert_eq!(is_region(region), expected, "{region}");
+        for region in ["us-east-1", "us-gov-west-1", "local"] {
+            check(region, true);
+        }
+        for region in ["", "us east:1", "us:east", "US-EAST-1", "eu-central-1\n", "ü", &"x".repeat(65)] {
+            check(region, false);
+        }
+    }
 
     #[test]
     fn functions_get_their_names() {

@@ -18,8 +18,8 @@ pub(super) fn is_record(object: &Value) -> bool {
     object.get("eventName").is_some() && (object.get("eventSource").is_some() || object.get("eventVersion").is_some())
 }
 
-/// The event that EventBridge would make of a record.
-pub(super) fn event(record: Value) -> Result<Event, String> {
+/// The event that EventBridge would make of a record; or why not, and the record.
+pub(super) fn event(record: Value) -> Result<Event, (String, Value)> {
     let fields = || {
         Ok(Event {
             id: id(&record)?,
@@ -34,7 +34,7 @@ pub(super) fn event(record: Value) -> Result<Event, String> {
     };
     match fields() {
         Ok(event) => Ok(Event { detail: record, ..event }),
-        Err(fault) => Err(describe(&record, fault)),
+        Err(fault) => Err((describe(&record, fault), record)),
     }
 }
 

@@ -118,7 +118,7 @@ fn what_cannot_be_read_says_why() {
         ),
         (
             r#"{"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "b"}, "object": {"key": "k"}}}]}"#,
-            "this S3 notification names `s3://b/k`. Reading log objects from S3 is not supported: have an EventBridge rule",
+            "this S3 notification names `s3://b/k`, which is no event itself",
         ),
         (r#"{"Type": "SubscriptionConfirmation", "TopicArn": "a"}"#, "this is SNS's SubscriptionConfirmation"),
         (r#"{"Type": "Notification", "TopicArn": "a"}"#, "this SNS notification can't be read: `Message` is missing"),
@@ -146,10 +146,55 @@ fn depth_is_limited() {
 #[test]
 fn a_flood_of_what_cannot_be_read_is_counted() {
     let results = read(format!("{}{}", "1 ".repeat(1_234), envelope()).as_bytes());
-    assert_eq!(results.len(), 1_002);
-    assert!(results[1_000].is_ok());
-    assert_eq!(
-        results[1_001].as_ref().unwrap_err().reason,
-        "234 more records of this body can't be read: send it in parts to see why"
-    );
+    assert_eq!(results.len(), 102);
+    assert!(results[100].is_ok());
+    let rest = results[101].as_ref().unwrap_err();
+    assert_eq!(rest.reason, "1134 more records of this body can't be read: send it in parts to see why");
+    assert_eq!(rest.part.as_deref(), Some(""));
+}
+
+#[test]
+fn what_cannot_be_read_of_many_is_told_by_its_own_text() {
+    let broken = json!({"id": "2", "detail-type": "T", "source": "s", "detail": {"a": [1]}});
+    let mut record = record();
+    record["awsRegion"] = json!(7);
+    let body = format!("[{}, 7, {broken}, {record}]\n{{\"cut", envelope());
+    let results = read(body.as_bytes());
+    let parts: Vec<String> = results.into_iter().filter_map(|read| read.err()?.part).collect();
+    assert_eq!(parts, ["7".to_owned(), broken.to_string(), record.to_string(), "\n{\"cut".to_owned()]);
+    for whole in ["7", "[7]", "{\"cut"] {
+        assert_eq!(read(whole.as_bytes())[0].as_ref().unwrap_err().part, None, "{whole}");
+    }
+}
+
+#[test]
+fn objects_that_notifications_name() {
+    let notification = json!({"Records": [{
+        "eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "awsRegion": "eu-west-1",
+        "s3": {"bucket": {"name": "logs"}, "object": {"key": "a+b%2Bc/%C3%A4.json.gz", "size": 12}}
+    }]});
+    let expected = Object {
+        bucket: "logs".to_owned(),
+        key: "a b+c/ä.json.gz".to_owned(),
+        region: "eu-west-1".to_owned(),
+        size: Some(12),
+    };
+    let notice = |body: &Value| read(body.to_string().as_bytes()).remove(0).unwrap_err().notice;
+    assert_eq!(notice(&notification), Some(Notice::Object(expected.clone())));
+    let wrapped = json!({"Type": "Notification", "TopicArn": "arn", "Message": notification.to_string()});
+    assert_eq!(notice(&wrapped), Some(Notice::Object(expected.clone())));
+    assert_eq!(notice(&json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b"})), Some(Notice::Test));
+    let mut removed = notification;
+    removed["Records"][0]["eventName"] = json!("ObjectRemoved:Delete");
+    assert_eq!(notice(&removed), None);
+
+    let mut created = envelope();
+    created["source"] = json!("aws.s3");
+    created["detail-type"] = json!("Object Created");
+    created["region"] = json!("eu-west-1");
+    created["detail"] = json!({"bucket": {"name": "logs"}, "object": {"key": "a b+c/ä.json.gz", "size": 12}});
+    let of_event = |body: &Value| object(read(body.to_string().as_bytes())[0].as_ref().unwrap());
+    assert_eq!(of_event(&created), Some(expected));
+    created["detail"]["object"]["key"] = json!("film.mp4");
+    assert_eq!(of_event(&created), None);
 }

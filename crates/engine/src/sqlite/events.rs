@@ -2,13 +2,13 @@
 
 use detection::Event;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{at_most, micros, schema::FORMAT, time_of};
 use crate::ports::{StoreError, UnreadableEvent};
 
 /// What is kept of a body that could not be read, in bytes.
-const BODY_LIMIT: usize = 256 << 10;
+const BODY_LIMIT: usize = 1 << 20;
 /// How many such bodies are kept; beyond it, the oldest goes.
 const UNREADABLE_LIMIT: i64 = 100_000;
 
@@ -57,22 +57,37 @@ fn cut(body: &str) -> String {
     format!("{}\n[cut: {end} of {} bytes are kept]", body.get(..end).unwrap_or_default(), body.len())
 }
 
-pub(super) fn unreadable(connection: &Connection, limit: usize) -> Result<Vec<UnreadableEvent>, StoreError> {
+pub(super) fn unreadable(
+    connection: &Connection,
+    limit: usize,
+    body_characters: usize,
+) -> Result<Vec<UnreadableEvent>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT name, origin, body, reason, received_at FROM unreadable_events ORDER BY id DESC LIMIT ?1",
+        "SELECT name, origin, substr(body, 1, ?2), reason, received_at FROM unreadable_events ORDER BY id DESC LIMIT ?1",
     )?;
-    let mut rows = statement.query([at_most(limit)])?;
+    let mut rows = statement.query([at_most(limit), at_most(body_characters)])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(UnreadableEvent {
-            id: row.get(0)?,
-            origin: row.get(1)?,
-            body: row.get(2)?,
-            reason: row.get(3)?,
-            received_at: time_of(row.get(4)?)?,
-        });
+        found.push(from_row(row)?);
     }
     Ok(found)
+}
+
+pub(super) fn unreadable_event(connection: &Connection, id: &str) -> Result<Option<UnreadableEvent>, StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT name, origin, body, reason, received_at FROM unreadable_events WHERE name = ?1")?;
+    let mut rows = statement.query([id])?;
+    rows.next()?.map(from_row).transpose()
+}
+
+fn from_row(row: &Row<'_>) -> Result<UnreadableEvent, StoreError> {
+    Ok(UnreadableEvent {
+        id: row.get(0)?,
+        origin: row.get(1)?,
+        body: row.get(2)?,
+        reason: row.get(3)?,
+        received_at: time_of(row.get(4)?)?,
+    })
 }
 
 pub(super) fn forget_unreadable(connection: &Connection, id: &str) -> Result<(), StoreError> {

@@ -59,8 +59,13 @@ impl FindingStore for SqliteStore {
         self.writer.write(move |connection| events::keep_unreadable(connection, &event)).await
     }
 
-    async fn unreadable(&self, limit: usize) -> Result<Vec<UnreadableEvent>, StoreError> {
-        self.readers.read(move |connection| events::unreadable(connection, limit)).await
+    async fn unreadable(&self, limit: usize, body_characters: usize) -> Result<Vec<UnreadableEvent>, StoreError> {
+        self.readers.read(move |connection| events::unreadable(connection, limit, body_characters)).await
+    }
+
+    async fn unreadable_event(&self, id: &str) -> Result<Option<UnreadableEvent>, StoreError> {
+        let id = id.to_owned();
+        self.readers.read(move |connection| events::unreadable_event(connection, &id)).await
     }
 
     async fn forget_unreadable(&self, id: &str) -> Result<(), StoreError> {

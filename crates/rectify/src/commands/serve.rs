@@ -91,7 +91,8 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     let engine = Engine::start(store, Arc::new(executor), Arc::new(SystemClock), Options::default())
         .await
         .map_err(Problem::new)?;
-    let intake = Intake::new(engine.clone(), Arc::clone(&registry), &account, configuration.role.is_some());
+    let intake =
+        Intake::new(engine.clone(), Arc::clone(&registry), &account, configuration.role.is_some(), aws.clone());
     let (stop, stopped) = watch::channel(false);
     let mut pollers = JoinSet::new();
     for url in configuration.queues {
