@@ -130,7 +130,7 @@ fn choose(run: &Run, choice: u16) -> Input {
     let waiting: Vec<u64> = run.tasks.keys().chain(run.submitted.keys()).copied().collect();
     let event_id = waiting.get(pick(waiting.len())).copied();
     let timer = run.timers.iter().min_by_key(|(_, at)| **at).map(|(timer, _)| *timer);
-    if run.continues && (choice % 4 > 0 || event_id.is_none() && timer.is_none()) {
+    if run.continues && (!choice.is_multiple_of(4) || event_id.is_none() && timer.is_none()) {
         return Input::Continue;
     }
     match (choice % 16, event_id, timer) {
