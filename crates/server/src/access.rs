@@ -69,9 +69,9 @@ pub enum AccessError {
 }
 
 impl Access {
-    /// Reads the keys in a data folder, made first where there are none.
-    pub fn open(folder: &Path) -> Result<Access, AccessError> {
-        let credentials = read_or_make(&folder.join("credentials"), new_credentials)?;
+    /// Reads the keys in a data folder, made first where there are none. `region` is what clients use that name no other.
+    pub fn open(folder: &Path, region: &str) -> Result<Access, AccessError> {
+        let credentials = read_or_make(&folder.join("credentials"), || new_credentials(region))?;
         let api_key = read_or_make(&folder.join("api-key"), || Ok(format!("{}\n", random_text(30)?)))?;
         let malformed = |what| AccessError::Malformed { path: folder.join("credentials"), what };
         Ok(Access {
@@ -110,9 +110,10 @@ impl Access {
     }
 }
 
-fn new_credentials() -> Result<String, AccessError> {
+fn new_credentials(region: &str) -> Result<String, AccessError> {
     let id: String = random_bytes::<16>()?.iter().map(|byte| char::from(b'A' + byte % 26)).collect();
-    Ok(format!("[{PROFILE}]\naws_access_key_id = AKIA{id}\naws_secret_access_key = {}\n", random_text(30)?))
+    let secret = random_text(30)?;
+    Ok(format!("[{PROFILE}]\naws_access_key_id = AKIA{id}\naws_secret_access_key = {secret}\nregion = {region}\n"))
 }
 
 /// `length` random bytes as text.
@@ -199,10 +200,12 @@ mod tests {
     #[test]
     fn keys_are_made_once_and_private() {
         let folder = tempfile::tempdir().unwrap();
-        let first = Access::open(folder.path()).unwrap();
-        let second = Access::open(folder.path()).unwrap();
+        let first = Access::open(folder.path(), "eu-west-1").unwrap();
+        let second = Access::open(folder.path(), "eu-west-1").unwrap();
         assert_eq!(first.access_key_id, second.access_key_id);
         assert_eq!(first.access_key_id.len(), 20);
+        let text = fs::read_to_string(folder.path().join("credentials")).unwrap();
+        assert_eq!(setting(&text, "region"), Some("eu-west-1"), "so that a client need not name one");
         assert_eq!(first.secret_access_key.expose_secret().len(), 40);
         assert_eq!(first.api_key.expose_secret(), Access::read_api_key(folder.path()).unwrap().expose_secret());
         #[cfg(unix)]
@@ -211,7 +214,7 @@ mod tests {
             let path = folder.path().join(name);
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
             fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-            Access::open(folder.path()).unwrap();
+            Access::open(folder.path(), "eu-west-1").unwrap();
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "made private again");
         }
     }
@@ -228,14 +231,14 @@ mod tests {
     fn a_file_that_holds_no_keys_is_told() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("credentials"), "nothing").unwrap();
-        let error = Access::open(folder.path()).unwrap_err().to_string();
+        let error = Access::open(folder.path(), "eu-west-1").unwrap_err().to_string();
         assert!(error.contains("credentials") && error.contains("delete the file"), "{error}");
     }
 
     #[test]
     fn debug_shows_no_secret() {
         let folder = tempfile::tempdir().unwrap();
-        let access = Access::open(folder.path()).unwrap();
+        let access = Access::open(folder.path(), "eu-west-1").unwrap();
         assert!(!format!("{access:?}").contains(access.secret_access_key.expose_secret()));
     }
 }

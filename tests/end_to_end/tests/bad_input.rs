@@ -156,6 +156,22 @@ fn a_guardrail_with_two_mistakes_shows_both_with_line_and_column() {
 }
 
 #[test]
+fn a_duplicate_key_hides_no_other_problem() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "StartAt: A\nStates:\n  A:\n    Type: Pass\n    Type: Pass\n    Next: Nowhere\n";
+    let (status, output, _) = run(&["validate", "--format", "jsonl", &file(&folder, "p.asl.yaml", text)], "");
+    assert_eq!(status, 1, "{output}");
+    let problems: Vec<Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Option<u64>> = problems.iter().map(|problem| problem.pointer("/span/line")?.as_u64()).collect();
+    assert!(lines.contains(&Some(5)) && lines.contains(&Some(6)), "{output}");
+    let configuration = "guardrails: {s3-bucket-public-acess: {mode: fix}, security-group-open-to-world: {parameters: {allowed_ports: x}}}";
+    let (status, output, _) =
+        run(&["validate", "--format", "jsonl", &file(&folder, "rectify.yaml", configuration)], "");
+    assert_eq!(status, 1, "{output}");
+    assert!(output.contains("s3-bucket-public-access") && output.contains("allowed_ports"), "{output}");
+}
+
+#[test]
 fn match_is_grep_with_patterns() {
     let folder = tempfile::tempdir().unwrap();
     let pattern = file(&folder, "p.json", r#"{"a": [{"prefix": "x"}]}"#);

@@ -71,11 +71,11 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
         ))
     })?;
     let store = Arc::new(open_store(&arguments.data)?);
-    let access = Arc::new(Access::open(&arguments.data).map_err(Problem::new)?);
+    let aws = Aws::from_environment().await;
+    let access = Arc::new(Access::open(&arguments.data, aws.region()).map_err(Problem::new)?);
     let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
         Problem(format!("{} can't be listened on: {error}; choose another with --listen", arguments.listen))
     })?;
-    let aws = Aws::from_environment().await;
     let account = start::account(configuration.account.as_deref(), &aws).await;
     let guardrails = guardrails(&configuration, &KnownResources::new(aws.clone()))?;
     let partition = partition(aws.region());
