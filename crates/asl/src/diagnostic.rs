@@ -40,6 +40,8 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// The JSON pointer of the value concerned, for instance `/States/Fix/Next`.
     pub pointer: String,
+    /// Where AWS says it is: `/States/Fix/Catch[0]/Next`; nothing where AWS names no place.
+    pub location: Option<String>,
     /// Where in the text.
     pub span: Span,
 }
@@ -53,6 +55,7 @@ impl Diagnostic {
             message: message.into(),
             help: None,
             pointer: String::new(),
+            location: None,
             span: Span { start: 0, end: 0, line: 1, column: 1 },
         }
     }
@@ -61,6 +64,20 @@ impl Diagnostic {
     pub fn with_help(mut self, help: impl Into<String>) -> Diagnostic {
         self.help = Some(help.into());
         self
+    }
+
+    /// The same problem with where AWS says it is.
+    pub fn with_location(mut self, location: impl Into<String>) -> Diagnostic {
+        self.location = Some(location.into());
+        self
+    }
+
+    /// The message as the Step Functions API gives it: of a text that is no JSON, AWS says in it where, too.
+    pub fn aws_message(&self) -> String {
+        match &self.location {
+            Some(location) if self.code == INVALID_JSON => format!("{}\n at {location}", self.message),
+            _ => self.message.clone(),
+        }
     }
 
     /// The same problem at its place.
@@ -87,23 +104,33 @@ impl fmt::Display for Diagnostic {
     }
 }
 
+/// The code of a text that is no JSON.
+pub(crate) const INVALID_JSON: &str = "INVALID_JSON_DESCRIPTION";
+
 /// The message of the Step Functions API's `InvalidDefinition`: every error with its code and its place, as AWS writes them.
 pub fn invalid_definition(diagnostics: &[Diagnostic]) -> String {
-    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
-    let texts: Vec<String> = errors.map(definition_error).collect();
+    let errors = in_aws_order(diagnostics, Severity::Error);
+    let texts: Vec<String> = errors.into_iter().map(definition_error).collect();
     format!("Invalid State Machine Definition: '{}'", texts.join(", "))
 }
 
+/// AWS writes the place of an error that has none as `null`.
 fn definition_error(diagnostic: &Diagnostic) -> String {
-    let Diagnostic { code, message, pointer, span, .. } = diagnostic;
-    match pointer.as_str() {
-        "" if code == "INVALID_JSON_DESCRIPTION" => {
-            format!("{code}: {message} at [Source: (String); line: {}, column: {}]", span.line, span.column)
-        }
-        "" if message == crate::parse::NO_OBJECT => format!("{code}: {message}"),
-        "" => format!("{code}: {message} at /"),
-        pointer => format!("{code}: {message} at {pointer}"),
-    }
+    let location = diagnostic.location.as_deref().unwrap_or("null");
+    format!("{}: {} at {location}", diagnostic.code, diagnostic.aws_message())
+}
+
+/// The problems of this severity and worse, in AWS's order: first what is wrong with the parts in the order of the text, then the
+/// transitions to nowhere, then that nothing ends, then the states that nothing leads to.
+pub fn in_aws_order(diagnostics: &[Diagnostic], least: Severity) -> Vec<&Diagnostic> {
+    let mut told: Vec<&Diagnostic> = diagnostics.iter().filter(|diagnostic| diagnostic.severity >= least).collect();
+    told.sort_by_key(|diagnostic| match diagnostic.code.as_str() {
+        "MISSING_TRANSITION_TARGET" if diagnostic.message.starts_with("Missing") => 1,
+        "MISSING_END_STATE" => 2,
+        "MISSING_TRANSITION_TARGET" => 3,
+        _ => 0,
+    });
+    told
 }
 
 /// The most problems of one text that are told.

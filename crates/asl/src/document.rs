@@ -1,5 +1,6 @@
 //! A JSON or YAML text as a value whose every part knows its place.
 
+mod jackson;
 mod json;
 mod place;
 mod scalar;
@@ -92,6 +93,27 @@ impl Document {
     /// The value, keys in the order of the text.
     pub fn value(&self) -> &Value {
         &self.value
+    }
+
+    /// A JSON pointer as AWS writes places: `/States/Fix/Catch[0]/Next`, names as they are, `/` for the whole.
+    pub fn location(&self, pointer: &str) -> String {
+        let mut location = String::new();
+        let mut value = Some(&self.value);
+        for segment in pointer.split('/').skip(1) {
+            let key = unescape(segment);
+            if matches!(value, Some(Value::Array(_))) {
+                location.push_str(&format!("[{key}]"));
+            } else {
+                location.push('/');
+                location.push_str(&key);
+            }
+            value = value.and_then(|value| match value {
+                Value::Object(object) => object.get(&key),
+                Value::Array(items) => items.get(key.parse::<usize>().ok()?),
+                _ => None,
+            });
+        }
+        if location.is_empty() { "/".to_owned() } else { location }
     }
 
     /// The place of the value at a JSON pointer, or of the nearest part around it that is there.

@@ -4,23 +4,42 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::place::{Lines, Place};
-use crate::{Diagnostic, diagnostic::Problems, trail::Trail};
+use super::{
+    jackson,
+    place::{Lines, Place},
+};
+use crate::{
+    Diagnostic,
+    diagnostic::{INVALID_JSON, Problems},
+    trail::Trail,
+};
 
 /// Parses a JSON text.
 pub(super) fn parse(text: &str, lines: &Lines) -> Result<(Value, Place, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let value: Value = serde_json::from_str(text).map_err(|error| vec![syntax_error(&error, lines)])?;
+    let value: Value = serde_json::from_str(text).map_err(|error| vec![syntax_error(text, &error, lines)])?;
     let mut walk = Walk { text, at: 0, lines, duplicates: Problems::default() };
     let root = walk.value(&Trail::at(""));
     Ok((value, root, walk.duplicates.into_sorted()))
 }
 
-fn syntax_error(error: &serde_json::Error, lines: &Lines) -> Diagnostic {
-    let at = lines.byte(error.line(), error.column());
-    let text = error.to_string();
+/// What Jackson, which reads definitions at AWS, says of the text; else what serde_json says of it.
+fn syntax_error(text: &str, error: &serde_json::Error, lines: &Lines) -> Diagnostic {
+    let there = lines.byte(error.line(), error.column());
+    let said = error.to_string();
+    if said.starts_with("recursion limit exceeded") {
+        let message = format!("the text is nested deeper than {}", super::MAX_DEPTH);
+        return Diagnostic::error("TOO_DEEPLY_NESTED", message).at("", lines.span(there, there));
+    }
+    if let Some(refusal) = jackson::refusal(text) {
+        let at = refusal.byte.min(text.len());
+        return Diagnostic::error(INVALID_JSON, refusal.message)
+            .at("", lines.span(at, at))
+            .with_location(refusal.location);
+    }
     let place = format!(" at line {} column {}", error.line(), error.column());
-    let message = text.strip_suffix(place.as_str()).unwrap_or(&text);
-    Diagnostic::error("INVALID_JSON_DESCRIPTION", message).at("", lines.span(at, at))
+    let message = said.strip_suffix(place.as_str()).unwrap_or(&said);
+    let location = jackson::location(text, error.line(), error.column());
+    Diagnostic::error(INVALID_JSON, message).at("", lines.span(there, there)).with_location(location)
 }
 
 /// A walk over a text that is known to be JSON, not deeper than serde_json's own limit of 128.
