@@ -4,7 +4,9 @@
 
 mod convert;
 mod functions;
+mod references;
 mod session;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -17,7 +19,7 @@ use jsonata_core::{
 };
 use serde_json::{Map, Value};
 
-pub use self::session::Session;
+pub use self::{references::References, session::Session};
 use crate::{Error, Moment, Scope, SyntaxError, limits};
 
 /// A compiled JSONata expression: parsed once, evaluated often.
@@ -76,6 +78,11 @@ impl Expression {
         session::evaluate_plainly(self, input, bindings, moment, milliseconds)
     }
 
+    /// What it reads from outside.
+    pub fn references(&self) -> References {
+        References::of(self.tree())
+    }
+
     fn tree(&self) -> &AstNode {
         &self.parsed.tree
     }
@@ -89,6 +96,9 @@ impl Expression {
     }
 }
 
+/// What AWS says of a string that is half an expression.
+pub const NOT_DELIMITED: &str = "JSONata string must start with {% and end with %}";
+
 /// The expression in a string `{% … %}`, or `None` where the string is an ordinary one.
 pub fn delimited(text: &str) -> Option<&str> {
     text.strip_prefix("{%")?.strip_suffix("%}")
@@ -97,8 +107,8 @@ pub fn delimited(text: &str) -> Option<&str> {
 /// The parser's error as the language's own implementation words it, code first.
 fn parser_words(error: &ParserError) -> String {
     match error {
-        ParserError::InvalidSyntax(message) | ParserError::InvalidNumber(message) => message.clone(),
+        ParserError::InvalidSyntax(message) | ParserError::InvalidNumber(message) => words::with_symbols(message),
         ParserError::UnclosedComment => "S0106: Comment has no closing tag".to_owned(),
-        other => other.to_string(),
+        other => words::with_symbols(&other.to_string()),
     }
 }

@@ -102,11 +102,8 @@ impl Parser {
     fn jsonata(&mut self, text: &str) -> Node {
         match jsonata::delimited(text) {
             Some(inside) => Expression::parse(inside).map(Node::Expression).unwrap_or_else(|error| self.fail(error)),
-            None if text.starts_with("{%") => {
-                self.fail(SyntaxError::new("a JSONata expression that begins with '{%' has to end with '%}'", None))
-            }
-            None if text.ends_with("%}") => {
-                self.fail(SyntaxError::new("a JSONata expression that ends with '%}' has to begin with '{%'", None))
+            None if text.starts_with("{%") || text.ends_with("%}") => {
+                self.fail(SyntaxError::new(jsonata::NOT_DELIMITED, None))
             }
             None => Node::Static(Value::String(text.to_owned())),
         }
