@@ -3,26 +3,33 @@
 mod expressions;
 mod flow;
 mod object;
+mod references;
 mod resources;
 mod warnings;
 
 use std::collections::{HashMap, HashSet};
 
-use query::Language;
+use query::{Language, SyntaxError};
 use serde_json::Value;
 
-use crate::{Diagnostic, Document, Severity, Span, StateMachine, diagnostic::Problems, nearest::did_you_mean};
-pub(crate) use object::{Allowed, Object, integer, shown};
-pub use resources::{AnyResource, ExpressResources, Resources, UnknownResource};
+use crate::{Diagnostic, Document, Severity, Span, StateMachine, diagnostic::Problems};
+pub(crate) use object::{Allowed, Object, decimal, integer};
+pub use resources::{AnyResource, ExpressResources, MachineType, Resources, UnknownResource};
 
 /// What AWS says of a text that is no object.
 pub(crate) const NO_OBJECT: &str = "Definition must be a valid JSON object";
 
-/// The longest time in seconds that a definition may name, and the most attempts of a retrier.
+/// The longest time in seconds that a definition may name, and the most attempts of a retrier (AWS).
 pub(crate) const MAX_NUMBER: u64 = 99_999_999;
 
 /// The code of what is not as the States Language wants it.
 pub(crate) const SCHEMA: &str = "SCHEMA_VALIDATION_FAILED";
+
+/// The code of an expression in JSONata that can't be parsed.
+pub(crate) const INVALID_JSONATA: &str = "INVALID_JSONATA_EXPRESSION";
+
+/// The code of an expression in JSONata that reads what Step Functions does not give.
+pub(crate) const UNSUPPORTED_JSONATA: &str = "UNSUPPORTED_JSONATA_EXPRESSION";
 
 /// The code of a transition to nowhere, and of a state that no transition leads to.
 pub(crate) const MISSING_TARGET: &str = "MISSING_TRANSITION_TARGET";
@@ -44,6 +51,18 @@ pub fn parse(
     let machine = parser.machine();
     let diagnostics = parser.finish()?;
     machine.map(|machine| (machine, diagnostics)).ok_or_else(no_machine)
+}
+
+/// The same for a state machine of this type: Express ones have some things less.
+pub fn parse_as(
+    document: &Document,
+    resources: &dyn Resources,
+    machine_type: MachineType,
+) -> Result<(StateMachine, Vec<Diagnostic>), Vec<Diagnostic>> {
+    match machine_type {
+        MachineType::Standard => parse(document, resources),
+        MachineType::Express => parse(document, &ExpressResources(resources)),
+    }
 }
 
 /// The fragment at `pointer` (an object with `StartAt` and `States`) as a flow in JSONata: how a guardrail's parts are read.
@@ -79,6 +98,10 @@ pub(crate) struct Parser<'a> {
     names: HashMap<String, String>,
     /// Every Distributed Map's label so far: they are unique too.
     labels: HashSet<String>,
+    /// The state whose language was refused last: AWS does not tell of its fields, which belong to another language.
+    downgraded: Option<String>,
+    /// Whether it is to be an Express state machine.
+    pub(crate) express: bool,
     problems: Problems,
 }
 
@@ -90,6 +113,8 @@ impl<'a> Parser<'a> {
             machine_language: Language::JsonPath,
             names: HashMap::new(),
             labels: HashSet::new(),
+            downgraded: None,
+            express: resources.is_express(),
             problems: Problems::default(),
         }
     }
@@ -104,7 +129,7 @@ impl<'a> Parser<'a> {
     fn machine(&mut self) -> Option<StateMachine> {
         let value = self.document.value();
         if !value.is_object() {
-            self.problem(SCHEMA, "", NO_OBJECT, None);
+            self.placeless_problem(SCHEMA, "", NO_OBJECT, None);
             return None;
         }
         let object = self.object(value, "", Language::JsonPath, &MACHINE)?;
@@ -115,36 +140,35 @@ impl<'a> Parser<'a> {
         Some(StateMachine {
             comment: self.text(&object, "Comment"),
             query_language: self.machine_language,
-            timeout_seconds: self.integer(&object, "TimeoutSeconds", 1, MAX_NUMBER),
+            // AWS takes 0 here, and no limit is what it means.
+            timeout_seconds: self.integer(&object, "TimeoutSeconds", 0, MAX_NUMBER).filter(|seconds| *seconds > 0),
             flow: self.flow(&object)?,
         })
     }
 
-    /// `QueryLanguage` where an object says it.
+    /// `QueryLanguage` where an object says it. As at AWS, what is not exactly `JSONPath` is JSONata, and refused besides.
     pub(crate) fn query_language(&mut self, object: &Object<'_>) -> Option<Language> {
-        match self.text(object, "QueryLanguage")?.as_str() {
-            "JSONPath" => Some(Language::JsonPath),
-            "JSONata" => Some(Language::Jsonata),
-            other => {
-                let message = "The field 'QueryLanguage' should have one of these values: [JSONPath, JSONata]";
-                self.problem(SCHEMA, object.at("QueryLanguage"), message, did_you_mean(other, ["JSONPath", "JSONata"]));
-                None
-            }
+        let value = object.get("QueryLanguage")?;
+        match self.one_of(object, "QueryLanguage", &["JSONPath", "JSONata"]) {
+            Some("JSONPath") => Some(Language::JsonPath),
+            _ if value.is_null() => None,
+            _ => Some(Language::Jsonata),
         }
     }
 
     /// The language of a state: its own, else the machine's. A machine in JSONata has no states in JSONPath.
     pub(crate) fn state_language(&mut self, value: &Value, pointer: &str) -> Language {
-        let written = value.get("QueryLanguage").and_then(Value::as_str);
-        match (written, self.machine_language) {
-            (Some("JSONata"), _) => Language::Jsonata,
-            (Some("JSONPath"), Language::Jsonata) => {
+        match (value.get("QueryLanguage").map(Value::as_str), self.machine_language) {
+            (None, language) => language,
+            (Some(Some("JSONPath")), Language::Jsonata) => {
                 let message = "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine";
                 let help = "let the machine be JSONPath, and set `QueryLanguage` to `JSONata` in each state that is";
                 self.problem(SCHEMA, pointer, message, Some(help.to_owned()));
+                self.downgraded = Some(pointer.to_owned());
                 Language::JsonPath
             }
-            (_, language) => language,
+            (Some(Some("JSONPath")), Language::JsonPath) => Language::JsonPath,
+            (Some(_), _) => Language::Jsonata,
         }
     }
 
@@ -206,30 +230,59 @@ impl<'a> Parser<'a> {
     ) {
         let pointer = pointer.into();
         let span = self.document.span(&pointer);
-        self.problems.push(Diagnostic { help, ..Diagnostic::error(code, message).at(pointer, span) });
+        self.note(Diagnostic { help, ..Diagnostic::error(code, message).at(pointer, span) });
     }
 
     /// Notes an error at the key of the value that `pointer` names.
     pub(crate) fn key_problem(&mut self, code: &str, pointer: &str, message: impl Into<String>, help: Option<String>) {
         let span = self.document.key_span(pointer);
+        self.note(Diagnostic { help, ..Diagnostic::error(code, message).at(pointer, span) });
+    }
+
+    /// Notes an error in a field that AWS tells of the object around it.
+    pub(crate) fn field_problem(
+        &mut self,
+        object: &Object<'_>,
+        field: &str,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
+        let pointer = object.at(field);
+        let span = self.document.key_span(&pointer);
+        let location = self.document.location(&object.pointer);
+        let problem = Diagnostic::error(SCHEMA, message).at(pointer, span).with_location(location);
+        self.problems.push(Diagnostic { help, ..problem });
+    }
+
+    /// Notes an error for which AWS names no place.
+    pub(crate) fn placeless_problem(&mut self, code: &str, pointer: &str, message: &str, help: Option<String>) {
+        let span = self.document.key_span(pointer);
         self.problems.push(Diagnostic { help, ..Diagnostic::error(code, message).at(pointer, span) });
+    }
+
+    fn note(&mut self, problem: Diagnostic) {
+        if self.problems.is_full() {
+            return self.problems.push(problem);
+        }
+        let location = self.document.location(&problem.pointer);
+        self.problems.push(problem.with_location(location));
     }
 
     /// Notes what works, but not as its author thinks.
     pub(crate) fn warning(&mut self, code: &str, pointer: &str, message: impl Into<String>, help: impl Into<String>) {
         let warning = Diagnostic::error(code, message).with_help(help).at(pointer, self.document.span(pointer));
-        self.problems.push(Diagnostic { severity: Severity::Warning, ..warning });
+        self.note(Diagnostic { severity: Severity::Warning, ..warning });
     }
 
-    /// Notes an error that AWS tells of the object at `pointer`, and that stands elsewhere in the text.
-    pub(crate) fn inner_problem(
-        &mut self,
-        pointer: &str,
-        span: Span,
-        message: impl Into<String>,
-        help: Option<String>,
-    ) {
-        self.problems.push(Diagnostic { help, ..Diagnostic::error(SCHEMA, message).at(pointer, span) });
+    /// Notes an error in an expression: where it is in the text, and where AWS says that it is.
+    pub(crate) fn expression_problem(&mut self, code: &str, places: (&str, &str), span: Span, error: SyntaxError) {
+        let (pointer, told_of) = places;
+        let location = self.document.location(told_of);
+        let message = error.message.trim_end().to_owned();
+        // Some details end in a blank, where they list what was expected.
+        let help = error.detail.map(|detail| detail.trim_end().to_owned());
+        let problem = Diagnostic::error(code, message).at(pointer, span).with_location(location);
+        self.problems.push(Diagnostic { help, ..problem });
     }
 
     /// The place of an error in the string at `pointer`; `skipped` bytes stand before the expression in it.

@@ -171,7 +171,7 @@ impl Parser<'_> {
 
     fn state_type(&mut self, value: &Value, pointer: &str) -> Option<Type> {
         let Some(state) = value.as_object() else {
-            self.wrong_type(pointer, "an object", value);
+            self.wrong_type(pointer, "[OBJECT]", value);
             return None;
         };
         let Some(written) = state.get("Type") else {
@@ -190,31 +190,19 @@ impl Parser<'_> {
 
     /// `Next` or `End: true`, one of them.
     fn next(&mut self, object: &Object<'_>) -> Option<String> {
+        let help = "say by `Next` where it goes on, or set `End` to true if it is the last state";
         let next = self.text(object, "Next");
         match object.get("End") {
-            Some(Value::Bool(end)) => {
-                if *end && object.has("Next") {
-                    let help = "keep `Next` if it goes on, `End` if it is the last state";
-                    self.key_problem(
-                        SCHEMA,
-                        &object.at("End"),
-                        "`Next` and `End` can't be together",
-                        Some(help.into()),
-                    );
-                }
-                if !end && !object.has("Next") {
-                    self.neither(object);
-                }
+            Some(Value::Bool(false)) if !object.has("Next") => {
+                let message = "This object should have only one of the following fields: [Next, End]";
+                self.key_problem(SCHEMA, &object.pointer, message, Some(help.to_owned()));
             }
-            Some(other) => self.wrong_type(&object.at("End"), "a boolean", other),
-            None if object.has("Next") => {}
-            None => self.neither(object),
+            Some(Value::Bool(false)) => {}
+            Some(Value::Bool(true)) | None => {
+                self.exactly_one(object, &["Next", "End"], help);
+            }
+            Some(other) => self.wrong_type(&object.at("End"), "[BOOLEAN]", other),
         }
         next
-    }
-
-    fn neither(&mut self, object: &Object<'_>) {
-        let help = "say by `Next` where it goes on, or set `End` to true if it is the last state";
-        self.key_problem(SCHEMA, &object.pointer.clone(), "the state has neither `Next` nor `End`", Some(help.into()));
     }
 }

@@ -8,7 +8,7 @@ use query::{
 };
 use serde_json::Value;
 
-use super::{Object, Parser, SCHEMA};
+use super::{INVALID_JSONATA, Object, Parser, SCHEMA, references::StatesHas};
 use crate::{Dynamic, document::escape, state::Selector, trail::Trail};
 
 impl Parser<'_> {
@@ -21,11 +21,13 @@ impl Parser<'_> {
             self.no_doubles(value, &Trail::at(&pointer));
         }
         match Template::parse(value, object.language) {
-            Ok(template) => Some(template),
+            Ok(template) => {
+                self.check_template(&template, &pointer, StatesHas::within(object, field));
+                Some(template)
+            }
             Err(errors) => {
-                let skipped = if object.language == Language::Jsonata { DELIMITER.len() } else { 0 };
                 for error in errors {
-                    self.template_problem(&pointer, skipped, error);
+                    self.template_problem(&pointer, object.language, error);
                 }
                 None
             }
@@ -36,14 +38,15 @@ impl Parser<'_> {
     pub(crate) fn assign(&mut self, object: &Object<'_>) -> Option<Template> {
         let value = object.get("Assign")?;
         let Some(fields) = value.as_object() else {
-            self.wrong_type(&object.at("Assign"), "an object", value);
+            self.wrong_type(&object.at("Assign"), "[OBJECT]", value);
             return None;
         };
         for key in fields.keys() {
             let name = if object.language == Language::JsonPath { key.strip_suffix(".$").unwrap_or(key) } else { key };
-            if let Err(message) = variable_name(name) {
+            if let Err((code, message)) = variable_name(name) {
                 let pointer = format!("{}/{}", object.at("Assign"), escape(key));
-                self.key_problem(SCHEMA, &pointer, message, None);
+                let help = "a letter, then letters, digits and `_`, 80 characters at most";
+                self.key_problem(code, &pointer, message, Some(help.to_owned()));
             }
         }
         self.template(object, "Assign")
@@ -52,15 +55,29 @@ impl Parser<'_> {
     /// A JSONPath.
     pub(crate) fn path(&mut self, object: &Object<'_>, field: &str) -> Option<Path> {
         let text = self.text(object, field)?;
-        match Path::parse(&text) {
-            Ok(path) => Some(path),
-            Err(error) => {
-                let message = format!("`{text}` is no JSONPath: {}", error.message.trim());
-                let span = self.expression_span(&object.at(field), 0, error.offset);
-                self.inner_problem(&object.at(field), span, message, error.detail.map(trimmed));
-                None
-            }
-        }
+        Path::parse(&text).map_err(|error| self.path_problem(object, field, "Value must be a valid JSONPath.", error)).ok()
+    }
+
+    /// A path of a Choice: AWS calls it a Reference Path, and says what is wrong with it.
+    pub(crate) fn compared_path(&mut self, object: &Object<'_>, field: &str) -> Option<Path> {
+        let text = self.text(object, field)?;
+        let refused = |error: SyntaxError| {
+            let why = if text.starts_with('$') {
+                format!("Value is not a Reference Path: {}", error.message.trim_end())
+            } else {
+                "Value is not a Reference Path: Reference path didn't start with '$'".to_owned()
+            };
+            self.path_problem(object, field, &why, error);
+        };
+        Path::parse(&text).map_err(refused).ok()
+    }
+
+    fn path_problem(&mut self, object: &Object<'_>, field: &str, message: &str, error: SyntaxError) {
+        let pointer = object.at(field);
+        let span = self.expression_span(&pointer, 0, error.offset);
+        let detail = error.detail.unwrap_or_else(|| error.message.clone());
+        let error = SyntaxError { message: message.to_owned(), detail: Some(detail), ..error };
+        self.expression_problem(SCHEMA, (&pointer, &pointer), span, error);
     }
 
     /// `InputPath`, `OutputPath`: a path, `null` or nothing.
@@ -78,8 +95,8 @@ impl Parser<'_> {
         if let Selector::Path(path) = &selector
             && (!path.is_reference_path() || path.is_of_context() || path.variable().is_some())
         {
-            let message = format!("`{}` is no Reference Path: `$`, names and indices only", path.as_str());
-            self.problem(SCHEMA, object.at("ResultPath"), message, None);
+            let help = "`$`, names and indices only, and nothing of the context or of variables";
+            self.problem(SCHEMA, object.at("ResultPath"), "Value is not a Reference Path", Some(help.to_owned()));
         }
         selector
     }
@@ -121,9 +138,8 @@ impl Parser<'_> {
             return match Call::parse(&text) {
                 Ok(call) => Some(Dynamic::Intrinsic(call)),
                 Err(error) => {
-                    let message = format!("`{text}` is no intrinsic function call: {}", error.message.trim());
-                    let span = self.expression_span(&object.at(field), 0, error.offset);
-                    self.inner_problem(&object.at(field), span, message, error.detail.map(trimmed));
+                    let message = "Value must be a valid JSONPath or a valid intrinsic function call";
+                    self.path_problem(object, field, message, error);
                     None
                 }
             };
@@ -134,27 +150,45 @@ impl Parser<'_> {
     /// The expression of a text `{% … %}`.
     pub(crate) fn expression(&mut self, text: &str, pointer: &str) -> Option<Expression> {
         let Some(inside) = jsonata::delimited(text) else {
-            self.problem(SCHEMA, pointer, "an expression begins with `{%` and ends with `%}`", None);
+            self.problem(SCHEMA, pointer, jsonata::NOT_DELIMITED, None);
             return None;
         };
         match Expression::parse(inside) {
-            Ok(expression) => Some(expression),
+            Ok(expression) => {
+                self.check_references(&expression, pointer, StatesHas::Nothing);
+                Some(expression)
+            }
             Err(error) => {
-                let span = self.expression_span(pointer, DELIMITER.len(), error.offset);
-                self.inner_problem(pointer, span, error.message, error.detail.map(trimmed));
+                self.jsonata_problem(pointer, error);
                 None
             }
         }
     }
 
-    /// AWS tells a template's errors of the object that holds the field; the text shows the field itself.
-    fn template_problem(&mut self, pointer: &str, skipped: usize, error: SyntaxError) {
-        let span = self.expression_span(&format!("{pointer}{}", error.pointer), skipped, error.offset);
+    /// AWS tells an error in JSONPath of the object that holds the field; the text shows the field itself.
+    fn template_problem(&mut self, pointer: &str, language: Language, error: SyntaxError) {
+        let inside = format!("{pointer}{}", error.pointer);
+        if language == Language::Jsonata {
+            return self.jsonata_problem(&inside, error);
+        }
+        let span = self.expression_span(&inside, 0, error.offset);
         let around = match error.pointer.rsplit_once('/') {
             Some((around, _)) => format!("{pointer}{around}"),
             None => pointer.to_owned(),
         };
-        self.inner_problem(&around, span, error.message, error.detail.map(trimmed));
+        self.expression_problem(SCHEMA, (&inside, &around), span, error);
+    }
+
+    /// AWS shows the parser's words without their code.
+    fn jsonata_problem(&mut self, pointer: &str, error: SyntaxError) {
+        let is_code = |code: &str| code.len() == 5 && code.bytes().skip(1).all(|byte| byte.is_ascii_digit());
+        let (code, message) = match error.message.split_once(": ") {
+            Some((code, message)) if is_code(code) => (INVALID_JSONATA, message.to_owned()),
+            _ if error.message == jsonata::NOT_DELIMITED => (SCHEMA, error.message.clone()),
+            _ => (INVALID_JSONATA, error.message.clone()),
+        };
+        let span = self.expression_span(pointer, DELIMITER.len(), error.offset);
+        self.expression_problem(code, (pointer, pointer), span, SyntaxError { message, ..error });
     }
 
     /// A name that stands in a JSONPath template both as it is and with `.$` would come out twice.
@@ -183,27 +217,25 @@ impl Parser<'_> {
 /// What an expression in JSONata begins with.
 const DELIMITER: &str = "{%";
 
-/// Some messages end in a blank, where they list what was expected.
-fn trimmed(text: String) -> String {
-    text.trim_end().to_owned()
-}
-
-/// Names of variables: a Unicode letter or `_`, then letters, digits and `_`, 80 characters, `states` being taken.
+/// Names of variables: a Unicode letter, then letters, digits and `_`, 80 characters, `states` being taken. Else AWS's code and
+/// words.
 ///
 /// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html>.
-fn variable_name(name: &str) -> Result<(), String> {
+fn variable_name(name: &str) -> Result<(), (&'static str, String)> {
+    const INVALID: &str = "INVALID_VARIABLE_NAME";
+    if name == "states" {
+        let message = "Cannot assign to reserved variable '$states'.";
+        return Err(("RESERVED_VARIABLE_NAME", message.to_owned()));
+    }
     let mut letters = name.chars();
-    let first = letters.next().is_some_and(|letter| letter.is_alphabetic() || letter == '_');
+    let first = letters.next().is_some_and(char::is_alphabetic);
     if !first || !letters.all(|letter| letter.is_alphanumeric() || letter == '_') {
-        return Err(format!(
-            "`{name}` is no name for a variable: it takes letters, digits and `_`, and no digit first"
-        ));
+        let message = format!("Invalid variable name '{name}': the variable name contains invalid characters.");
+        return Err((INVALID, message));
     }
     if name.chars().count() > 80 {
-        return Err("a variable's name has at most 80 characters".to_owned());
-    }
-    if name == "states" {
-        return Err("`states` can't be assigned: it is what Step Functions says about the state".to_owned());
+        let message = format!("Invalid variable name '{name}': the variable name is longer than 80 characters.");
+        return Err((INVALID, message));
     }
     Ok(())
 }

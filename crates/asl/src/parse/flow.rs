@@ -16,11 +16,11 @@ impl Parser<'_> {
         let states = object.get("States")?;
         let pointer = object.at("States");
         let Some(states) = states.as_object() else {
-            self.wrong_type(&pointer, "an object", states);
+            self.wrong_type(&pointer, "[OBJECT]", states);
             return None;
         };
         if states.is_empty() {
-            self.problem(SCHEMA, pointer, "`States` can't be empty", None);
+            self.problem(SCHEMA, pointer, "Value cannot be empty", None);
             return None;
         }
         let mut parsed = IndexMap::new();
@@ -32,35 +32,45 @@ impl Parser<'_> {
                 parsed.insert(name.clone(), Arc::new(state));
             }
         }
-        self.transitions(states, &pointer);
+        let ends = self.transitions(states, &pointer);
         let start_at = start_at?;
-        if states.contains_key(&start_at) {
+        if !states.contains_key(&start_at) {
+            self.missing_target(&start_at, states, object.at("StartAt"));
+        }
+        // As at AWS, a machine that never ends is not told besides which states it does not reach.
+        if ends || !object.pointer.is_empty() {
             self.unreachable(&start_at, states, &pointer);
-        } else {
-            self.missing_target("StartAt", &start_at, states, object.at("StartAt"));
         }
         Some(Flow { start_at, states: parsed })
     }
 
     /// Every transition leads to a state of the same flow, and one state at least ends it.
-    fn transitions(&mut self, states: &Map<String, Value>, pointer: &str) {
+    fn transitions(&mut self, states: &Map<String, Value>, pointer: &str) -> bool {
         let mut ends = false;
         for (name, state) in states {
-            let transitions = transitions(state);
-            ends |= transitions.is_empty() || state.get("End") == Some(&Value::Bool(true));
-            for Transition { field, target, place } in transitions {
+            let terminal = matches!(state.get("Type").and_then(Value::as_str), Some("Succeed" | "Fail"));
+            ends |= terminal || state.get("End") == Some(&Value::Bool(true));
+            for Transition { target, place } in transitions(state) {
                 if !states.contains_key(target) {
-                    self.missing_target(field, target, states, format!("{pointer}/{}{place}", escape(name)));
+                    self.missing_target(target, states, format!("{pointer}/{}{place}", escape(name)));
                 }
             }
         }
         if !ends {
             let help = "set `End` to true in the last state, or add a Succeed or a Fail";
-            self.key_problem("MISSING_END_STATE", pointer, "no state ends this flow", Some(help.to_owned()));
+            if pointer == "/States" {
+                let message = "Workflow has no terminal state";
+                self.placeless_problem("MISSING_END_STATE", pointer, message, Some(help.to_owned()));
+            } else {
+                let message = "no state ends this flow, so that nothing comes behind it";
+                self.warning("NEVER_ENDS", pointer, message, help);
+            }
         }
+        ends
     }
 
-    fn missing_target(&mut self, field: &str, target: &str, states: &Map<String, Value>, pointer: String) {
+    /// AWS says `Next` of whatever field leads there.
+    fn missing_target(&mut self, target: &str, states: &Map<String, Value>, pointer: String) {
         if self.problems.is_full() {
             return self.problems.skip();
         }
@@ -70,7 +80,7 @@ impl Parser<'_> {
                     .to_owned()
             })
         });
-        self.problem(MISSING_TARGET, pointer, format!("Missing '{field}' target: {target}"), help);
+        self.problem(MISSING_TARGET, pointer, format!("Missing 'Next' target: {target}"), help);
     }
 
     fn unreachable(&mut self, start_at: &str, states: &Map<String, Value>, pointer: &str) {
@@ -93,7 +103,6 @@ impl Parser<'_> {
 
 /// Where a state may go on: read from the definition itself, so that a state with other problems still leads on.
 struct Transition<'v> {
-    field: &'static str,
     target: &'v str,
     /// The pointer from the state.
     place: String,
@@ -103,14 +112,14 @@ fn transitions(state: &Value) -> Vec<Transition<'_>> {
     let mut found = Vec::new();
     for field in ["Next", "Default"] {
         if let Some(target) = state.get(field).and_then(Value::as_str) {
-            found.push(Transition { field, target, place: format!("/{field}") });
+            found.push(Transition { target, place: format!("/{field}") });
         }
     }
     for list in ["Choices", "Catch"] {
         let items = state.get(list).and_then(Value::as_array).into_iter().flatten().enumerate();
         for (index, item) in items {
             if let Some(target) = item.get("Next").and_then(Value::as_str) {
-                found.push(Transition { field: "Next", target, place: format!("/{list}/{index}/Next") });
+                found.push(Transition { target, place: format!("/{list}/{index}/Next") });
             }
         }
     }

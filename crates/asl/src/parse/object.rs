@@ -63,7 +63,7 @@ impl Parser<'_> {
         allowed: &'static Allowed,
     ) -> Option<Object<'v>> {
         let Some(fields) = value.as_object() else {
-            self.wrong_type(pointer, "an object", value);
+            self.wrong_type(pointer, "[OBJECT]", value);
             return None;
         };
         let object = Object { pointer: pointer.to_owned(), language, fields, allowed };
@@ -82,21 +82,26 @@ impl Parser<'_> {
             Language::JsonPath => ("JSONPath", "JSONata", Language::Jsonata),
             Language::Jsonata => ("JSONata", "JSONPath", Language::JsonPath),
         };
-        let (message, help) = if allowed.permits(field, other_language) {
-            let switch = format!("set `QueryLanguage` to `{other}` here");
-            let may_switch = self.machine_language == Language::JsonPath;
-            let help = match (instead(field), may_switch) {
-                (Some(field), true) => Some(format!("write `{field}`, or {switch}")),
-                (Some(field), false) => Some(format!("write `{field}`")),
-                (None, true) => Some(format!("{switch} if that is what you want")),
-                (None, false) => None,
-            };
-            (format!("the field `{field}` belongs to {other}, and this is {this}"), help)
-        } else {
+        if !allowed.permits(field, other_language) {
             let known = allowed.both.iter().chain(allowed.own(*language)).copied();
-            (format!("the field `{field}` is not supported here"), did_you_mean(field, known))
+            let message = format!("Field '{field}' is not supported");
+            return self.field_problem(object, field, message, did_you_mean(field, known));
+        }
+        if self.downgraded.as_deref() == Some(object.pointer.as_str()) {
+            return;
+        }
+        let switch = format!("set `QueryLanguage` to `{other}` here");
+        let may_switch = self.machine_language == Language::JsonPath;
+        let help = match (instead(field), may_switch) {
+            (Some(field), true) => Some(format!("write `{field}`, or {switch}")),
+            (Some(field), false) => Some(format!("write `{field}`")),
+            (None, true) => Some(format!("{switch} if that is what you want")),
+            (None, false) => None,
         };
-        self.key_problem(SCHEMA, &object.at(field), message, help);
+        let message = format!(
+            "The QueryLanguage is set to '{this}', but field '{field}' is only supported for the '{other}' QueryLanguage"
+        );
+        self.field_problem(object, field, message, help);
     }
 
     /// Whether all these fields are there, in AWS's words if not.
@@ -111,12 +116,37 @@ impl Parser<'_> {
 
     /// Whether no more than one of these fields is there.
     pub(crate) fn at_most_one(&mut self, object: &Object<'_>, fields: &[&str]) -> bool {
-        let present: Vec<&str> = fields.iter().copied().filter(|field| object.has(field)).collect();
-        let Some((last, rest)) = present.split_last().filter(|(_, rest)| !rest.is_empty()) else { return true };
-        let names: Vec<String> = rest.iter().map(|field| format!("`{field}`")).collect();
-        let message = format!("{} and `{last}` can't be together", names.join(", "));
-        self.key_problem(SCHEMA, &object.at(last), message, Some("keep one of them".to_owned()));
+        let mut present = fields.iter().filter(|field| object.has(field));
+        let (Some(_), Some(second)) = (present.next(), present.next()) else { return true };
+        let message = format!("There should only be one of the following fields: [{}]", fields.join(", "));
+        self.field_problem(object, second, message, Some("keep one of them".to_owned()));
         false
+    }
+
+    /// Whether one of these fields is there, and no other.
+    pub(crate) fn exactly_one(&mut self, object: &Object<'_>, fields: &[&str], help: &str) -> bool {
+        if fields.iter().any(|field| object.has(field)) {
+            return self.at_most_one(object, fields);
+        }
+        let message = format!("This object should have only one of the following fields: [{}]", fields.join(", "));
+        self.key_problem(SCHEMA, &object.pointer, message, Some(help.to_owned()));
+        false
+    }
+
+    /// A string out of a list.
+    pub(crate) fn one_of(
+        &mut self,
+        object: &Object<'_>,
+        field: &str,
+        values: &[&'static str],
+    ) -> Option<&'static str> {
+        let text = self.text(object, field)?;
+        let found = values.iter().copied().find(|value| *value == text);
+        if found.is_none() {
+            let message = format!("Value should be one of the following: [{}]", values.join(", "));
+            self.problem(SCHEMA, object.at(field), message, did_you_mean(&text, values.iter().copied()));
+        }
+        found
     }
 
     /// A string.
@@ -124,7 +154,7 @@ impl Parser<'_> {
         let value = object.get(field)?;
         let text = value.as_str();
         if text.is_none() {
-            self.wrong_type(&object.at(field), "a string", value);
+            self.wrong_type(&object.at(field), "[STRING]", value);
         }
         text.map(str::to_owned)
     }
@@ -146,32 +176,48 @@ impl Parser<'_> {
         let pointer = object.at(field);
         match object.get(field) {
             Some(Value::Array(items)) if items.is_empty() => {
-                self.problem(SCHEMA, pointer, format!("`{field}` can't be empty"), None);
+                self.problem(SCHEMA, pointer, "Value cannot be empty", None);
                 Vec::new()
             }
             Some(Value::Array(items)) => {
                 items.iter().enumerate().map(|(index, item)| (format!("{pointer}/{index}"), item)).collect()
             }
             Some(other) => {
-                self.wrong_type(&pointer, "an array", other);
+                self.wrong_type(&pointer, "[ARRAY]", other);
                 Vec::new()
             }
             None => Vec::new(),
         }
     }
 
+    /// `expected` is a type as AWS writes it: `[STRING]`, `[OBJECT]`, `[ARRAY]`, `[BOOLEAN]`.
     pub(crate) fn wrong_type(&mut self, pointer: &str, expected: &str, value: &Value) {
-        let message = format!("this must be {expected}, and it is {}", type_of(value));
-        self.problem(SCHEMA, pointer, message, None);
+        let help = format!("it is {} here", shown(value));
+        self.problem(SCHEMA, pointer, format!("Expected value of type {expected}"), Some(help));
     }
 }
 
-/// A whole number in a range, or what is wrong.
+/// A whole number in a range, or what is wrong, in AWS's words.
 pub(crate) fn integer(value: &Value, least: u64, most: u64) -> Result<u64, String> {
-    value
-        .as_u64()
-        .filter(|number| (least..=most).contains(number))
-        .ok_or_else(|| format!("this must be a whole number from {least} to {most}, and it is {}", shown(value)))
+    if value.as_i64().is_some_and(|number| number < 0) {
+        return Err(format!("Minimum value is {least}"));
+    }
+    match value.as_u64() {
+        Some(number) if number < least => Err(format!("Minimum value is {least}")),
+        Some(number) if number > most => Err(format!("Maximum value is {most}")),
+        Some(number) => Ok(number),
+        None => Err("Expected value of type Integer".to_owned()),
+    }
+}
+
+/// A number in a range, or what is wrong, in AWS's words. `least` and `most` are written as AWS writes them.
+pub(crate) fn decimal(value: &Value, least: (f64, &str), most: (f64, &str)) -> Result<f64, String> {
+    match value.as_f64() {
+        Some(number) if number < least.0 => Err(format!("Minimum value is {}", least.1)),
+        Some(number) if number > most.0 => Err(format!("Maximum value is {}", most.1)),
+        Some(number) => Ok(number),
+        None => Err("Expected value of type [NUMBER]".to_owned()),
+    }
 }
 
 /// A value as a message shows it.

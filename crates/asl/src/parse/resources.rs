@@ -4,6 +4,21 @@
 pub trait Resources {
     /// Whether a Resource can be called; else what is wrong with it (its text names the thing and the way out).
     fn check(&self, resource: &str) -> Result<(), UnknownResource>;
+
+    /// Whether they are those of an Express state machine, which has some things less.
+    fn is_express(&self) -> bool {
+        false
+    }
+}
+
+/// The type of a state machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MachineType {
+    /// `STANDARD`.
+    #[default]
+    Standard,
+    /// `EXPRESS`.
+    Express,
 }
 
 /// A Resource that can't be called.
@@ -32,6 +47,10 @@ impl Resources for AnyResource {
 pub struct ExpressResources<'a>(pub &'a dyn Resources);
 
 impl Resources for ExpressResources<'_> {
+    fn is_express(&self) -> bool {
+        true
+    }
+
     fn check(&self, resource: &str) -> Result<(), UnknownResource> {
         let refused = |message: String| {
             let help = Some("create a Standard state machine, or call it without waiting".to_owned());

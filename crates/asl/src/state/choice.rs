@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Kind;
 use crate::{
-    parse::{Allowed, Object, Parser, SCHEMA, shown},
+    parse::{Allowed, Object, Parser, SCHEMA},
     timestamp,
 };
 
@@ -160,6 +160,12 @@ const CONDITION_FIELDS: [&str; 43] = [
     "TimestampGreaterThanEqualsPath",
 ];
 
+/// Every comparator's field.
+const COMPARATOR_FIELDS: &[&str] = match CONDITION_FIELDS.split_first_chunk::<4>() {
+    Some((_, comparators)) => comparators,
+    None => &[],
+};
+
 /// Every comparator and its name.
 const COMPARATORS: [(&str, Comparator); 23] = [
     ("StringEquals", Comparator::StringEquals),
@@ -232,8 +238,7 @@ impl Parser<'_> {
                 self.expression(text, &pointer).map(Condition::Expression)
             }
             other => {
-                let message = format!("this must be a boolean or `{{% … %}}`, and it is {}", shown(other));
-                self.problem(SCHEMA, pointer, message, None);
+                self.wrong_type(&pointer, "[BOOLEAN]", other);
                 None
             }
         }
@@ -241,21 +246,28 @@ impl Parser<'_> {
 
     /// One of `And`, `Or`, `Not`, or `Variable` with one comparator.
     fn condition(&mut self, rule: &Object<'_>) -> Option<Condition> {
+        const SELECTORS: [&str; 4] = ["And", "Or", "Not", "Variable"];
         let written: Vec<&str> = rule.keys().map(String::as_str).filter(|key| rule.has(key)).collect();
-        let is_test = |key: &&str| matches!(*key, "And" | "Or" | "Not") || comparator(key).is_some();
-        let tests: Vec<&str> = written.into_iter().filter(is_test).collect();
-        if !self.at_most_one(rule, &tests) {
-            return None;
-        }
-        let Some(test) = tests.first().copied() else {
-            if rule.keys().any(|key| !rule.has(key)) {
-                return None; // a misspelt comparator is a problem already
-            }
-            let message = "the rule compares nothing";
+        let tests: Vec<&str> = written.iter().copied().filter(|key| comparator(key).is_some()).collect();
+        let selectors: Vec<&str> = SELECTORS.into_iter().filter(|field| rule.has(field)).collect();
+        let [selector] = selectors.as_slice() else {
+            let message =
+                "The object must have only one of the following fields, [And, Or, Not, Variable, Condition]";
             let help = "give it a `Variable` and one comparator, or `And`, `Or` or `Not`";
             self.problem(SCHEMA, rule.pointer.clone(), message, Some(help.to_owned()));
             return None;
         };
+        if *selector != "Variable" {
+            if let Some(test) = tests.first() {
+                self.field_problem(rule, test, format!("Field '{test}' is not supported"), None);
+                return None;
+            }
+        } else if tests.is_empty() && rule.keys().any(|key| !rule.has(key)) {
+            return None; // a misspelt comparator is a problem already
+        } else if !self.exactly_one(rule, COMPARATOR_FIELDS, "compare it by one of them") {
+            return None;
+        }
+        let test = tests.first().copied().unwrap_or(selector);
         match test {
             "And" => self.conditions(rule, "And").map(Condition::And),
             "Or" => self.conditions(rule, "Or").map(Condition::Or),
@@ -281,10 +293,10 @@ impl Parser<'_> {
 
     fn comparison(&mut self, rule: &Object<'_>, field: &str) -> Option<Condition> {
         self.require(rule, &["Variable"]);
-        let variable = self.path(rule, "Variable");
+        let variable = self.compared_path(rule, "Variable");
         let (comparator, is_path) = comparator(field)?;
         let operand = if is_path {
-            self.path(rule, field).map(Operand::Path)
+            self.compared_path(rule, field).map(Operand::Path)
         } else {
             if field != "StringMatches" {
                 self.warn_without_path(rule, field);
@@ -311,7 +323,7 @@ fn operand(comparator: Comparator, value: &Value) -> Result<Operand, String> {
         | C::StringGreaterThanEquals
         | C::StringMatches => match value {
             Value::String(text) => return Ok(Operand::Text(text.clone())),
-            _ => "a string",
+            _ => "[STRING]",
         },
         C::NumericEquals
         | C::NumericLessThan
@@ -319,7 +331,7 @@ fn operand(comparator: Comparator, value: &Value) -> Result<Operand, String> {
         | C::NumericLessThanEquals
         | C::NumericGreaterThanEquals => match value.as_f64() {
             Some(number) => return Ok(Operand::Number(number)),
-            None => "a number",
+            None => "[NUMBER]",
         },
         C::TimestampEquals
         | C::TimestampLessThan
@@ -328,14 +340,14 @@ fn operand(comparator: Comparator, value: &Value) -> Result<Operand, String> {
         | C::TimestampGreaterThanEquals => match value.as_str().and_then(timestamp::parse) {
             Some(moment) => return Ok(Operand::Timestamp(moment)),
             None if value.is_string() => return Err("String does not match RFC3339 timestamp".to_owned()),
-            None => "a timestamp",
+            None => "[STRING]",
         },
         C::BooleanEquals | C::IsNull | C::IsPresent | C::IsNumeric | C::IsString | C::IsBoolean | C::IsTimestamp => {
             match value {
                 Value::Bool(boolean) => return Ok(Operand::Boolean(*boolean)),
-                _ => "a boolean",
+                _ => "[BOOLEAN]",
             }
         }
     };
-    Err(format!("this must be {wanted}, and it is {}", shown(value)))
+    Err(format!("Expected value of type {wanted}"))
 }

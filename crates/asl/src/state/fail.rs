@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Kind;
 use crate::{
     Dynamic,
-    parse::{Allowed, Object, Parser, shown},
+    parse::{Allowed, Object, Parser},
 };
 
 /// What only a Fail has.
@@ -35,6 +35,6 @@ pub(super) fn parse(parser: &mut Parser<'_>, object: &Object<'_>) -> Option<Kind
 fn string(value: &Value) -> Result<(), String> {
     match value {
         Value::String(_) => Ok(()),
-        other => Err(format!("this must be a string, and it is {}", shown(other))),
+        _ => Err("Expected value of type [STRING]".to_owned()),
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map as Fields, Value};
 use super::Kind;
 use crate::{
     Dynamic, Flow,
-    parse::{Allowed, MAX_NUMBER, Object, Parser, SCHEMA, integer, shown},
+    parse::{Allowed, MAX_NUMBER, Object, Parser, SCHEMA, decimal, integer},
 };
 
 /// What only a Map has.
@@ -80,6 +80,18 @@ pub(super) const FIELDS: Allowed = Allowed {
     jsonata: &["Items", "Output"],
 };
 
+/// What an inline Map has none of.
+const DISTRIBUTED_ONLY: [&str; 8] = [
+    "ItemReader",
+    "ItemBatcher",
+    "ResultWriter",
+    "Label",
+    "ToleratedFailureCount",
+    "ToleratedFailureCountPath",
+    "ToleratedFailurePercentage",
+    "ToleratedFailurePercentagePath",
+];
+
 /// The most items that a Distributed Map's reader may be told to read.
 const MAX_ITEMS: u64 = 100_000_000;
 
@@ -116,7 +128,7 @@ const RESULT_WRITER: Allowed =
     Allowed { both: &["Resource", "WriterConfig"], jsonpath: &["Parameters"], jsonata: &["Arguments"] };
 
 pub(super) fn parse(parser: &mut Parser<'_>, object: &Object<'_>) -> Option<Kind> {
-    let whole = |value: &Value| integer(value, 0, MAX_NUMBER).map(drop);
+    let whole = |value: &Value| integer(value, 0, u64::MAX).map(drop);
     parser.at_most_one(object, &["ItemSelector", "Parameters"]);
     let selector = if object.has("ItemSelector") { "ItemSelector" } else { "Parameters" };
     let item_selector = parser.template(object, selector);
@@ -126,7 +138,11 @@ pub(super) fn parse(parser: &mut Parser<'_>, object: &Object<'_>) -> Option<Kind
     let tolerated_failure_count = parser.dynamic(object, "ToleratedFailureCount", whole);
     let tolerated_failure_percentage = parser.dynamic(object, "ToleratedFailurePercentage", percentage);
     parser.distributed_fields(object);
-    let (processor, mode) = parser.processor(object)?;
+    let processor = parser.processor(object);
+    if let Some((_, ProcessorMode::Inline)) = processor {
+        parser.inline_fields(object);
+    }
+    let (processor, mode) = processor?;
     Some(Kind::Map(Box::new(Map {
         items_path,
         items,
@@ -141,10 +157,7 @@ pub(super) fn parse(parser: &mut Parser<'_>, object: &Object<'_>) -> Option<Kind
 }
 
 fn percentage(value: &Value) -> Result<(), String> {
-    match value.as_f64() {
-        Some(number) if (0.0..=100.0).contains(&number) => Ok(()),
-        _ => Err(format!("this must be a number from 0 to 100, and it is {}", shown(value))),
-    }
+    decimal(value, (0.0, "0"), (100.0, "100")).map(drop)
 }
 
 /// What only a Distributed Map has, as written.
@@ -163,9 +176,8 @@ fn distributed(object: &Object<'_>) -> Option<Value> {
 impl Parser<'_> {
     /// `ItemProcessor`, or `Iterator` as it was called before.
     fn processor(&mut self, object: &Object<'_>) -> Option<(Option<Flow>, ProcessorMode)> {
-        self.at_most_one(object, &["ItemProcessor", "Iterator"]);
+        self.exactly_one(object, &["ItemProcessor", "Iterator"], "say by `ItemProcessor` what is done with each item");
         let field = if object.has("Iterator") { "Iterator" } else { "ItemProcessor" };
-        self.require(object, &[field]);
         let processor = self.object(object.get(field)?, &object.at(field), object.language, &PROCESSOR)?;
         let mode = match processor.get("ProcessorConfig") {
             Some(config) => self.processor_config(config, &processor),
@@ -180,22 +192,23 @@ impl Parser<'_> {
             return ProcessorMode::Inline;
         };
         let kind = self.one_of(&config, "ExecutionType", &["STANDARD", "EXPRESS"]);
-        let distributed = self.one_of(&config, "Mode", &["INLINE", "DISTRIBUTED"]) == Some("DISTRIBUTED");
-        if distributed && kind.is_none() {
+        let mode = self.one_of(&config, "Mode", &["INLINE", "DISTRIBUTED"]);
+        if mode != Some("DISTRIBUTED") {
+            if mode == Some("INLINE") && config.has("ExecutionType") {
+                let help = "set `Mode` to `DISTRIBUTED`, or leave it out: an inline Map runs in the execution itself";
+                self.field_problem(&config, "ExecutionType", "Field 'ExecutionType' is not supported", Some(help.into()));
+            }
+            return ProcessorMode::Inline;
+        }
+        if self.express {
+            let message =
+                "The field 'Mode' with value 'DISTRIBUTED' is not supported inside 'EXPRESS' state machines";
+            self.problem(SCHEMA, config.at("Mode"), message, None);
+        }
+        if kind.is_none() {
             self.require(&config, &["ExecutionType"]);
         }
-        if distributed { ProcessorMode::Distributed } else { ProcessorMode::Inline }
-    }
-
-    /// A string out of a list.
-    fn one_of(&mut self, object: &Object<'_>, field: &str, values: &[&'static str]) -> Option<&'static str> {
-        let text = self.text(object, field)?;
-        let found = values.iter().copied().find(|value| *value == text);
-        if found.is_none() {
-            let message = format!("The field '{field}' should have one of these values: [{}]", values.join(", "));
-            self.problem(SCHEMA, object.at(field), message, None);
-        }
-        found
+        ProcessorMode::Distributed
     }
 
     /// Looks at the fields of a Distributed Map, which are kept as they are written.
@@ -203,9 +216,11 @@ impl Parser<'_> {
         let whole = |value: &Value| integer(value, 0, MAX_NUMBER).map(drop);
         if let Some(reader) = self.part(object, "ItemReader", &ITEM_READER) {
             self.require(&reader, &["Resource"]);
+            self.reader_resource(&reader);
             self.template(&reader, payload(object.language));
             if let Some(config) = self.part(&reader, "ReaderConfig", &READER_CONFIG) {
                 self.dynamic(&config, "MaxItems", |value| integer(value, 0, MAX_ITEMS).map(drop));
+                self.csv_headers(&config);
             }
         }
         if let Some(batcher) = self.part(object, "ItemBatcher", &ITEM_BATCHER) {
@@ -218,6 +233,43 @@ impl Parser<'_> {
         }
         if let Some(label) = self.text(object, "Label") {
             self.label(&label, object.at("Label"));
+        }
+    }
+
+    /// An inline Map has none of the fields of a distributed one.
+    fn inline_fields(&mut self, object: &Object<'_>) {
+        let help = "it belongs to a distributed Map: set `Mode` to `DISTRIBUTED` in `ItemProcessor.ProcessorConfig`";
+        for field in object.keys().filter(|field| DISTRIBUTED_ONLY.contains(&field.as_str()) && object.has(field)) {
+            self.field_problem(object, field, format!("Field '{field}' is not supported"), Some(help.to_owned()));
+        }
+    }
+
+    /// A reader reads an object or lists a bucket.
+    fn reader_resource(&mut self, reader: &Object<'_>) {
+        let Some(resource) = self.text(reader, "Resource") else { return };
+        let known = [":states:::s3:getObject", ":states:::s3:listObjectsV2"];
+        if !known.iter().any(|end| resource.starts_with("arn:") && resource.ends_with(end)) {
+            let message = "The field 'Resource' does not match any of the allowed values";
+            let help = "`arn:aws:states:::s3:getObject` or `arn:aws:states:::s3:listObjectsV2`";
+            self.problem(SCHEMA, reader.at("Resource"), message, Some(help.to_owned()));
+        }
+    }
+
+    /// A CSV says where its headers are; JSON has none.
+    fn csv_headers(&mut self, config: &Object<'_>) {
+        match config.get("InputType").and_then(Value::as_str) {
+            Some("CSV") if !config.has("CSVHeaderLocation") => {
+                let message = "The field 'CSVHeaderLocation' is required";
+                self.problem(SCHEMA, config.pointer.clone(), message, None);
+            }
+            Some("JSON") if config.has("CSVHeaderLocation") => {
+                let message = "Field 'CSVHeaderLocation' is not supported";
+                self.field_problem(config, "CSVHeaderLocation", message, None);
+            }
+            _ => {}
+        }
+        if config.get("CSVHeaderLocation").is_some_and(|location| location == "GIVEN") && !config.has("CSVHeaders") {
+            self.require(config, &["CSVHeaders"]);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::parse::{Allowed, MAX_NUMBER, Object, Parser, SCHEMA, shown};
+use crate::parse::{Allowed, MAX_NUMBER, Object, Parser, SCHEMA, decimal};
 
 /// One element of `Retry`.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,8 +35,10 @@ const FIELDS: Allowed = Allowed {
     jsonata: &[],
 };
 
-/// The longest `MaxDelaySeconds`: less than 366 days.
-const MAX_DELAY: u64 = 31_622_399;
+/// The longest `MaxDelaySeconds`: 366 days.
+const MAX_DELAY: u64 = 31_622_400;
+
+const HELP_DELAY: &str = "every delay is cut to it, the first one too: raise it, or lower `IntervalSeconds`";
 
 impl Parser<'_> {
     /// `Retry` of a state.
@@ -54,12 +56,11 @@ impl Parser<'_> {
 
     fn retrier(&mut self, value: &Value, pointer: &str, state: &Object<'_>, last: bool) -> Option<Retrier> {
         let object = self.object(value, pointer, state.language, &FIELDS)?;
-        let interval_seconds = self.integer(&object, "IntervalSeconds", 1, MAX_NUMBER).unwrap_or(1);
+        let interval_seconds = self.integer(&object, "IntervalSeconds", 0, MAX_NUMBER).unwrap_or(1);
         let max_delay_seconds = self.integer(&object, "MaxDelaySeconds", 1, MAX_DELAY);
         if max_delay_seconds.is_some_and(|most| most <= interval_seconds) {
-            let message =
-                format!("`MaxDelaySeconds` must be greater than `IntervalSeconds`, which is {interval_seconds}");
-            self.problem(SCHEMA, object.at("MaxDelaySeconds"), message, None);
+            let message = format!("`MaxDelaySeconds` is not more than `IntervalSeconds`, which is {interval_seconds}");
+            self.warning("DELAY_BELOW_INTERVAL", &object.at("MaxDelaySeconds"), message, HELP_DELAY);
         }
         self.text(&object, "Comment");
         Some(Retrier {
@@ -74,24 +75,17 @@ impl Parser<'_> {
 
     fn backoff_rate(&mut self, object: &Object<'_>) -> f64 {
         let Some(value) = object.get("BackoffRate") else { return 2.0 };
-        let rate = value.as_f64().filter(|rate| *rate >= 1.0);
-        if rate.is_none() {
-            let message = format!("this must be a number from 1.0 on, and it is {}", shown(value));
-            self.problem(SCHEMA, object.at("BackoffRate"), message, None);
+        match decimal(value, (1.0, "1.0"), (f64::MAX, "")) {
+            Ok(rate) => rate,
+            Err(message) => {
+                self.problem(SCHEMA, object.at("BackoffRate"), message, None);
+                2.0
+            }
         }
-        rate.unwrap_or(2.0)
     }
 
     fn jitter(&mut self, object: &Object<'_>) -> bool {
-        match self.text(object, "JitterStrategy").as_deref() {
-            Some("FULL") => true,
-            None | Some("NONE") => false,
-            Some(_) => {
-                let message = "The field 'JitterStrategy' should have one of these values: [FULL, NONE]";
-                self.problem(SCHEMA, object.at("JitterStrategy"), message, None);
-                false
-            }
-        }
+        self.one_of(object, "JitterStrategy", &["NONE", "FULL"]) == Some("FULL")
     }
 
     /// `ErrorEquals` of a retrier or catcher: names of errors, of which `States.ALL` stands alone and in the last one.
@@ -102,11 +96,11 @@ impl Parser<'_> {
         for (pointer, value) in &items {
             match value.as_str() {
                 Some(name) => names.push(name.to_owned()),
-                None => self.wrong_type(pointer, "a string", value),
+                None => self.wrong_type(pointer, "[STRING]", value),
             }
         }
         if names.iter().any(|name| name == "States.ALL") && (names.len() > 1 || !last) {
-            let message = "`States.ALL` must stand alone, and in the last element";
+            let message = "States.ALL must appear alone and at end of list";
             self.problem(SCHEMA, object.at("ErrorEquals"), message, None);
         }
         names

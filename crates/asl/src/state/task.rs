@@ -65,10 +65,31 @@ pub(super) fn parse(parser: &mut Parser<'_>, object: &Object<'_>) -> Option<Kind
     let credentials = match object.get("Credentials") {
         Some(Value::Object(_)) => parser.template(object, "Credentials"),
         Some(other) => {
-            parser.wrong_type(&object.at("Credentials"), "an object", other);
+            parser.wrong_type(&object.at("Credentials"), "[OBJECT]", other);
             None
         }
         None => None,
     };
+    parser.credentials(object, resource.as_deref());
     Some(Kind::Task(Box::new(Task { resource: resource?, timeout_seconds, heartbeat_seconds, credentials })))
+}
+
+impl Parser<'_> {
+    /// `Credentials` name a role, and activities have none.
+    fn credentials(&mut self, object: &Object<'_>, resource: Option<&str>) {
+        let Some(Value::Object(fields)) = object.get("Credentials") else { return };
+        let pointer = object.at("Credentials");
+        if !fields.contains_key("RoleArn") && !fields.contains_key("RoleArn.$") {
+            self.problem(SCHEMA, pointer.clone(), "The field 'RoleArn' is required but was missing", None);
+        }
+        if resource.is_some_and(is_activity) {
+            self.problem(SCHEMA, pointer, "The field 'Credentials' is not supported for activities", None);
+        }
+    }
+}
+
+/// Whether a Resource is `arn:PARTITION:states:REGION:ACCOUNT:activity:NAME`.
+fn is_activity(resource: &str) -> bool {
+    let parts: Vec<&str> = resource.splitn(7, ':').collect();
+    matches!(parts.as_slice(), ["arn", _, "states", _, _, "activity", _])
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Kind;
 use crate::{
     Dynamic,
-    parse::{Allowed, MAX_NUMBER, Object, Parser, SCHEMA, integer},
+    parse::{Allowed, MAX_NUMBER, Object, Parser, integer},
     timestamp,
 };
 
@@ -32,17 +32,12 @@ pub(super) const FIELDS: Allowed = Allowed {
     jsonata: &["Output"],
 };
 
-const HOW_LONG: [&str; 4] = ["Seconds", "SecondsPath", "Timestamp", "TimestampPath"];
+/// In the order in which AWS lists them.
+const HOW_LONG: [&str; 4] = ["SecondsPath", "Seconds", "TimestampPath", "Timestamp"];
 
 pub(super) fn parse(parser: &mut Parser<'_>, object: &Object<'_>) -> Option<Kind> {
-    if !parser.at_most_one(object, &HOW_LONG) {
-        return None;
-    }
-    if !HOW_LONG.iter().any(|field| object.has(field)) {
-        let help =
-            "set one of `Seconds`, `SecondsPath`, `Timestamp`, `TimestampPath` (in JSONata `Seconds` or `Timestamp`)";
-        let message = "the Wait does not say how long";
-        parser.key_problem(SCHEMA, &object.pointer, message, Some(help.to_owned()));
+    let help = "say how long by one of them (in JSONata by `Seconds` or `Timestamp`)";
+    if !parser.exactly_one(object, &HOW_LONG, help) {
         return None;
     }
     let seconds = parser.dynamic(object, "Seconds", |value| integer(value, 0, MAX_NUMBER).map(drop));

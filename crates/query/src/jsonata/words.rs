@@ -65,7 +65,7 @@ fn symbol(token: &str) -> String {
     let known = SYMBOLS.iter().find(|(name, _)| *name == token).map(|(_, symbol)| format!("\"{symbol}\""));
     known.unwrap_or_else(|| match token.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')) {
         Some(text) if text.starts_with('"') => text.to_owned(),
-        Some(text) => format!("\"{text}\""),
+        Some(text) => format!("\"{}\"", text.strip_suffix(".0").unwrap_or(text)),
         None => token.to_owned(),
     })
 }
