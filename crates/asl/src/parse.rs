@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::{Diagnostic, Document, Severity, Span, StateMachine, diagnostic::Problems};
 pub(crate) use object::{Allowed, Object, decimal, integer};
-pub use resources::{AnyResource, ExpressResources, MachineType, Resources, UnknownResource};
+pub use resources::{AnyArn, AnyResource, ExpressResources, MachineType, Resources, UnknownResource};
 
 /// What AWS says of a text that is no object.
 pub(crate) const NO_OBJECT: &str = "Definition must be a valid JSON object";

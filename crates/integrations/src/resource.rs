@@ -2,9 +2,11 @@
 //!
 //! Source: <https://docs.aws.amazon.com/step-functions/latest/dg/integrate-services.html>
 
-use asl::parse::{Resources, UnknownResource};
+use asl::parse::{AnyArn, Resources, UnknownResource};
 use aws::Aws;
 use thiserror::Error;
+
+mod at_aws;
 
 /// The optimized integrations that exist at AWS and not here, by service: told apart from what is a typing error.
 const OPTIMIZED_ELSEWHERE: &[&str] = &[
@@ -132,24 +134,62 @@ fn unsupported(resource: &str, why: &str) -> UnsupportedResource {
 #[derive(Clone, Debug)]
 pub struct KnownResources {
     aws: Aws,
+    /// Whether what AWS has is taken, though it can't be called here.
+    as_aws: bool,
 }
 
 impl KnownResources {
     /// By these models.
     pub fn new(aws: Aws) -> KnownResources {
-        KnownResources { aws }
+        KnownResources { aws, as_aws: false }
+    }
+
+    /// The same as AWS sees it: what AWS has is taken, though it can't be called here, as a task that never runs does no harm.
+    pub fn as_aws(&self) -> KnownResources {
+        KnownResources { aws: self.aws.clone(), as_aws: true }
+    }
+
+    /// What AWS refuses, in its words.
+    fn refused_by_aws(&self, resource: &str) -> Result<(), UnknownResource> {
+        AnyArn.check(resource)?;
+        let parts: Vec<&str> = resource.splitn(7, ':').collect();
+        let ["arn", _, "states", "", "", service, call] = parts.as_slice() else { return Ok(()) };
+        let help = match *service {
+            "aws-sdk" => self.aws_sdk_at_aws(call),
+            service => at_aws::refusal(service, call),
+        };
+        let Some(help) = help else { return Ok(()) };
+        let message = format!(
+            "The resource provided {resource} is not recognized. The value is not a valid resource ARN, or the resource is not available in this region."
+        );
+        Err(UnknownResource { message, help: Some(help) })
+    }
+
+    /// Why AWS has no such call of `aws-sdk`, if it has none.
+    fn aws_sdk_at_aws(&self, call: &str) -> Option<String> {
+        let Some((service, action)) = call.split_once(':') else {
+            return Some("an `aws-sdk` Resource names a service and an action".to_owned());
+        };
+        match action.split_once('.') {
+            Some((_, pattern)) if pattern != "waitForTaskToken" => {
+                Some(format!("`aws-sdk` calls have no pattern `.{pattern}`, only `.waitForTaskToken`"))
+            }
+            found => {
+                let action = found.map_or(action, |(action, _)| action);
+                self.aws.check(service, action).err().map(|error| error.to_string())
+            }
+        }
     }
 }
 
 impl Resources for KnownResources {
     fn check(&self, resource: &str) -> Result<(), UnknownResource> {
+        self.refused_by_aws(resource)?;
         match Resource::parse(resource) {
-            Ok(Resource::AwsSdk { service, action, .. }) => self
-                .aws
-                .check(&service, &action)
-                .map_err(|error| UnknownResource { message: error.to_string(), help: None }),
-            Ok(Resource::LambdaInvoke { .. } | Resource::LambdaFunction(_)) => Ok(()),
-            Err(UnsupportedResource { message, help }) => Err(UnknownResource { message, help: Some(help) }),
+            Err(UnsupportedResource { message, help }) if !self.as_aws => {
+                Err(UnknownResource { message, help: Some(help) })
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -200,19 +240,31 @@ mod tests {
     }
 
     #[test]
-    fn validate_is_told_the_nearest_names() {
+    fn validate_is_told_what_is_wrong_and_the_nearest_names() {
         let known = KnownResources::new(Aws::new(aws::Options::fixed("eu-west-1", "AKIDEXAMPLE", "secret")));
-        for (resource, expected) in [
-            ("arn:aws:states:::aws-sdk:s3:putPublicAccessBlock", None),
-            ("arn:aws:states:::lambda:invoke.waitForTaskToken", None),
-            ("arn:aws:states:::aws-sdk:s3:putPublicAccesBlock", Some("putPublicAccessBlock")),
-            ("arn:aws:states:::aws-sdk:cloudwatchlog:putLogEvents", Some("cloudwatchlogs")),
-            ("arn:aws:states:::sns:publish", Some("`sns` is not supported yet")),
+        let told = |known: &KnownResources, resource: &str| match known.check(resource) {
+            Ok(()) => String::new(),
+            Err(UnknownResource { message, help }) => format!("{message} | {}", help.unwrap_or_default()),
+        };
+        for (resource, here, at_aws) in [
+            ("arn:aws:states:::aws-sdk:s3:putPublicAccessBlock", "", ""),
+            ("arn:aws:states:::lambda:invoke.waitForTaskToken", "", ""),
+            ("arn:aws:states:::aws-sdk:s3:putPublicAccesBlock", "putPublicAccessBlock", "is not recognized"),
+            ("arn:aws:states:::aws-sdk:cloudwatchlog:putLogEvents", "cloudwatchlogs", "is not recognized"),
+            ("arn:aws:states:::aws-sdk:s3:getObject.sync", "no pattern `.sync`", "is not recognized"),
+            ("arn:aws:states:::eks:runJob.sync", "`eks` is not supported yet", ""),
+            ("arn:aws:states:::dynamodb:query", "did you mean", "arn:aws:states:::dynamodb:query is not recognized."),
+            ("arn:aws:states:::sqs:sendMessage.sync", "has no pattern `.sync`", "is not recognized"),
+            ("arn:aws:states:::ecs:runTask.sync:2", "has no pattern `.sync:2`", "is not recognized"),
+            ("arn:aws:states:::lamda:invoke", "did you mean `lambda`?", "is not recognized"),
+            ("createToken", "Value is not a valid resource ARN", "Value is not a valid resource ARN"),
+            ("${Function}", "filled in by a template", "Value is not a valid resource ARN"),
+            ("arn:aws:lambda:us-east-1:123456789012:function:f:", "Value is not a valid", "Value is not a valid"),
+            ("arn:aws:lambda:us-east-1:123456789012:function:f:$LATEST", "", ""),
         ] {
-            match (known.check(resource), expected) {
-                (Ok(()), None) => {}
-                (Err(unknown), Some(text)) => assert!(unknown.message.contains(text), "{unknown:?}"),
-                (result, _) => panic!("{resource}: {result:?}"),
+            for (known, expected) in [(&known, here), (&known.as_aws(), at_aws)] {
+                let told = told(known, resource);
+                assert!(told.contains(expected) && told.is_empty() == expected.is_empty(), "{resource}: {told}");
             }
         }
     }

@@ -40,6 +40,45 @@ impl Resources for AnyResource {
     }
 }
 
+/// Every ARN will do, and nothing that is none: what AWS says of a Resource before it looks what is behind it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AnyArn;
+
+/// What AWS says of a Resource that is no ARN.
+const NO_ARN: &str = "Value is not a valid resource ARN";
+
+impl Resources for AnyArn {
+    fn check(&self, resource: &str) -> Result<(), UnknownResource> {
+        let refused = |help: &str| Err(UnknownResource { message: NO_ARN.to_owned(), help: Some(help.to_owned()) });
+        let parts: Vec<&str> = resource.splitn(8, ':').collect();
+        match parts.as_slice() {
+            ["arn", partition, service, _, _, _, ..] if partition.is_empty() || service.is_empty() => {
+                refused("an ARN is `arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE`")
+            }
+            ["arn", _, "lambda", region, account, "function", name, qualifier @ ..] => {
+                let named = |text: &&str| !text.is_empty() && text.chars().all(is_name);
+                let qualified = match qualifier {
+                    [] => true,
+                    [qualifier] => *qualifier == "$LATEST" || named(qualifier),
+                    _ => false,
+                };
+                if named(name) && qualified && !region.is_empty() && !account.is_empty() {
+                    return Ok(());
+                }
+                refused("a Lambda function is `arn:aws:lambda:REGION:ACCOUNT:function:NAME`, with `:VERSION` or `:ALIAS`")
+            }
+            ["arn", _, _, _, _, resource, ..] if !resource.is_empty() => Ok(()),
+            _ if resource.contains("${") => refused("it is filled in by a template: check what comes out of that"),
+            _ => refused("it is the ARN of a Lambda function, an activity or an integration (`arn:aws:states:::…`)"),
+        }
+    }
+}
+
+/// A letter of a Lambda function's name, version or alias.
+fn is_name(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_')
+}
+
 /// What an Express state machine may call: what others may, but for activities and for waiting.
 ///
 /// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html>.

@@ -236,11 +236,12 @@ impl Parser<'_> {
         }
     }
 
-    /// An inline Map has none of the fields of a distributed one.
+    /// An inline Map does nothing with the fields of a distributed one. AWS takes them all the same.
     fn inline_fields(&mut self, object: &Object<'_>) {
         let help = "it belongs to a distributed Map: set `Mode` to `DISTRIBUTED` in `ItemProcessor.ProcessorConfig`";
         for field in object.keys().filter(|field| DISTRIBUTED_ONLY.contains(&field.as_str()) && object.has(field)) {
-            self.field_problem(object, field, format!("Field '{field}' is not supported"), Some(help.to_owned()));
+            let message = format!("an inline Map does nothing with `{field}`");
+            self.warning("IGNORED_FIELD", &object.at(field), message, help);
         }
     }
 
