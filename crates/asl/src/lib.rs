@@ -3,9 +3,11 @@
 //! Source: <https://states-language.net/spec.html> and the Step Functions Developer Guide.
 
 pub mod actions;
+pub mod codes;
 pub mod diagnostic;
 pub mod document;
 pub mod graph;
+pub mod lint;
 pub mod machine;
 pub mod nearest;
 pub mod parse;

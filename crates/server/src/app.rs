@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use engine::Engine;
+use integrations::KnownResources;
 
 use crate::{Access, Intake, Registry};
 
@@ -17,6 +18,8 @@ pub struct App {
     pub registry: Arc<Registry>,
     /// Who gets in.
     pub access: Arc<Access>,
+    /// What tasks may call.
+    pub resources: KnownResources,
     /// The account that ARNs name.
     pub account: String,
 }

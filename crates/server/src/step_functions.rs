@@ -4,6 +4,7 @@
 
 mod constraints;
 mod create_state_machine;
+mod definition;
 mod delete_state_machine;
 mod describe_execution;
 mod describe_state_machine;
@@ -14,6 +15,7 @@ mod page;
 mod send_task;
 mod start_execution;
 mod stop_execution;
+mod validate_state_machine_definition;
 
 use execution::Limits;
 use serde::de::DeserializeOwned;
@@ -43,6 +45,7 @@ pub async fn call(app: &App, caller: &Caller, action: &str, body: &[u8]) -> Resu
         "SendTaskSuccess" => answer(send_task::success(app, read(body)?).await?),
         "StartExecution" => answer(start_execution::call(app, read(body)?).await?),
         "StopExecution" => answer(stop_execution::call(app, read(body)?).await?),
+        "ValidateStateMachineDefinition" => answer(validate_state_machine_definition::call(app, read(body)?)),
         _ => Err(unknown_operation(&format!("AWSStepFunctions.{action}"))),
     }
 }

@@ -20,10 +20,14 @@ pub struct Map {
     pub items: Option<Template>,
     /// `ItemSelector`; also the old `Parameters` of a Map.
     pub item_selector: Option<Template>,
+    /// Which of the two it is in the text.
+    pub selector_field: &'static str,
     /// `MaxConcurrency`, `MaxConcurrencyPath`; 0 is no limit.
     pub max_concurrency: Option<Dynamic>,
     /// `ItemProcessor` or the old `Iterator`.
     pub processor: Arc<Flow>,
+    /// Which of the two it is in the text.
+    pub processor_field: &'static str,
     /// `ProcessorConfig.Mode`.
     pub mode: ProcessorMode,
     /// `ToleratedFailureCount`, `ToleratedFailureCountPath` (Distributed).
@@ -147,8 +151,10 @@ pub(super) fn parse(parser: &mut Parser<'_>, object: &Object<'_>) -> Option<Kind
         items_path,
         items,
         item_selector,
+        selector_field: selector,
         max_concurrency,
         processor: Arc::new(processor?),
+        processor_field: if object.has("Iterator") { "Iterator" } else { "ItemProcessor" },
         mode,
         tolerated_failure_count,
         tolerated_failure_percentage,

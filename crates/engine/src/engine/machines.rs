@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use asl::{Diagnostic, Document, Format, StateMachine, parse::AnyResource};
+use asl::{Diagnostic, Document, Format, StateMachine, diagnostic::invalid_definition, parse::AnyResource};
 
 use super::{Engine, Refusal, StateMachineRecord, executions::to_the_millisecond, names};
 use crate::{
@@ -49,7 +49,7 @@ impl Machines {
             return Ok(machine.clone());
         }
         let machine = parse(definition, format_of(definition)).map_err(|problems| {
-            StoreError::Damaged(format!("a definition that was accepted before is refused now: {}", said(&problems)))
+            StoreError::Damaged(format!("a definition that was accepted before is refused now: {}", invalid_definition(&problems)))
         })?;
         let machine = Arc::new(machine);
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
@@ -163,9 +163,7 @@ impl Engine {
         format: Format,
     ) -> Result<StateMachineRecord, Refusal> {
         names::check_name(name)?;
-        parse(definition, format).map_err(|problems| {
-            Refusal::InvalidDefinition(format!("Invalid State Machine Definition: '{}'", said(&problems)))
-        })?;
+        parse(definition, format).map_err(|problems| Refusal::InvalidDefinition(invalid_definition(&problems)))?;
         Ok(StateMachineRecord {
             arn: names::state_machine_arn(account, region, name),
             name: name.to_owned(),
@@ -198,14 +196,4 @@ fn format_of(definition: &str) -> Format {
 fn parse(definition: &str, format: Format) -> Result<StateMachine, Vec<Diagnostic>> {
     let document = Document::parse(definition, format)?;
     asl::parse::parse(&document, &AnyResource).map(|(machine, _)| machine)
-}
-
-/// Problems as AWS says them: `CODE: what at where`.
-fn said(problems: &[Diagnostic]) -> String {
-    let errors = problems.iter().filter(|problem| problem.severity == asl::Severity::Error);
-    let one = |problem: &Diagnostic| {
-        let place = if problem.pointer.is_empty() { "/" } else { &problem.pointer };
-        format!("{}: {} at {place}", problem.code, problem.message)
-    };
-    errors.map(one).collect::<Vec<_>>().join(", ")
 }

@@ -77,7 +77,8 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
         Problem(format!("{} can't be listened on: {error}; choose another with --listen", arguments.listen))
     })?;
     let account = start::account(configuration.account.as_deref(), &aws).await;
-    let guardrails = guardrails(&configuration, &KnownResources::new(aws.clone()))?;
+    let resources = KnownResources::new(aws.clone());
+    let guardrails = guardrails(&configuration, &resources)?;
     let partition = partition(aws.region());
     let role = configuration.role.as_ref();
     let role = role.map(|role| format!("'arn:{partition}:iam::' & $resource.Account & ':role/{role}'"));
@@ -98,7 +99,7 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     for url in configuration.queues {
         pollers.spawn(Queue { url, aws: aws.clone(), intake: intake.clone() }.poll(stopped.clone()));
     }
-    let app = App { engine, intake, registry, access, account: account.clone() };
+    let app = App { engine, intake, registry, access, resources, account: account.clone() };
     tracing::info!(listen = %arguments.listen, account, region = aws.region(), data = %arguments.data.display(), "ready");
     let router = router(app);
     if let Some(listener) = own_listener {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::definition::{self, Type};
 use crate::{
     App,
     access::Caller,
@@ -15,8 +16,8 @@ pub struct Request {
     name: String,
     definition: String,
     role_arn: String,
-    #[serde(rename = "type")]
-    machine_type: Option<String>,
+    #[serde(default, rename = "type")]
+    machine_type: Type,
 }
 
 #[derive(Serialize)]
@@ -28,7 +29,8 @@ pub struct Response {
 }
 
 pub async fn call(app: &App, caller: &Caller, request: Request) -> Result<Response, ApiError> {
-    if request.machine_type.as_deref().is_some_and(|machine_type| machine_type != "STANDARD") {
+    definition::accept(app, &request.definition, request.machine_type.into())?;
+    if request.machine_type != Type::Standard {
         return Err(ApiError::caller(
             "StateMachineTypeNotSupported",
             "only state machines of type STANDARD are run here",
