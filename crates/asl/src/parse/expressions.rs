@@ -45,7 +45,11 @@ impl Parser<'_> {
             let name = if object.language == Language::JsonPath { key.strip_suffix(".$").unwrap_or(key) } else { key };
             if let Err((code, message)) = variable_name(name) {
                 let pointer = format!("{}/{}", object.at("Assign"), escape(key));
-                let help = "a letter, then letters, digits and `_`, 80 characters at most";
+                let help = if name == "states" {
+                    "take another name: `$states` is what Step Functions says of the state"
+                } else {
+                    "a letter, then letters, digits and `_`, 80 characters at most"
+                };
                 self.key_problem(code, &pointer, message, Some(help.to_owned()));
             }
         }

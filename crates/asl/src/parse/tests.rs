@@ -125,7 +125,7 @@ fn aws_texts() {
         "SCHEMA_VALIDATION_FAILED: These fields are required: [States] at /",
     );
     check("{}", &AnyResource, "SCHEMA_VALIDATION_FAILED: These fields are required: [States, StartAt] at /");
-    check(" ", &AnyResource, "SCHEMA_VALIDATION_FAILED: Definition must be a valid JSON object");
+    check(" ", &AnyResource, "SCHEMA_VALIDATION_FAILED: Definition must be a valid JSON object at null");
     check(
         r#"{"StartAt": "W", "States": {"W": {"Type": "Wait", "Timestamp": "2016-12-05 21:29:29Z", "End": true}}}"#,
         &AnyResource,
