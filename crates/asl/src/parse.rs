@@ -5,9 +5,10 @@ mod flow;
 mod object;
 mod references;
 mod resources;
+mod scopes;
 mod warnings;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use query::{Language, SyntaxError};
 use serde_json::Value;
@@ -137,6 +138,7 @@ impl<'a> Parser<'a> {
         if let Some(version) = self.text(&object, "Version").filter(|version| version != "1.0") {
             self.problem(SCHEMA, object.at("Version"), format!("there is no version `{version}`, only `1.0`"), None);
         }
+        self.scopes(value, "", &BTreeSet::new());
         Some(StateMachine {
             comment: self.text(&object, "Comment"),
             query_language: self.machine_language,

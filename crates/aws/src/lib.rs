@@ -5,6 +5,7 @@ mod checksum;
 mod credentials;
 mod endpoint;
 pub mod http;
+mod members;
 mod model;
 mod names;
 pub mod options;
@@ -15,4 +16,5 @@ mod sign;
 
 pub use call::{Aws, Call, CallError};
 pub use http::HttpClient;
+pub use members::Member;
 pub use options::Options;

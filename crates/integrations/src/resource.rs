@@ -7,6 +7,7 @@ use aws::Aws;
 use thiserror::Error;
 
 mod at_aws;
+mod parameters;
 
 /// The optimized integrations that exist at AWS and not here, by service: told apart from what is a typing error.
 const OPTIMIZED_ELSEWHERE: &[&str] = &[

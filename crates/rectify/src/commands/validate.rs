@@ -80,7 +80,11 @@ fn check(text: &str, format: Option<TextFormat>, resources: &KnownResources) -> 
     let found =
         |checked: Result<((), Vec<Diagnostic>), _>| checked.map_or_else(|errors| errors, |(_, warnings)| warnings);
     if has("States") || has("StartAt") {
-        let parsed = asl::parse::parse(&document, resources).map(|(_, warnings)| ((), warnings));
+        let parsed = asl::parse::parse(&document, resources).map(|(machine, mut warnings)| {
+            warnings.extend(asl::lint::lint(&document, &machine));
+            warnings.extend(resources.lint(&document, &machine));
+            ((), warnings)
+        });
         ("playbook", found(diagnostics::all(problems, parsed)))
     } else if has("inspect") || has("fix") || has("resource") {
         let parsed = Guardrail::parse(&document, resources).map(|(_, warnings)| ((), warnings));

@@ -1,0 +1,69 @@
+//! Variables and the flows that they belong to: an inner flow can't give a name again that a flow around it assigns.
+//!
+//! Source: <https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html>.
+
+use std::collections::BTreeSet;
+
+use query::Language;
+use serde_json::Value;
+
+use super::Parser;
+use crate::document::escape;
+
+impl Parser<'_> {
+    /// Looks at the flow in the object at `pointer` and at those inside of it. Read from the text itself, so that a state with
+    /// other problems counts too.
+    pub(super) fn scopes(&mut self, flow: &Value, pointer: &str, around: &BTreeSet<String>) {
+        let states = || flow.get("States").and_then(Value::as_object).into_iter().flatten();
+        let mut visible = around.clone();
+        for (name, state) in states() {
+            for (variable, place) in self.assigned(state, &format!("{pointer}/States/{}", escape(name))) {
+                if around.contains(&variable) {
+                    let message = format!("The variable name '{variable}' was already defined in a parent scope.");
+                    let help = "take another name: what is around can be read here, and not be assigned";
+                    self.key_problem("DUPLICATE_VARIABLE_NAME", &place, message, Some(help.to_owned()));
+                }
+                visible.insert(variable);
+            }
+        }
+        for (name, state) in states() {
+            let pointer = format!("{pointer}/States/{}", escape(name));
+            let branches = state.get("Branches").and_then(Value::as_array).into_iter().flatten();
+            for (index, branch) in branches.enumerate() {
+                self.scopes(branch, &format!("{pointer}/Branches/{index}"), &visible);
+            }
+            for field in ["ItemProcessor", "Iterator"] {
+                let Some(processor) = state.get(field) else { continue };
+                // The child executions of a distributed Map have their own variables alone.
+                let own = processor.pointer("/ProcessorConfig/Mode").is_some_and(|mode| mode == "DISTRIBUTED");
+                let seen = if own { &BTreeSet::new() } else { &visible };
+                self.scopes(processor, &format!("{pointer}/{field}"), seen);
+            }
+        }
+    }
+
+    /// The variables that a state assigns, each with the pointer of the assignment.
+    fn assigned(&self, state: &Value, pointer: &str) -> Vec<(String, String)> {
+        let language = match state.get("QueryLanguage").and_then(Value::as_str) {
+            Some("JSONPath") => Language::JsonPath,
+            Some(_) => Language::Jsonata,
+            None => self.machine_language,
+        };
+        let mut places = vec![(state, pointer.to_owned())];
+        for list in ["Choices", "Catch"] {
+            let items = state.get(list).and_then(Value::as_array).into_iter().flatten().enumerate();
+            places.extend(items.map(|(index, item)| (item, format!("{pointer}/{list}/{index}"))));
+        }
+        let mut found = Vec::new();
+        for (object, pointer) in places {
+            for key in object.get("Assign").and_then(Value::as_object).into_iter().flat_map(serde_json::Map::keys) {
+                let name = match language {
+                    Language::JsonPath => key.strip_suffix(".$").unwrap_or(key),
+                    Language::Jsonata => key,
+                };
+                found.push((name.to_owned(), format!("{pointer}/Assign/{}", escape(key))));
+            }
+        }
+        found
+    }
+}
