@@ -46,9 +46,6 @@ fn text(case: &Value, field: &str) -> String {
     }
 }
 
-const BARE_WORD: &str =
-    "a filter compares with a word without quotes, `[?(@.Name==Receipt)]`: Jayway reads no such filter";
-
 #[test]
 fn real_definitions_parse() {
     let Some(cases) = corpus("asl/definitions.jsonl.gz", 206) else { return };
@@ -65,12 +62,6 @@ fn real_definitions_parse() {
             "step-functions-workflows-collection/sfn-iot-data-analytics-dataset/statemachine/statemachine.asl.json",
             "no JSON: a `${…}` stands without quotes",
         ),
-        ("aws-stepfunctions-examples/sam/app-dataquality-using-lambda/statemachine/dataquality.asl.json", BARE_WORD),
-        (
-            "step-functions-workflows-collection/textract-analyze-expense-tf/statemachine/statemachine.asl.json",
-            BARE_WORD,
-        ),
-        ("step-functions-workflows-collection/parallel-translate/statemachine/statemachine.asl.yaml", BARE_WORD),
     ]);
     let outcomes = cases.iter().map(|case| {
         let format = if case["format"] == "yaml" { Format::Yaml } else { Format::Json };
@@ -79,7 +70,7 @@ fn real_definitions_parse() {
     });
     let passed = check(outcomes, &exceptions);
     println!("{passed} of {} real definitions parse", cases.len());
-    assert_eq!(passed, 200);
+    assert_eq!(passed, 203);
 }
 
 #[test]

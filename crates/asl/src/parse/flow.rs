@@ -102,13 +102,13 @@ impl Parser<'_> {
 }
 
 /// Where a state may go on: read from the definition itself, so that a state with other problems still leads on.
-struct Transition<'v> {
-    target: &'v str,
+pub(super) struct Transition<'v> {
+    pub(super) target: &'v str,
     /// The pointer from the state.
     place: String,
 }
 
-fn transitions(state: &Value) -> Vec<Transition<'_>> {
+pub(super) fn transitions(state: &Value) -> Vec<Transition<'_>> {
     let mut found = Vec::new();
     for field in ["Next", "Default"] {
         if let Some(target) = state.get(field).and_then(Value::as_str) {

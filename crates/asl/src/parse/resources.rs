@@ -55,14 +55,14 @@ impl Resources for AnyArn {
             ["arn", partition, service, _, _, _, ..] if partition.is_empty() || service.is_empty() => {
                 refused("an ARN is `arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE`")
             }
-            ["arn", _, "lambda", region, account, "function", name, qualifier @ ..] => {
+            ["arn", _, "lambda", _, _, "function", name, qualifier @ ..] => {
                 let named = |text: &&str| !text.is_empty() && text.chars().all(is_name);
                 let qualified = match qualifier {
                     [] => true,
                     [qualifier] => *qualifier == "$LATEST" || named(qualifier),
                     _ => false,
                 };
-                if named(name) && qualified && !region.is_empty() && !account.is_empty() {
+                if named(name) && qualified {
                     return Ok(());
                 }
                 refused("a Lambda function is `arn:aws:lambda:REGION:ACCOUNT:function:NAME`, with `:VERSION` or `:ALIAS`")

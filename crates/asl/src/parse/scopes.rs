@@ -5,38 +5,43 @@
 use std::collections::BTreeSet;
 
 use query::Language;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::Parser;
+use super::{Parser, flow::transitions};
 use crate::document::escape;
 
 impl Parser<'_> {
-    /// Looks at the flow in the object at `pointer` and at those inside of it. Read from the text itself, so that a state with
-    /// other problems counts too.
+    /// Looks at the flow in the object at `pointer` and at those inside of it; `around` are the names that were given before it
+    /// begins. Read from the text itself, so that a state with other problems counts too.
     pub(super) fn scopes(&mut self, flow: &Value, pointer: &str, around: &BTreeSet<String>) {
-        let states = || flow.get("States").and_then(Value::as_object).into_iter().flatten();
-        let mut visible = around.clone();
-        for (name, state) in states() {
-            for (variable, place) in self.assigned(state, &format!("{pointer}/States/{}", escape(name))) {
+        let Some(states) = flow.get("States").and_then(Value::as_object) else { return };
+        let at = |name: &str| format!("{pointer}/States/{}", escape(name));
+        for (name, state) in states {
+            for (variable, place) in self.assigned(state, &at(name)) {
                 if around.contains(&variable) {
                     let message = format!("The variable name '{variable}' was already defined in a parent scope.");
                     let help = "take another name: what is around can be read here, and not be assigned";
                     self.key_problem("DUPLICATE_VARIABLE_NAME", &place, message, Some(help.to_owned()));
                 }
-                visible.insert(variable);
             }
         }
-        for (name, state) in states() {
-            let pointer = format!("{pointer}/States/{}", escape(name));
+        for (name, state) in states.iter().filter(|(_, state)| holds_flows(state)) {
+            let mut given = around.clone();
+            for before in states_before(states, name) {
+                if let Some(state) = states.get(before) {
+                    given.extend(self.assigned(state, "").into_iter().map(|(variable, _)| variable));
+                }
+            }
+            let pointer = at(name);
             let branches = state.get("Branches").and_then(Value::as_array).into_iter().flatten();
             for (index, branch) in branches.enumerate() {
-                self.scopes(branch, &format!("{pointer}/Branches/{index}"), &visible);
+                self.scopes(branch, &format!("{pointer}/Branches/{index}"), &given);
             }
             for field in ["ItemProcessor", "Iterator"] {
                 let Some(processor) = state.get(field) else { continue };
                 // The child executions of a distributed Map have their own variables alone.
                 let own = processor.pointer("/ProcessorConfig/Mode").is_some_and(|mode| mode == "DISTRIBUTED");
-                let seen = if own { &BTreeSet::new() } else { &visible };
+                let seen = if own { &BTreeSet::new() } else { &given };
                 self.scopes(processor, &format!("{pointer}/{field}"), seen);
             }
         }
@@ -56,7 +61,7 @@ impl Parser<'_> {
         }
         let mut found = Vec::new();
         for (object, pointer) in places {
-            for key in object.get("Assign").and_then(Value::as_object).into_iter().flat_map(serde_json::Map::keys) {
+            for key in object.get("Assign").and_then(Value::as_object).into_iter().flat_map(Map::keys) {
                 let name = match language {
                     Language::JsonPath => key.strip_suffix(".$").unwrap_or(key),
                     Language::Jsonata => key,
@@ -66,4 +71,23 @@ impl Parser<'_> {
         }
         found
     }
+}
+
+fn holds_flows(state: &Value) -> bool {
+    ["Branches", "ItemProcessor", "Iterator"].iter().any(|field| state.get(field).is_some())
+}
+
+/// The states that lead to another, less that one itself: what it assigns itself comes after its flows.
+fn states_before<'v>(states: &'v Map<String, Value>, name: &'v str) -> BTreeSet<&'v str> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![name];
+    while let Some(target) = open.pop() {
+        for (before, state) in states {
+            let leads = transitions(state).iter().any(|transition| transition.target == target);
+            if leads && before != name && found.insert(before.as_str()) {
+                open.push(before);
+            }
+        }
+    }
+    found
 }

@@ -123,12 +123,13 @@ impl FilterParser {
             }
             Some('/') => self.pattern(),
             _ => {
-                let is_part = |found: char| found.is_ascii_alphanumeric() || matches!(found, '-' | '+' | '.');
+                let is_part = |found: char| found.is_ascii_alphanumeric() || matches!(found, '-' | '+' | '.' | '_');
                 while self.filter.current().is_some_and(is_part) {
                     self.filter.position += 1;
                 }
                 let text = self.filter.slice(start, self.filter.position);
                 json(&text)
+                    .or_else(|| is_word(&text).then(|| Value::String(text.clone())))
                     .map(Operand::Literal)
                     .ok_or_else(|| self.filter.error(start, format!("Expected a value instead of: {text}")))
             }
@@ -187,4 +188,10 @@ impl FilterParser {
 /// JSON, or Java's lenient kind of it with single quotes.
 fn json(text: &str) -> Option<Value> {
     serde_json::from_str(text).or_else(|_| serde_json::from_str(&text.replace('\'', "\""))).ok()
+}
+
+/// A word without quotes: definitions that run at AWS compare with such (`[?(@.Name==Receipt)]`), and mean the text.
+fn is_word(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
 }

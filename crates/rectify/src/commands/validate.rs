@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf, process::ExitCode};
 
-use asl::{Diagnostic, Document, document::Format as TextFormat};
+use asl::{Diagnostic, Document, document::Format as TextFormat, parse::AnyResource};
 use detection::Guardrail;
 use integrations::KnownResources;
 use serde_json::{Value, json};
@@ -80,12 +80,15 @@ fn check(text: &str, format: Option<TextFormat>, resources: &KnownResources) -> 
     let found =
         |checked: Result<((), Vec<Diagnostic>), _>| checked.map_or_else(|errors| errors, |(_, warnings)| warnings);
     if has("States") || has("StartAt") {
-        let parsed = asl::parse::parse(&document, resources).map(|(machine, mut warnings)| {
-            warnings.extend(asl::lint::lint(&document, &machine));
-            warnings.extend(resources.lint(&document, &machine));
-            ((), warnings)
-        });
-        ("playbook", found(diagnostics::all(problems, parsed)))
+        let parsed = asl::parse::parse(&document, resources).map(|(_, warnings)| ((), warnings));
+        let mut found = found(diagnostics::all(problems, parsed));
+        // What can't be called here is no reason to say less of the rest.
+        if let Ok((machine, _)) = asl::parse::parse(&document, &AnyResource) {
+            found.extend(asl::lint::lint(&document, &machine));
+            found.extend(resources.lint(&document, &machine));
+            found.sort_by_key(|problem| problem.span.start);
+        }
+        ("playbook", found)
     } else if has("inspect") || has("fix") || has("resource") {
         let parsed = Guardrail::parse(&document, resources).map(|(_, warnings)| ((), warnings));
         ("guardrail", found(diagnostics::all(problems, parsed)))
