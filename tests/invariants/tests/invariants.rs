@@ -167,3 +167,30 @@ fn files_are_short_and_found_by_their_names() {
         assert!(length <= LONGEST, "{name} has {length} lines, more than {LONGEST}");
     }
 }
+
+/// Every code of a problem is told in docs/validation.md, in the order of the list, and no code is used that is not in the list.
+#[test]
+fn every_code_of_a_problem_is_documented() {
+    let list = text("crates/asl/src/codes.rs");
+    let listed: Vec<&str> = list
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("aws(\"").or_else(|| line.trim().strip_prefix("ours(\"")))
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    let docs = text("docs/validation.md");
+    let sections: Vec<&str> = docs.split("\n### `").skip(1).collect();
+    let told: Vec<&str> = sections.iter().filter_map(|section| section.split('`').next()).collect();
+    assert_eq!(told, listed);
+    for section in sections {
+        assert!(section.contains("\nExample: ") && section.contains("\nMend: "), "{section}");
+    }
+    let is_code = |word: &&str| {
+        word.contains('_') && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_') && word.len() > 3
+    };
+    let folders = ["crates/asl/src".to_owned(), "crates/integrations/src/resource".to_owned()];
+    for line in folders.iter().flat_map(|folder| lines(folder, false)) {
+        for word in line.code.split('"').skip(1).step_by(2).filter(is_code) {
+            assert!(listed.contains(&word), "{}:{}: `{word}` is in no list", line.file, line.number);
+        }
+    }
+}

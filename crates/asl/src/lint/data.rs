@@ -90,21 +90,25 @@ impl Linter<'_> {
 fn inputs(flow: &Flow, input: Shape) -> HashMap<&str, Option<Shape>> {
     let mut inputs: HashMap<&str, Option<Shape>> = HashMap::from([(flow.start_at.as_str(), Some(input))]);
     for _ in 0..MAX_ROUNDS {
-        let before = inputs.clone();
+        let mut changed = false;
         for state in flow.states.values() {
-            let Some(Some(input)) = before.get(state.name.as_str()).cloned() else { continue };
+            let Some(Some(input)) = inputs.get(state.name.as_str()).cloned() else { continue };
             let made = output(state, input);
             let caught: Vec<&str> = state.catch.iter().map(|catcher| catcher.next.as_str()).collect();
             for next in next_of(state) {
                 let made = if caught.contains(&next) { Shape::Unknown } else { made.clone() };
-                let joined = match inputs.remove(next).flatten() {
+                let known = inputs.get(next).cloned().flatten();
+                let joined = match known.clone() {
                     Some(known) => known.or(made),
                     None => made,
                 };
-                inputs.insert(next, Some(joined));
+                if known.as_ref() != Some(&joined) {
+                    inputs.insert(next, Some(joined));
+                    changed = true;
+                }
             }
         }
-        if inputs == before {
+        if !changed {
             return inputs;
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Source: <https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html>.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use query::Language;
 use serde_json::{Map, Value};
@@ -25,12 +25,18 @@ impl Parser<'_> {
                 }
             }
         }
+        let mut assigned = HashMap::new();
+        for (name, state) in states {
+            let variables: Vec<String> = self.assigned(state, "").into_iter().map(|(variable, _)| variable).collect();
+            if !variables.is_empty() {
+                assigned.insert(name.as_str(), variables);
+            }
+        }
+        let leading = if assigned.is_empty() { HashMap::new() } else { leading_to(states) };
         for (name, state) in states.iter().filter(|(_, state)| holds_flows(state)) {
             let mut given = around.clone();
-            for before in states_before(states, name) {
-                if let Some(state) = states.get(before) {
-                    given.extend(self.assigned(state, "").into_iter().map(|(variable, _)| variable));
-                }
+            for before in states_before(&leading, name) {
+                given.extend(assigned.get(before).into_iter().flatten().cloned());
             }
             let pointer = at(name);
             let branches = state.get("Branches").and_then(Value::as_array).into_iter().flatten();
@@ -77,14 +83,24 @@ fn holds_flows(state: &Value) -> bool {
     ["Branches", "ItemProcessor", "Iterator"].iter().any(|field| state.get(field).is_some())
 }
 
+/// Which states lead to each.
+fn leading_to(states: &Map<String, Value>) -> HashMap<&str, Vec<&str>> {
+    let mut leading: HashMap<&str, Vec<&str>> = HashMap::new();
+    for (name, state) in states {
+        for transition in transitions(state) {
+            leading.entry(transition.target).or_default().push(name);
+        }
+    }
+    leading
+}
+
 /// The states that lead to another, less that one itself: what it assigns itself comes after its flows.
-fn states_before<'v>(states: &'v Map<String, Value>, name: &'v str) -> BTreeSet<&'v str> {
-    let mut found = BTreeSet::new();
+fn states_before<'v>(leading: &HashMap<&'v str, Vec<&'v str>>, name: &'v str) -> HashSet<&'v str> {
+    let mut found = HashSet::new();
     let mut open = vec![name];
     while let Some(target) = open.pop() {
-        for (before, state) in states {
-            let leads = transitions(state).iter().any(|transition| transition.target == target);
-            if leads && before != name && found.insert(before.as_str()) {
+        for before in leading.get(target).into_iter().flatten() {
+            if *before != name && found.insert(*before) {
                 open.push(before);
             }
         }
