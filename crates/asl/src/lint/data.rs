@@ -159,9 +159,7 @@ fn select(selector: &Selector, shape: Shape) -> Shape {
     match selector {
         Selector::Whole => shape,
         Selector::Null => Shape::Object(BTreeMap::new()),
-        Selector::Path(path) => {
-            names_of(path).and_then(|names| shape.part(&names).cloned()).unwrap_or(Shape::Unknown)
-        }
+        Selector::Path(path) => names_of(path).and_then(|names| shape.part(&names).cloned()).unwrap_or(Shape::Unknown),
     }
 }
 

@@ -59,7 +59,9 @@ impl Parser<'_> {
     /// A JSONPath.
     pub(crate) fn path(&mut self, object: &Object<'_>, field: &str) -> Option<Path> {
         let text = self.text(object, field)?;
-        Path::parse(&text).map_err(|error| self.path_problem(object, field, "Value must be a valid JSONPath.", error)).ok()
+        Path::parse(&text)
+            .map_err(|error| self.path_problem(object, field, "Value must be a valid JSONPath.", error))
+            .ok()
     }
 
     /// A path of a Choice: AWS calls it a Reference Path, and says what is wrong with it.

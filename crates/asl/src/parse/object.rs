@@ -134,12 +134,7 @@ impl Parser<'_> {
     }
 
     /// A string out of a list.
-    pub(crate) fn one_of(
-        &mut self,
-        object: &Object<'_>,
-        field: &str,
-        values: &[&'static str],
-    ) -> Option<&'static str> {
+    pub(crate) fn one_of(&mut self, object: &Object<'_>, field: &str, values: &[&'static str]) -> Option<&'static str> {
         let text = self.text(object, field)?;
         let found = values.iter().copied().find(|value| *value == text);
         if found.is_none() {

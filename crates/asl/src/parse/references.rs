@@ -61,9 +61,8 @@ impl Parser<'_> {
         };
         for name in &references.top_level {
             let message = format!("Reference to '{name}' at the top level is not supported.");
-            let help = format!(
-                "write `$states.input.{name}` if it is a field of the input, `${name}` if it is a variable"
-            );
+            let help =
+                format!("write `$states.input.{name}` if it is a field of the input, `${name}` if it is a variable");
             self.problem(UNSUPPORTED_JSONATA, pointer, message, Some(help));
         }
         if references.root {

@@ -65,7 +65,9 @@ impl Resources for AnyArn {
                 if named(name) && qualified {
                     return Ok(());
                 }
-                refused("a Lambda function is `arn:aws:lambda:REGION:ACCOUNT:function:NAME`, with `:VERSION` or `:ALIAS`")
+                refused(
+                    "a Lambda function is `arn:aws:lambda:REGION:ACCOUNT:function:NAME`, with `:VERSION` or `:ALIAS`",
+                )
             }
             ["arn", _, _, _, _, resource, ..] if !resource.is_empty() => Ok(()),
             _ if resource.contains("${") => refused("it is filled in by a template: check what comes out of that"),

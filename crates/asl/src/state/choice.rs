@@ -251,8 +251,7 @@ impl Parser<'_> {
         let tests: Vec<&str> = written.iter().copied().filter(|key| comparator(key).is_some()).collect();
         let selectors: Vec<&str> = SELECTORS.into_iter().filter(|field| rule.has(field)).collect();
         let [selector] = selectors.as_slice() else {
-            let message =
-                "The object must have only one of the following fields, [And, Or, Not, Variable, Condition]";
+            let message = "The object must have only one of the following fields, [And, Or, Not, Variable, Condition]";
             let help = "give it a `Variable` and one comparator, or `And`, `Or` or `Not`";
             self.problem(SCHEMA, rule.pointer.clone(), message, Some(help.to_owned()));
             return None;

@@ -202,13 +202,17 @@ impl Parser<'_> {
         if mode != Some("DISTRIBUTED") {
             if mode == Some("INLINE") && config.has("ExecutionType") {
                 let help = "set `Mode` to `DISTRIBUTED`, or leave it out: an inline Map runs in the execution itself";
-                self.field_problem(&config, "ExecutionType", "Field 'ExecutionType' is not supported", Some(help.into()));
+                self.field_problem(
+                    &config,
+                    "ExecutionType",
+                    "Field 'ExecutionType' is not supported",
+                    Some(help.into()),
+                );
             }
             return ProcessorMode::Inline;
         }
         if self.express {
-            let message =
-                "The field 'Mode' with value 'DISTRIBUTED' is not supported inside 'EXPRESS' state machines";
+            let message = "The field 'Mode' with value 'DISTRIBUTED' is not supported inside 'EXPRESS' state machines";
             self.problem(SCHEMA, config.at("Mode"), message, None);
         }
         if kind.is_none() {

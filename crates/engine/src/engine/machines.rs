@@ -49,7 +49,10 @@ impl Machines {
             return Ok(machine.clone());
         }
         let machine = parse(definition, format_of(definition)).map_err(|problems| {
-            StoreError::Damaged(format!("a definition that was accepted before is refused now: {}", invalid_definition(&problems)))
+            StoreError::Damaged(format!(
+                "a definition that was accepted before is refused now: {}",
+                invalid_definition(&problems)
+            ))
         })?;
         let machine = Arc::new(machine);
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);

@@ -80,7 +80,12 @@ const INTEGRATIONS: &[Integration] = &[
     ),
     (
         "emr-containers",
-        &[("createVirtualCluster", Plain), ("deleteVirtualCluster", Sync), ("startJobRun", Sync), ("cancelJobRun", Sync)],
+        &[
+            ("createVirtualCluster", Plain),
+            ("deleteVirtualCluster", Sync),
+            ("startJobRun", Sync),
+            ("cancelJobRun", Sync),
+        ],
     ),
     (
         "emr-serverless",

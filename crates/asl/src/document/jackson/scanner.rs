@@ -144,8 +144,10 @@ impl<'t> Scanner<'t> {
         if mark == expected {
             return Ok(());
         }
-        let message =
-            format!("Unexpected close marker '{mark}': expected '{expected}' (for {} starting at {{start}})", open.name());
+        let message = format!(
+            "Unexpected close marker '{mark}': expected '{expected}' (for {} starting at {{start}})",
+            open.name()
+        );
         self.fault_with(message, Some((open.line, open.column)))
     }
 
@@ -272,10 +274,8 @@ impl<'t> Scanner<'t> {
 
     fn end_of_open(&mut self) -> Scanned<()> {
         let Some(open) = self.open.last() else { return self.fault("Unexpected end-of-input".to_owned()) };
-        let message = format!(
-            "Unexpected end-of-input: expected close marker for {} (start marker at {{start}})",
-            open.name()
-        );
+        let message =
+            format!("Unexpected end-of-input: expected close marker for {} (start marker at {{start}})", open.name());
         let start = (open.line, open.column);
         self.fault_with(message, Some(start))
     }
