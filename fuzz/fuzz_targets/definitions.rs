@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use asl::{Diagnostic, Document, Format, parse::AnyResource};
 use execution::{Command, Execution, ExecutionStart, Input, Moment, Record, Status, replay, step};
-use fuzz::{let_the_jsonata_library_panic, within};
+use fuzz::{caught, let_panics_be_caught, within};
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;
 
-fuzz_target!(init: let_the_jsonata_library_panic(), |text: &str| {
+fuzz_target!(init: let_panics_be_caught(), |text: &str| caught(|| check(text)));
+
+fn check(text: &str) {
     let format = Format::of_text(text);
     let parsed = within(Duration::from_secs(5), "reading a document", || Document::read(text, format));
     let (document, problems) = match parsed {
@@ -35,7 +37,7 @@ fuzz_target!(init: let_the_jsonata_library_panic(), |text: &str| {
         }
         (one, other) => panic!("read {:?}, printed {:?}", one.err(), other.err()),
     }
-});
+}
 
 /// Every problem is somewhere in the text.
 fn check_places(text: &str, problems: &[Diagnostic]) {

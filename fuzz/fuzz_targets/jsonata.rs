@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
-use fuzz::{document, let_the_jsonata_library_panic, parts, with_scope, within};
+use fuzz::{caught, document, let_panics_be_caught, parts, with_scope, within};
 use libfuzzer_sys::fuzz_target;
 use query::jsonata::Expression;
 
-fuzz_target!(init: let_the_jsonata_library_panic(), |text: &str| {
+fuzz_target!(init: let_panics_be_caught(), |text: &str| caught(|| check(text)));
+
+fn check(text: &str) {
     let (expression, rest) = parts(text);
     let parsed = within(Duration::from_secs(2), "parsing", || Expression::parse(expression));
     let Ok(parsed) = parsed else { return };
@@ -30,4 +32,4 @@ fuzz_target!(init: let_the_jsonata_library_panic(), |text: &str| {
         let was_stopped = again.as_ref().is_err_and(|error| error.message.contains("D1012"));
         assert!(was_stopped || again == answer, "{answer:?}, then {again:?}");
     });
-});
+}

@@ -48,14 +48,16 @@ pub fn within<T>(limit: Duration, what: &str, work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Panics of the JSONata library are caught by `query`, which is to be tested; all others end the process, as libFuzzer
-/// wants it.
-pub fn let_the_jsonata_library_panic() {
-    let end = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        let is_the_librarys = panic.location().is_some_and(|location| location.file().contains("jsonata-core"));
-        if !is_the_librarys {
-            end(panic);
-        }
-    }));
+/// Before the first input: `query` catches the panics of the JSONata library, which is to be tested, so no panic ends the process
+/// by itself.
+pub fn let_panics_be_caught() {
+    std::panic::set_hook(Box::new(|_| {}));
+}
+
+/// Calls `test`; a panic that comes out of it ends the process, as libFuzzer wants it.
+pub fn caught(test: impl FnOnce()) {
+    let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(test)) else { return };
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    eprintln!("panicked: {}", text.unwrap_or_default());
+    std::process::abort();
 }
