@@ -24,8 +24,20 @@ pub const JSONATA_MILLISECONDS: u64 = 1_000;
 pub const JSONATA_DEPTH: usize = 1_000;
 /// How many items a JSONata sequence may have.
 pub const JSONATA_SEQUENCE: usize = 1_000_000;
-/// How long a text `$pad` makes, in characters. One built-in call can't be interrupted, so it is refused beforehand.
+/// How long a text `$pad` makes, in characters. One call of a function can't be interrupted, so it is refused beforehand.
 pub const JSONATA_PAD: usize = 1_000_000;
+/// How long a text may be that `$replace`, `$join` or `$string` could make, in bytes.
+pub const JSONATA_TEXT: usize = 64 << 20;
+/// How many bytes `&` may make in one expression, all its texts together.
+pub const JSONATA_CONCATENATED: usize = 128 << 20;
+/// From which length on, in bytes, a text is searched for a regular expression under the clock before it is in earnest.
+pub const JSONATA_SEARCHED: usize = 16 << 10;
+/// Up to how many items `$distinct` compares each with each.
+pub const JSONATA_COMPARED: usize = 1_000;
+/// How large a compiled regular expression of JSONata may be, in bytes.
+pub const JSONATA_REGEX_SIZE: usize = 2 << 20;
+/// How many parts a regular expression of JSONata may have once what is counted in it is written out.
+pub const JSONATA_REGEX_PARTS: usize = 1_000;
 /// How long a JSONata expression may be, in bytes.
 pub const JSONATA_LENGTH: usize = 100_000;
 

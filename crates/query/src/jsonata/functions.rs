@@ -10,8 +10,8 @@ use jsonata_core::{
 use rand_chacha::ChaCha20Rng;
 use serde_json::Value;
 
-use super::{Expression, convert};
-use crate::{Moment, digest, intrinsic, limits, random};
+use super::{Expression, bounds, convert};
+use crate::{Moment, digest, intrinsic, random};
 
 type Answer = Result<JValue, EvaluatorError>;
 
@@ -22,7 +22,7 @@ type Plain = (&'static str, fn(&[JValue]) -> Answer);
 const ADDED: [Plain; 4] = [("partition", partition), ("range", range), ("hash", hash), ("parse", parse)];
 
 /// What replaces functions of the language.
-const REPLACED: [Plain; 2] = [("eval", eval), ("pad", pad)];
+const REPLACED: [Plain; 1] = [("eval", eval)];
 
 /// Makes known to `evaluator` what of it `expression` mentions.
 pub fn register(
@@ -31,6 +31,7 @@ pub fn register(
     moment: &Moment,
     place: &str,
 ) -> Result<(), EvaluatorError> {
+    bounds::register(evaluator)?;
     for (name, function) in ADDED.into_iter().filter(|(name, _)| expression.mentions(name)) {
         evaluator.register_fn(name, function)?;
     }
@@ -153,24 +154,6 @@ fn parse(arguments: &[JValue]) -> Answer {
 /// `$eval` is off, as in Step Functions.
 fn eval(_arguments: &[JValue]) -> Answer {
     Err(EvaluatorError::TypeError("T1006: Attempted to invoke a non-function".to_owned()))
-}
-
-/// `$pad(text, width, characters)` with a limit: nothing could stop a call for a gigabyte.
-fn pad(arguments: &[JValue]) -> Answer {
-    if let Some(JValue::Number(width)) = arguments.get(1)
-        && width.abs() > limit()
-    {
-        return Err(EvaluatorError::EvaluationError(format!(
-            "D1010: $pad makes no text longer than {} characters",
-            limits::JSONATA_PAD
-        )));
-    }
-    call("pad", arguments)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "the limit is far below 2^53")]
-fn limit() -> f64 {
-    limits::JSONATA_PAD as f64
 }
 
 /// `$now(picture, timezone)` of the moment.

@@ -143,6 +143,55 @@ fn what_has_no_end_is_stopped() {
 }
 
 #[test]
+fn calls_that_cannot_be_interrupted_are_looked_at_before() {
+    let long = "($a := $pad('', 250000, 'a'); ";
+    for (text, code) in [
+        // Each match has the regular expression look at all the rest.
+        ("$match($a, /a.*b|a/))", "D1012"),
+        ("$replace($a, /a.*b|a/, ''))", "D1012"),
+        ("$a ~> $replace(/a.*b|a/, ''))", "D1012"),
+        ("$a.$split(/a.*b|a/))", "D1012"),
+        ("$p := $replace(?, /a.*b|a/, ''); $p($a))", "D1012"),
+        ("$replace($a, 'a', $a))", "D1010: $replace makes no text that may be longer than 67108864 bytes"),
+        ("$replace($a, /a/, $a))", "D1010: $replace"),
+        ("$join($map([1..2000], function($i){$a})))", "D1010: $join"),
+        ("$j := $join; $j($map([1..2000], function($i){$a}), ','))", "D1010: $join"),
+        ("$map([1..2000], function($i){$a & $i}))", "D1010: the texts that & has made"),
+        ("$reduce([1..40], function($s, $i){$s & $s}, $a))", "D1010: the texts that & has made"),
+        ("$zip([1..600000], [1..600000]))", "D1010: $zip"),
+        ("$pad := $pad; $pad('a', 500000000))", "D1010: $pad"),
+        ("$string($reduce([1..60], function($in, $i){{'l': $in, 'r': $in}}, 1)))", "D1010: $string"),
+    ] {
+        let message = evaluate(&format!("{long}{text}")).unwrap_err();
+        assert!(message.starts_with(&format!("threw an error during evaluation. {code}")), "{text}: {message}");
+    }
+    check("$count($distinct([1..20000]))", json!(20_000));
+    check("$distinct($append([1..2000], [{'a': 1, 'b': -0}, {'b': 0, 'a': 1}]))[2000]", json!({"a": 1, "b": 0}));
+    check("$count($distinct($append([1..2000], [{'a': 1, 'b': -0}, {'b': 0, 'a': 1}])))", json!(2_001));
+    let too_large = "the regular expression /(a{1,100}){1,100}b/ is too large when it is compiled";
+    check_error("$contains('a', /(a{1,100}){1,100}b/)", too_large);
+}
+
+#[test]
+fn what_is_looked_at_before_is_otherwise_the_same() {
+    check("{'x': 'abc'}.x.$pad(5, '-')", json!("abc--"));
+    check("{'x': 'a-b'}.x.$split('-')", json!(["a", "b"]));
+    check("{'x': 'a1b2'}.x.$match(/[0-9]/).match", json!(["1", "2"]));
+    check("{'x': 'a1b2'}.x.$replace(/[0-9]/, '')", json!("ab"));
+    check("'a1b2' ~> $replace(/[0-9]/, function($m){'<' & $m.match & '>'})", json!("a<1>b<2>"));
+    check("$replace('a1b2', /([0-9])/, '[$1]', 1)", json!("a[1]b2"));
+    check("$map(['a b', 'c'], $split(?, ' '))", json!([["a", "b"], ["c"]]));
+    check("$map([1, 2], $string)", json!(["1", "2"]));
+    check("['b', 'a', 'b'] ~> $distinct ~> $join('+')", json!("b+a"));
+    check("$type($distinct)", json!("function"));
+    check("($join := function($x){'mine'}; $join([1]))", json!("mine"));
+    check("($split := 'a value'; $split)", json!("a value"));
+    check("[1, 2].{'s': $string()}", json!([{"s": "1"}, {"s": "2"}]));
+    check("$zip([1, 2], ['a', 'b'])", json!([[1, "a"], [2, "b"]]));
+    assert!(evaluate("$replace('a', /x*/, '')").unwrap_err().contains("D1004"));
+}
+
+#[test]
 fn expressions_are_shared_between_threads() {
     fn is_shared<T: Send + Sync + Clone>() {}
     is_shared::<Expression>();
