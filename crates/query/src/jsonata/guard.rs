@@ -197,7 +197,7 @@ impl Guard {
             AstNode::Variable(name) => value(name),
             AstNode::Function { name, args, is_builtin } => {
                 let args = self.nodes(args, repeats);
-                self.call(name, args, is_builtin)
+                if is_builtin { self.call(&name, &name, args) } else { AstNode::Function { name, args, is_builtin } }
             }
             // What is bound is no value.
             AstNode::Binary { op: BinaryOp::ColonEqual, lhs, rhs } => {
@@ -280,7 +280,7 @@ impl Guard {
             {
                 let mut all = vec![self.node(lhs, repeats)];
                 all.extend(self.nodes(args, repeats));
-                self.call(name, all, true)
+                self.call(&name, &name, all)
             }
             AstNode::Function { name, args, is_builtin } if !is_guarded(&name) => {
                 let rhs = AstNode::Function { name, args: self.nodes(args, repeats), is_builtin };
@@ -294,10 +294,10 @@ impl Guard {
         }
     }
 
-    /// A call whose arguments are guarded already.
-    fn call(&self, name: String, args: Vec<AstNode>, is_builtin: bool) -> AstNode {
-        if !is_builtin || !is_guarded(&name) || args.iter().all(is_literal) {
-            return AstNode::Function { name, args, is_builtin };
+    /// A call of the function `name`, which is now the variable `called`. Its arguments are guarded already.
+    fn call(&self, name: &str, called: &str, args: Vec<AstNode>) -> AstNode {
+        if !is_guarded(name) || args.iter().all(is_literal) && !args.is_empty() {
+            return function(called, args);
         }
         let mut block = Vec::with_capacity(args.len() + 3);
         let mut names = Vec::with_capacity(args.len());
@@ -313,10 +313,10 @@ impl Guard {
         }
         let arguments = || names.iter().cloned().map(AstNode::Variable);
         let looked_at =
-            [AstNode::String(name.clone()), AstNode::Variable(name.clone()), AstNode::Variable(String::new())];
+            [AstNode::String(name.to_owned()), AstNode::Variable(called.to_owned()), AstNode::Variable(String::new())];
         let looked_at: Vec<AstNode> = looked_at.into_iter().chain(arguments()).collect();
         let mut guarded = vec![function("check!", looked_at.clone())];
-        if SEARCHING.contains(&name.as_str()) && !self.rebinds_replace {
+        if SEARCHING.contains(&name) && !self.rebinds_replace {
             // The library looks at the clock at each match that it hands to a function: so a search that would take too long
             // is stopped here, before it is made in earnest.
             let nothing = AstNode::Lambda {
@@ -328,7 +328,7 @@ impl Guard {
             let found = [function("text to search!", looked_at.clone()), function("pattern!", looked_at), nothing];
             guarded.push(function("replace", found.into()));
         }
-        let call = AstNode::Function { name: name.clone(), args: arguments().collect(), is_builtin };
+        let call = function(called, arguments().collect());
         guarded.push(if name == "distinct" {
             AstNode::Conditional {
                 condition: Box::new(function("few!", arguments().collect())),
@@ -375,10 +375,14 @@ fn value(name: String) -> AstNode {
     };
     let params: Vec<String> = (0..*parameters).map(|index| format!("p{index}!")).collect();
     let args = params.iter().cloned().map(AstNode::Variable).collect();
+    // What the name means later is another matter.
+    let called = "called!";
     let guard = Guard { rebinds_replace: true, many: false };
-    let body = Box::new(guard.call(name.clone(), args, true));
+    let body = Box::new(guard.call(&name, called, args));
     let lambda = AstNode::Lambda { params, body, signature: None, thunk: false };
-    function("function!", vec![AstNode::Variable(name), lambda])
+    // In a block, since `~>` would put its left side among the arguments of a call.
+    let chosen = function("function!", vec![AstNode::Variable(called.to_owned()), lambda]);
+    AstNode::Block(vec![bind(called.to_owned(), AstNode::Variable(name)), chosen])
 }
 
 #[cfg(test)]

@@ -156,8 +156,9 @@ fn calls_that_cannot_be_interrupted_are_looked_at_before() {
         ("$replace($a, /a/, $a))", "D1010: $replace"),
         ("$join($map([1..2000], function($i){$a})))", "D1010: $join"),
         ("$j := $join; $j($map([1..2000], function($i){$a}), ','))", "D1010: $join"),
-        ("$map([1..2000], function($i){$a & $i}))", "D1010: the texts that & has made"),
-        ("$reduce([1..40], function($s, $i){$s & $s}, $a))", "D1010: the texts that & has made"),
+        ("$map([1..2000], function($i){$a & $i}))", "D101"),
+        // What comes first, the time or the length.
+        ("$reduce([1..40], function($s, $i){$s & $s}, $a))", "D101"),
         ("$zip([1..600000], [1..600000]))", "D1010: $zip"),
         ("$pad := $pad; $pad('a', 500000000))", "D1010: $pad"),
         ("$string($reduce([1..60], function($in, $i){{'l': $in, 'r': $in}}, 1)))", "D1010: $string"),
@@ -165,9 +166,12 @@ fn calls_that_cannot_be_interrupted_are_looked_at_before() {
         let message = evaluate(&format!("{long}{text}")).unwrap_err();
         assert!(message.starts_with(&format!("threw an error during evaluation. {code}")), "{text}: {message}");
     }
-    check("$count($distinct([1..20000]))", json!(20_000));
+    check("$sum($distinct([1..20000]))", json!(200_010_000));
     check("$distinct($append([1..2000], [{'a': 1, 'b': -0}, {'b': 0, 'a': 1}]))[2000]", json!({"a": 1, "b": 0}));
-    check("$count($distinct($append([1..2000], [{'a': 1, 'b': -0}, {'b': 0, 'a': 1}])))", json!(2_001));
+    check_error(
+        "$distinct($append([1..2000], [{'a': 1, 'b': -0}, {'b': 0, 'a': 1}]))[2001]",
+        "returned nothing (undefined).",
+    );
     let too_large = "the regular expression /(a{1,100}){1,100}b/ is too large when it is compiled";
     check_error("$contains('a', /(a{1,100}){1,100}b/)", too_large);
 }
