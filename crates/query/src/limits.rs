@@ -15,15 +15,15 @@ pub const REGEX_SIZE: usize = 1 << 20;
 pub const INTRINSIC_NESTING: usize = 10;
 /// How long a text `States.Hash`, `States.Base64Encode` and `States.Base64Decode` take, in characters. (AWS: 10,000.)
 pub const INTRINSIC_TEXT: usize = 10_000;
-/// How many elements `States.ArrayRange` and `$range` make. (AWS: 1,000.)
+/// How many elements `States.ArrayRange` makes. (AWS: 1,000.)
 pub const RANGE_LENGTH: usize = 1_000;
 
 /// How long one JSONata expression may run, in milliseconds.
 pub const JSONATA_MILLISECONDS: u64 = 1_000;
 /// How deep JSONata may recurse.
 pub const JSONATA_DEPTH: usize = 1_000;
-/// How many items a JSONata sequence may have.
-pub const JSONATA_SEQUENCE: usize = 1_000_000;
+/// How many items a JSONata sequence may have. (AWS takes `[1..873782]` and refuses one more.)
+pub const JSONATA_SEQUENCE: usize = 873_782;
 /// How long a text `$pad` makes, in characters. One call of a function can't be interrupted, so it is refused beforehand.
 pub const JSONATA_PAD: usize = 1_000_000;
 /// How long a text may be that `$replace`, `$join` or `$string` could make, in bytes.

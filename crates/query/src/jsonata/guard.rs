@@ -27,6 +27,9 @@ const GUARDED: [(&str, usize); 9] = [
     ("zip", 0),
 ];
 
+/// Step Functions' own functions, which take no more arguments than these: `$map` would give them three.
+const ADDED: [(&str, usize); 5] = [("hash", 2), ("parse", 1), ("partition", 2), ("random", 1), ("range", 3)];
+
 /// Functions that look for a regular expression again and again.
 const SEARCHING: [&str; 3] = ["match", "replace", "split"];
 
@@ -368,9 +371,11 @@ fn bind(name: String, value: AstNode) -> AstNode {
     AstNode::Binary { op: BinaryOp::ColonEqual, lhs: Box::new(AstNode::Variable(name)), rhs: Box::new(value) }
 }
 
-/// A variable that is not called here: where it is a guarded function of the library, one that looks first takes its place.
+/// A variable that is not called here: where it is one of these functions, another takes its place, which has as many parameters
+/// and looks first.
 fn value(name: String) -> AstNode {
-    let Some((_, parameters)) = GUARDED.iter().find(|(guarded, parameters)| *guarded == name && *parameters > 0) else {
+    let mut known = GUARDED.iter().chain(&ADDED);
+    let Some((_, parameters)) = known.find(|(known, parameters)| *known == name && *parameters > 0) else {
         return AstNode::Variable(name);
     };
     let params: Vec<String> = (0..*parameters).map(|index| format!("p{index}!")).collect();
