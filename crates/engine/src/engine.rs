@@ -19,7 +19,7 @@ use std::{
 };
 
 use detection::Event;
-use execution::{Ended, Status};
+use execution::{Ended, Quotas, Status};
 use jiff::Timestamp;
 use thiserror::Error;
 use tokio::{
@@ -53,11 +53,13 @@ pub struct Options {
     /// Tasks under way at once, and as many more of those that the executor performs itself ([`TaskExecutor::is_local`]); beyond it,
     /// tasks wait. What waits costs little: a limit only so that a flood ends somewhere.
     pub tasks_at_once: usize,
+    /// What may be larger than on AWS, in executions that begin from now on.
+    pub quotas: Quotas,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { evict_after_seconds: 60, executions_in_memory: 10_000, tasks_at_once: 1024 }
+        Options { evict_after_seconds: 60, executions_in_memory: 10_000, tasks_at_once: 1024, quotas: Quotas::AWS }
     }
 }
 
@@ -228,6 +230,11 @@ impl Engine {
     /// Events, findings, exceptions and counters.
     pub fn findings(&self) -> Arc<dyn FindingStore> {
         self.inner.findings.clone()
+    }
+
+    /// What may be larger than on AWS.
+    pub fn quotas(&self) -> Quotas {
+        self.shared().options.quotas
     }
 
     fn shared(&self) -> &Arc<Shared> {

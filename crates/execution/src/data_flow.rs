@@ -38,12 +38,12 @@ pub(crate) fn arguments(
     let Some(template) = template else { return Ok(effective) };
     let view = View { token, ..View::of_state(state, effective.value()) };
     let arguments = driver.evaluate(path, state, view, field, |scope| template.evaluate(scope))?;
-    limited(state, Json::new(arguments))
+    limited(driver, state, Json::new(arguments))
 }
 
 /// A payload, if it is within the limits.
-pub(crate) fn limited(state: &State, payload: Json) -> Result<Json, Failure> {
-    if Limits::AWS.allow(&payload) { Ok(payload) } else { Err(Failure::data_limit(&state.name)) }
+pub(crate) fn limited(driver: &Driver<'_, '_>, state: &State, payload: Json) -> Result<Json, Failure> {
+    if driver.execution.quotas().allow(&payload) { Ok(payload) } else { Err(Failure::data_limit(&state.name)) }
 }
 
 /// The way out of a state that has a result.
@@ -141,11 +141,23 @@ pub(crate) fn assign(
         return Err(Failure::of_field(state.query_language, "Assign", "Assign must be an object.".to_owned()));
     };
     let assigned: Assigned = values.into_iter().map(|(name, value)| (name, Json::new(value))).collect();
-    if assigned.values().all(|value| Limits::AWS.allow(value)) {
-        Ok(Some(assigned))
-    } else {
-        Err(Failure::data_limit(&state.name))
-    }
+    if are_allowed(driver, path, &assigned) { Ok(Some(assigned)) } else { Err(Failure::data_limit(&state.name)) }
+}
+
+/// Whether what is assigned is within the limits, all of it together, and all that the path sees then.
+///
+/// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html>
+fn are_allowed(driver: &Driver<'_, '_>, path: PathId, assigned: &Assigned) -> bool {
+    let quotas = driver.execution.quotas();
+    let together: usize = assigned.values().map(|value| value.text().len()).sum();
+    let kept = driver.path(path).map_or(0, |path| {
+        let others = path.variables.iter().filter(|(name, _)| !assigned.contains_key(*name));
+        others.map(|(_, value)| value.to_string().len()).sum()
+    });
+    let all = together.saturating_add(kept);
+    together <= quotas.payload_bytes
+        && all <= Limits::AWS.variables_bytes
+        && assigned.values().all(|value| quotas.allow(value))
 }
 
 /// `InputPath`, `OutputPath`.

@@ -13,7 +13,7 @@ use crate::{
     flow,
     history::{DataDetails, ErrorDetails, OutputDetails, StateEntered, StateExited},
     journal,
-    limits::{Budget, Limits},
+    limits::Budget,
     path::{Path, PathId, Position, ROOT},
     random,
     ready::Queue,
@@ -170,8 +170,10 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
 
     fn fail_for_history(&mut self) {
         self.history_is_full = false;
-        let cause =
-            format!("The execution reached the maximum number of history events ({}).", Limits::AWS.history_events);
+        let cause = format!(
+            "The execution reached the maximum number of history events ({}).",
+            self.execution.quotas().history_events
+        );
         let failure = Failure::given(Some(failure::RUNTIME.to_owned()), Some(cause));
         let details = EventDetails::ExecutionFailed(failure.details());
         self.end(EventType::ExecutionFailed, self.execution.last_event_id, details);
@@ -194,7 +196,7 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
 
     fn record(&mut self, record: Record) {
         let is_end = matches!(&record, Record::Event(event) if event.kind.is_end());
-        let is_last = self.execution.last_event_id >= Limits::AWS.history_events.saturating_sub(1);
+        let is_last = self.execution.last_event_id >= self.execution.quotas().history_events.saturating_sub(1);
         if matches!(record, Record::Event(_)) && is_last && !is_end {
             self.history_is_full = true;
         }
@@ -384,7 +386,7 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
     pub(crate) fn try_leave(&mut self, path: PathId, exit: Exit<'machine>) -> Result<(), Failure> {
         let Some(state) = self.state(path) else { return Ok(()) };
         let Exit { output, assigned, next } = exit;
-        if !Limits::AWS.allow(&output) {
+        if !self.execution.quotas().allow(&output) {
             return Err(Failure::data_limit(&state.name));
         }
         self.spend_bytes(assigned.iter().flat_map(Assigned::values).map(|value| value.text().len()).sum());

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     Command, Json, Timer, TimerPurpose,
+    limits::Quotas,
     path::{Path, PathId},
     record::{Ready, Start},
 };
@@ -71,6 +72,11 @@ impl Execution {
     /// An execution that has not begun: it takes `StartExecution` and nothing else.
     pub fn new() -> Execution {
         Execution::default()
+    }
+
+    /// What it began with.
+    pub(crate) fn quotas(&self) -> Quotas {
+        self.start.as_ref().map_or(Quotas::AWS, |start| start.quotas)
     }
 
     /// Its status.

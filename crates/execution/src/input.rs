@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::Timer;
+use crate::{Timer, limits::Quotas};
 
 /// What an execution begins with, beside its machine: everything that the context object and `ExecutionStarted` show.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,9 @@ pub struct ExecutionStart {
     pub role_arn: String,
     /// The input, as its text came: the first `StateEntered` shows it so, spaces and all.
     pub input: String,
+    /// What may be larger than on AWS.
+    #[serde(default)]
+    pub quotas: Quotas,
 }
 
 /// Something that happened.

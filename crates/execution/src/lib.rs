@@ -42,7 +42,7 @@ pub use execution::{Ended, Execution, Status};
 pub use history::{EventDetails, EventType, HistoryEvent};
 pub use input::{ExecutionStart, IllegalInput, Input};
 pub use json::Json;
-pub use limits::Limits;
+pub use limits::{Limits, Quotas};
 pub use query::Moment;
 pub use record::{Fact, Record};
 pub use replay::{JournalError, replay};

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{HistoryEvent, Json};
+use crate::{HistoryEvent, Json, limits::Quotas};
 
 /// One line of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -116,6 +116,8 @@ pub struct Start {
         with = "jiff::fmt::serde::timestamp::millisecond::optional"
     )]
     pub timeout_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Quotas::are_aws")]
+    pub quotas: Quotas,
 }
 
 /// How a branch ended.

@@ -103,6 +103,7 @@ fn start_execution(driver: &mut Driver<'_, '_>, start: ExecutionStart) -> Result
         state_machine_arn: start.state_machine_arn,
         state_machine_name: start.state_machine_name,
         timeout_at,
+        quotas: start.quotas,
     })));
     let details =
         ExecutionStarted { input: input.clone(), input_details: DataDetails::default(), role_arn: start.role_arn };

@@ -1,5 +1,6 @@
 //! Whole executions, run from their definitions with tasks answered by the test and simulated time.
 
+mod errors;
 mod harness;
 mod machines;
 mod property;

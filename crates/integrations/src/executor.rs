@@ -22,9 +22,8 @@ mod lambda;
 #[cfg(test)]
 mod tests;
 
-/// Of a task's result as JSON text, in bytes: Step Functions' limit of a state's data.
-/// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
-const RESULT_BYTES_MAX: usize = 256 * 1024;
+/// Of a task's result as JSON text, in bytes: the most that any execution takes. Each has its own limit beside it.
+const RESULT_BYTES_MAX: usize = execution::Quotas::HIGHEST.payload_bytes;
 
 /// Performs tasks. Dropping the future of a task cancels it.
 pub struct Executor {

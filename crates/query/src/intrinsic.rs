@@ -16,8 +16,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-pub(crate) use self::array::steps;
-
 use crate::{Error, ErrorKind, Scope, SyntaxError, digest, jsonpath, jsonpath::Path, limits, random};
 
 /// A call of an intrinsic function, its arguments parsed.

@@ -31,6 +31,33 @@ fn spread_hash(text: &str) -> u32 {
     hash ^ (hash >> 16)
 }
 
+/// `java.util.Random`, with which AWS answers a seeded `$random`.
+#[derive(Debug)]
+pub struct Random(u64);
+
+impl Random {
+    const MASK: u64 = (1 << 48) - 1;
+    const MULTIPLIER: u64 = 0x5_deec_e66d;
+
+    /// With a seed.
+    pub fn new(seed: i64) -> Random {
+        Random((seed.cast_unsigned() ^ Random::MULTIPLIER) & Random::MASK)
+    }
+
+    fn next(&mut self, bits: u32) -> u64 {
+        self.0 = self.0.wrapping_mul(Random::MULTIPLIER).wrapping_add(0xb) & Random::MASK;
+        self.0 >> (48 - bits)
+    }
+
+    /// `nextDouble()`: a number in [0, 1).
+    pub fn fraction(&mut self) -> f64 {
+        let bits = (self.next(26) << 27) + self.next(27);
+        #[expect(clippy::cast_precision_loss, reason = "both numbers are at most 2^53 and exact")]
+        let fraction = bits as f64 / (1u64 << 53) as f64;
+        fraction
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +69,13 @@ mod tests {
         }
         // Both fall together with what AWS answered to States.JsonMerge.
         assert_eq!(hash_map_order(&["constant_in_literal", "constant_input_field"]), [1, 0]);
+    }
+
+    #[test]
+    fn random_numbers_are_javas() {
+        for (seed, fraction) in [(42, 0.7275636800328681), (0, 0.730967787376657), (7, 0.7306990420600421)] {
+            assert_eq!(Random::new(seed).fraction(), fraction, "{seed}");
+        }
     }
 
     #[test]

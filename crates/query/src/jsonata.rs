@@ -2,8 +2,11 @@
 //!
 //! Source: the Step Functions developer guide, "Transforming data with JSONata". The language itself is `jsonata-core`.
 
+mod bounds;
 mod convert;
 mod functions;
+
+mod guard;
 mod references;
 mod session;
 mod words;
@@ -45,6 +48,7 @@ impl Expression {
         let tree = catch_unwind(|| parser::parse(text))
             .map_err(|_| fail("the JSONata parser broke down on this expression".to_owned()))?
             .map_err(|error| fail(parser_words(&error)))?;
+        let tree = guard::guard(tree).map_err(fail)?;
         Ok(Expression { parsed: Arc::new(Parsed { text: text.to_owned(), tree }) })
     }
 

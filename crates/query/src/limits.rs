@@ -15,17 +15,29 @@ pub const REGEX_SIZE: usize = 1 << 20;
 pub const INTRINSIC_NESTING: usize = 10;
 /// How long a text `States.Hash`, `States.Base64Encode` and `States.Base64Decode` take, in characters. (AWS: 10,000.)
 pub const INTRINSIC_TEXT: usize = 10_000;
-/// How many elements `States.ArrayRange` and `$range` make. (AWS: 1,000.)
+/// How many elements `States.ArrayRange` makes. (AWS: 1,000.)
 pub const RANGE_LENGTH: usize = 1_000;
 
 /// How long one JSONata expression may run, in milliseconds.
 pub const JSONATA_MILLISECONDS: u64 = 1_000;
 /// How deep JSONata may recurse.
 pub const JSONATA_DEPTH: usize = 1_000;
-/// How many items a JSONata sequence may have.
-pub const JSONATA_SEQUENCE: usize = 1_000_000;
-/// How long a text `$pad` makes, in characters. One built-in call can't be interrupted, so it is refused beforehand.
+/// How many items a JSONata sequence may have. (AWS takes `[1..873782]` and refuses one more.)
+pub const JSONATA_SEQUENCE: usize = 873_782;
+/// How long a text `$pad` makes, in characters. One call of a function can't be interrupted, so it is refused beforehand.
 pub const JSONATA_PAD: usize = 1_000_000;
+/// How long a text may be that `$replace`, `$join` or `$string` could make, in bytes.
+pub const JSONATA_TEXT: usize = 64 << 20;
+/// How many bytes `&` may make in one expression, all its texts together.
+pub const JSONATA_CONCATENATED: usize = 128 << 20;
+/// From which length on, in bytes, a text is searched for a regular expression under the clock before it is in earnest.
+pub const JSONATA_SEARCHED: usize = 16 << 10;
+/// Up to how many items `$distinct` compares each with each.
+pub const JSONATA_COMPARED: usize = 1_000;
+/// How large a compiled regular expression of JSONata may be, in bytes.
+pub const JSONATA_REGEX_SIZE: usize = 2 << 20;
+/// How many parts a regular expression of JSONata may have once what is counted in it is written out.
+pub const JSONATA_REGEX_PARTS: usize = 1_000;
 /// How long a JSONata expression may be, in bytes.
 pub const JSONATA_LENGTH: usize = 100_000;
 

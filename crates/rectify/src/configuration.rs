@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Display,
     fs,
     path::{Path, PathBuf},
 };
@@ -11,6 +12,7 @@ use detection::{
     Guardrail, Settings,
     decide::{DEFAULT_APPROVAL_TIMEOUT_SECONDS, DEFAULT_FIXES_PER_HOUR, Mode},
 };
+use execution::Quotas;
 use integrations::ChannelConfiguration;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -37,6 +39,8 @@ pub struct Configuration {
     pub channels: BTreeMap<String, ChannelConfiguration>,
     /// `accounts.role`: the name of the role to assume in other accounts (and in this one).
     pub role: Option<String>,
+    /// `limits`: what may be larger than on AWS.
+    pub quotas: Quotas,
 }
 
 /// What is said of one guardrail.
@@ -178,7 +182,7 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn configuration(&mut self) -> Configuration {
         let mut configuration = Configuration::default();
-        let keys = ["account", "mode", "guardrails", "guardrails_folder", "sources", "channels", "accounts"];
+        let keys = ["account", "mode", "guardrails", "guardrails_folder", "sources", "channels", "accounts", "limits"];
         for (key, at, value) in self.object("", &keys) {
             match key {
                 "account" => configuration.account = self.account(&at, value),
@@ -188,6 +192,7 @@ impl<'a> Reader<'a> {
                 "sources" => configuration.queues = self.sources(&at, value),
                 "channels" => configuration.channels = self.channels(&at),
                 "accounts" => configuration.role = self.role(&at),
+                "limits" => configuration.quotas = self.quotas(&at),
                 _ => {}
             }
         }
@@ -293,6 +298,31 @@ impl<'a> Reader<'a> {
         role
     }
 
+    fn quotas(&mut self, at: &str) -> Quotas {
+        let mut quotas = Quotas::AWS;
+        for (key, at, _) in self.object(at, &["payload_bytes", "history_events"]) {
+            if key == "payload_bytes" {
+                let (lowest, highest) = (Quotas::AWS.payload_bytes, Quotas::HIGHEST.payload_bytes);
+                quotas.payload_bytes = self.between(&at, lowest, highest).unwrap_or(lowest);
+            } else {
+                let (lowest, highest) = (Quotas::AWS.history_events, Quotas::HIGHEST.history_events);
+                quotas.history_events = self.between(&at, lowest, highest).unwrap_or(lowest);
+            }
+        }
+        quotas
+    }
+
+    /// A whole number from AWS's limit to ours.
+    fn between<T: DeserializeOwned + Display + PartialOrd>(&mut self, at: &str, lowest: T, highest: T) -> Option<T> {
+        let wanted = format!("a whole number from {lowest}, which is AWS's limit, to {highest}");
+        let number = self.value(at, &wanted)?;
+        if number >= lowest && number <= highest {
+            return Some(number);
+        }
+        self.problem(at, &format!("{wanted} is wanted here"), Some("a machine that runs on AWS has to run here too"));
+        None
+    }
+
     /// The members of an object with these keys; others are problems.
     fn object(&mut self, at: &str, keys: &[&str]) -> Vec<(&'a str, String, &'a Value)> {
         let (known, unknown): (Vec<_>, Vec<_>) = self.members(at).into_iter().partition(|(key, ..)| keys.contains(key));
@@ -356,6 +386,25 @@ mod tests {
         assert_eq!(configuration.queues, ["https://q"]);
         assert!(configuration.channels.contains_key("security-team"));
         assert!(Configuration::parse("# nothing\n").unwrap().guardrails.is_empty());
+    }
+
+    #[test]
+    fn limits_go_up_and_not_down() {
+        let quotas = |text: &str| Configuration::parse(text).map(|configuration| configuration.quotas);
+        assert_eq!(quotas("mode: alert\n").unwrap(), Quotas::AWS);
+        assert_eq!(
+            quotas("limits: {payload_bytes: 1048576, history_events: 100000}\n").unwrap(),
+            Quotas { payload_bytes: 1_048_576, history_events: 100_000 }
+        );
+        for (text, place, help) in [
+            ("limits: {payload_bytes: 1000}\n", "1:25: ", "from 262144, which is AWS's limit, to 2097152"),
+            ("limits: {history_events: 24999}\n", "1:26: ", "from 25000, which is AWS's limit, to 1000000"),
+            ("limits: {payload_bytes: 1e9}\n", "1:25: ", "from 262144"),
+            ("limits: {payload: 1}\n", "1:10: ", "did you mean `payload_bytes`?"),
+        ] {
+            let found = problems(text);
+            assert!(found.len() == 1 && found[0].starts_with(place) && found[0].contains(help), "{text}: {found:?}");
+        }
     }
 
     #[test]

@@ -154,6 +154,7 @@ impl Home {
             state_machine_name: "rectify".to_owned(),
             role_arn: "arn:aws:iam::111122223333:role/r".to_owned(),
             input: input.to_string(),
+            quotas: execution::Quotas::AWS,
         }));
         self.ended = None;
         let mut goes_on = false;

@@ -13,9 +13,6 @@ use super::{
 };
 use crate::ports::{NewExecution, StoreError};
 
-/// Bytes of an execution's input, at most.
-const INPUT_LIMIT: usize = 262_144;
-
 impl Engine {
     /// StartExecution; durable when it answers. The same name with the same input is the same execution while it runs.
     pub async fn start_execution(
@@ -52,7 +49,8 @@ impl Engine {
             None => Uuid::new_v4().to_string(),
         };
         names::check_name(&name)?;
-        check_input(input)?;
+        let quotas = self.shared().options.quotas;
+        check_input(input, quotas.payload_bytes)?;
         let machine = &registered.record;
         let arn = names::execution_arn(&machine.arn, &name)
             .ok_or_else(|| Refusal::InvalidArn(format!("Invalid Arn: '{}'", machine.arn)))?;
@@ -63,6 +61,7 @@ impl Engine {
             state_machine_name: machine.name.clone(),
             role_arn: machine.role_arn.clone(),
             input: input.to_owned(),
+            quotas,
         };
         let shared = self.shared();
         let room = shared.room().await?;
@@ -180,10 +179,10 @@ pub(super) fn to_the_millisecond(time: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }
 
-fn check_input(input: &str) -> Result<(), Refusal> {
-    if input.len() > INPUT_LIMIT {
+fn check_input(input: &str, limit: usize) -> Result<(), Refusal> {
+    if input.len() > limit {
         return Err(Refusal::InvalidExecutionInput(format!(
-            "Invalid Execution Input: 'it has {} bytes, and {INPUT_LIMIT} are allowed'",
+            "Invalid Execution Input: 'it has {} bytes, and {limit} are allowed'",
             input.len()
         )));
     }

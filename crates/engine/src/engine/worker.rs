@@ -20,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use execution::{Command, Ended, Input, Status, Timer};
+use execution::{Command, Ended, Input, Quotas, Status, Timer};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
@@ -45,6 +45,7 @@ const PAUSE_LIMIT: Duration = Duration::from_secs(10);
 pub(super) struct Worker {
     clock: Arc<dyn Clock>,
     evict_after: SignedDuration,
+    quotas: Quotas,
     slots: HashMap<Arn, Slot>,
     timers: BTreeSet<(Timestamp, Arn, Timer)>,
     /// (when, which, idle since when): the same pause for all, so in order.
@@ -58,6 +59,7 @@ impl Worker {
         Worker {
             clock,
             evict_after: SignedDuration::from_secs(seconds),
+            quotas: options.quotas,
             slots: HashMap::new(),
             timers: BTreeSet::new(),
             evictions: VecDeque::new(),
@@ -218,7 +220,7 @@ impl Worker {
                 self.set_timers(arn, &mut slot, &outstanding);
                 perform(arn, &mut slot, &live, outstanding, effects);
                 if live.next_seq == 0 {
-                    slot.queue.push_front(Queued::new(Input::StartExecution(Box::new(start_of(&live)))));
+                    slot.queue.push_front(Queued::new(Input::StartExecution(Box::new(start_of(&live, self.quotas)))));
                 }
                 self.advance(arn.clone(), slot, live, effects);
             }
@@ -461,7 +463,7 @@ fn input_of(event_id: u64, outcome: TaskOutcome) -> Input {
 }
 
 /// What an execution begins with.
-pub(super) fn start_of(live: &Live) -> execution::ExecutionStart {
+pub(super) fn start_of(live: &Live, quotas: Quotas) -> execution::ExecutionStart {
     let new = &live.new;
     execution::ExecutionStart {
         execution_arn: new.arn.clone(),
@@ -470,6 +472,7 @@ pub(super) fn start_of(live: &Live) -> execution::ExecutionStart {
         state_machine_name: new.state_machine_arn.rsplit(':').next().unwrap_or_default().to_owned(),
         role_arn: new.role_arn.clone(),
         input: new.input.clone(),
+        quotas,
     }
 }
 

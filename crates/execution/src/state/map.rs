@@ -94,7 +94,7 @@ fn item_input(
     let view = View { item: Some(item), ..View::of_state(state, effective.value()) };
     let field = if state.query_language == Language::Jsonata { "ItemSelector" } else { "" };
     let input = driver.evaluate(path, state, view, field, |scope| template.evaluate(scope))?;
-    data_flow::limited(state, Json::new(input))
+    data_flow::limited(driver, state, Json::new(input))
 }
 
 /// What it goes over: an array.
@@ -109,7 +109,7 @@ fn items(
     if let Some(template) = &map.items {
         let items = driver.evaluate(path, state, view, "Items", |scope| template.evaluate(scope))?;
         return match (items, expression(template.source())) {
-            (items @ Value::Array(_), _) => data_flow::limited(state, Json::new(items)),
+            (items @ Value::Array(_), _) => data_flow::limited(driver, state, Json::new(items)),
             (other, Some(expression)) => Err(Failure::unexpected_type(expression, "Items", "array", &other)),
             (other, None) => {
                 Err(Failure::jsonata("Items", format!("Map state input must be an array but was: {other}")))
@@ -124,7 +124,7 @@ fn items(
         None => (effective.clone(), "$"),
     };
     match (items.value(), state.query_language) {
-        (Value::Array(_), _) => data_flow::limited(state, items),
+        (Value::Array(_), _) => data_flow::limited(driver, state, items),
         (other, Language::Jsonata) => {
             Err(Failure::jsonata("Items", format!("Map state input must be an array but was: {other}")))
         }

@@ -172,7 +172,7 @@ pub(crate) fn succeeded(driver: &mut Driver<'_, '_>, event_id: u64, output: Valu
     let Some(path) = driver.execution.path_of_task(event_id) else { return };
     let (Some(integration), Some(state)) = (integration(driver, path), driver.state(path)) else { return };
     let output = Json::new(output);
-    if !Limits::AWS.allow(&output) {
+    if !driver.execution.quotas().allow(&output) {
         return end_badly(driver, path, Failure::data_limit(integration.limited_as()));
     }
     driver.cancel(path, Came::Answer);

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{
     Command, Ended, Execution, ExecutionStart, HistoryEvent, IllegalInput, Input, Moment, Record, ScheduledTask,
     Status, Step, Timer, journal,
-    limits::{Budget, Limits},
+    limits::{Budget, Limits, Quotas},
     replay,
     step::step_within,
 };
@@ -288,5 +288,6 @@ pub(super) fn start(input: &str) -> Input {
         state_machine_name: "machine".to_owned(),
         role_arn: "arn:aws:iam::123456789012:role/runner".to_owned(),
         input: input.to_owned(),
+        quotas: Quotas::AWS,
     }))
 }

@@ -30,7 +30,7 @@ pub fn range(values: &[Value]) -> Result<Value, String> {
 }
 
 /// The numbers from `first` to `last`.
-pub fn steps(first: i64, last: i64, step: i64) -> Result<Vec<i64>, String> {
+fn steps(first: i64, last: i64, step: i64) -> Result<Vec<i64>, String> {
     let mut numbers = Vec::new();
     let mut next = Some(first);
     while let Some(number) = next.filter(|number| if step > 0 { *number <= last } else { *number >= last }) {

@@ -8,7 +8,7 @@ use crate::limits;
 /// Why a value is no JSON.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Unsupported {
-    /// A function, a regular expression, or a number that is none.
+    /// A function or a regular expression.
     Kind,
     /// It nests deeper than [`limits::VALUE_DEPTH`].
     Depth,
@@ -42,7 +42,13 @@ impl Conversion {
         match value {
             JValue::Null => Ok(Value::Null),
             JValue::Bool(value) => Ok(Value::Bool(*value)),
-            JValue::Number(number) => to_number(*number).map(Value::Number).ok_or(Unsupported::Kind),
+            // What is no number in JSON is a text, as on AWS.
+            JValue::Number(number) => Ok(match to_number(*number) {
+                Some(number) => Value::Number(number),
+                None if number.is_nan() => Value::from("NaN"),
+                None if *number < 0.0 => Value::from("-Infinity"),
+                None => Value::from("Infinity"),
+            }),
             JValue::String(text) => {
                 self.take(text.len())?;
                 Ok(Value::String(text.to_string()))

@@ -10,8 +10,8 @@ use jsonata_core::{
 use rand_chacha::ChaCha20Rng;
 use serde_json::Value;
 
-use super::{Expression, convert};
-use crate::{Moment, digest, intrinsic, limits, random};
+use super::{Expression, bounds, convert};
+use crate::{Moment, digest, java, limits, random};
 
 type Answer = Result<JValue, EvaluatorError>;
 
@@ -22,7 +22,7 @@ type Plain = (&'static str, fn(&[JValue]) -> Answer);
 const ADDED: [Plain; 4] = [("partition", partition), ("range", range), ("hash", hash), ("parse", parse)];
 
 /// What replaces functions of the language.
-const REPLACED: [Plain; 2] = [("eval", eval), ("pad", pad)];
+const REPLACED: [Plain; 1] = [("eval", eval)];
 
 /// Makes known to `evaluator` what of it `expression` mentions.
 pub fn register(
@@ -31,6 +31,7 @@ pub fn register(
     moment: &Moment,
     place: &str,
 ) -> Result<(), EvaluatorError> {
+    bounds::register(evaluator)?;
     for (name, function) in ADDED.into_iter().filter(|(name, _)| expression.mentions(name)) {
         evaluator.register_fn(name, function)?;
     }
@@ -60,22 +61,23 @@ fn register_random(evaluator: &mut Evaluator, generator: &Rc<RefCell<ChaCha20Rng
     let of_uuid = Rc::clone(generator);
     evaluator.register_fn("uuid", move |arguments: &[JValue]| match arguments {
         [] => Ok(JValue::from(random::uuid(&mut of_uuid.borrow_mut()))),
-        _ => Err(refuse("uuid", "takes no argument")),
+        _ => Err(mismatch("uuid", 1)),
     })?;
     let of_random = Rc::clone(generator);
-    evaluator.register_fn_override("random", move |arguments: &[JValue]| match arguments {
-        [] => Ok(JValue::from(random::fraction(&mut of_random.borrow_mut()))),
-        [JValue::Number(seed)] => {
-            Ok(JValue::from(random::fraction(&mut random::seeded(&[&seed.to_bits().to_le_bytes()]))))
-        }
-        _ => Err(refuse("random", "takes at most one number, the seed")),
+    evaluator.register_fn_override("random", move |arguments: &[JValue]| {
+        let [seed] = parameters("random", arguments)?;
+        let fraction = match integer("random", 1, &seed)? {
+            None => random::fraction(&mut of_random.borrow_mut()),
+            Some(seed) => java::Random::new(seed).fraction(),
+        };
+        Ok(JValue::from(fraction))
     })?;
     let of_shuffle = Rc::clone(generator);
     evaluator.register_fn_override("shuffle", move |arguments: &[JValue]| match arguments {
         [JValue::Array(items)] => Ok(JValue::array(shuffle(items.to_vec(), &mut of_shuffle.borrow_mut()))),
         [JValue::Undefined] => Ok(JValue::Undefined),
         [item] => Ok(JValue::array(vec![item.clone()])),
-        _ => Err(refuse("shuffle", "takes one array")),
+        _ => Err(mismatch("shuffle", 2)),
     })
 }
 
@@ -88,89 +90,115 @@ fn shuffle(mut items: Vec<JValue>, generator: &mut ChaCha20Rng) -> Vec<JValue> {
     items
 }
 
-fn refuse(function: &str, message: &str) -> EvaluatorError {
-    EvaluatorError::TypeError(format!("T0410: The function '{function}' {message}"))
+/// Step Functions' own functions refuse an argument in JSONata's words.
+fn mismatch(function: &str, argument: usize) -> EvaluatorError {
+    EvaluatorError::TypeError(format!(
+        "T0410: Argument {argument} of function \"{function}\" does not match function signature"
+    ))
 }
 
-/// Whether an argument is undefined: the answer then is, too, as with JSONata's own functions.
-fn is_undefined(arguments: &[JValue]) -> bool {
-    arguments.iter().any(JValue::is_undefined)
+fn refuse(message: &str) -> EvaluatorError {
+    EvaluatorError::EvaluationError(format!("D3137: {message}"))
+}
+
+/// The arguments, those that are left out undefined; more than there are parameters are refused.
+fn parameters<const COUNT: usize>(function: &str, arguments: &[JValue]) -> Result<[JValue; COUNT], EvaluatorError> {
+    if arguments.len() > COUNT {
+        return Err(mismatch(function, COUNT + 1));
+    }
+    let mut given = arguments.iter().cloned();
+    Ok(std::array::from_fn(|_| given.next().unwrap_or(JValue::Undefined)))
+}
+
+/// A number without its fraction, `None` where it is undefined.
+fn integer(function: &str, index: usize, argument: &JValue) -> Result<Option<i64>, EvaluatorError> {
+    match argument {
+        JValue::Undefined => Ok(None),
+        // What is beyond the range of an i64 is its nearest end, as Java casts.
+        #[expect(clippy::cast_possible_truncation, reason = "the fraction is to go")]
+        JValue::Number(number) => Ok(Some(*number as i64)),
+        _ => Err(mismatch(function, index)),
+    }
 }
 
 /// `$partition(array, size)`.
 fn partition(arguments: &[JValue]) -> Answer {
-    if is_undefined(arguments) {
+    let [items, size] = parameters("partition", arguments)?;
+    let size = integer("partition", 2, &size)?;
+    let items = match items {
+        JValue::Undefined => return Ok(JValue::Undefined),
+        JValue::Array(items) => items.to_vec(),
+        JValue::Null => {
+            let message = "T0412: Argument 1 of function \"partition\" must be an array";
+            return Err(EvaluatorError::TypeError(message.to_owned()));
+        }
+        item => vec![item],
+    };
+    let size = match size.map(usize::try_from) {
+        None => items.len(),
+        Some(Ok(size)) => size,
+        Some(Err(_)) => return Err(refuse("Second argument must be zero or greater")),
+    };
+    if size == 0 || items.is_empty() {
         return Ok(JValue::Undefined);
     }
-    let wrong = || refuse("partition", "takes an array and a size of at least 1");
-    let [items, size] = arguments else { return Err(wrong()) };
-    let size = whole(size).and_then(|size| usize::try_from(size).ok()).filter(|size| *size > 0).ok_or_else(wrong)?;
-    match items {
-        JValue::Array(items) => {
-            Ok(JValue::array(items.chunks(size).map(|chunk| JValue::array(chunk.to_vec())).collect()))
-        }
-        item => Ok(JValue::array(vec![JValue::array(vec![item.clone()])])),
-    }
+    Ok(JValue::array(items.chunks(size).map(|chunk| JValue::array(chunk.to_vec())).collect()))
 }
 
-/// `$range(first, last, step)`. A range of one number is that number, as AWS has it.
+/// `$range(first, last, step)`. A range of one number is that number, and one of none is undefined, as AWS has it.
 fn range(arguments: &[JValue]) -> Answer {
-    if is_undefined(arguments) {
+    if arguments.len() == 1 {
+        return Err(mismatch("range", 2));
+    }
+    let [first, last, step] = parameters("range", arguments)?;
+    let (first, last) = (integer("range", 1, &first)?, integer("range", 2, &last)?);
+    let (Some(first), Some(last), Some(step)) = (first, last, integer("range", 3, &step)?) else {
+        return Ok(JValue::Undefined);
+    };
+    if step == 0 || (step > 0) != (first <= last) && first != last {
         return Ok(JValue::Undefined);
     }
-    let wrong = || refuse("range", "takes a first and a last whole number and a step other than 0");
-    let [first, last, step] = arguments else { return Err(wrong()) };
-    let numbers = whole(first).zip(whole(last)).zip(whole(step)).filter(|(_, step)| *step != 0);
-    let ((first, last), step) = numbers.ok_or_else(wrong)?;
-    let numbers = intrinsic::steps(first, last, step).map_err(|message| refuse("range", &message))?;
-    Ok(JValue::sequence(numbers.into_iter().map(JValue::from).collect()))
+    let steps = usize::try_from((i128::from(last) - i128::from(first)) / i128::from(step)).unwrap_or(usize::MAX);
+    if steps >= limits::JSONATA_SEQUENCE {
+        return Err(EvaluatorError::EvaluationError("D1010: the range is too long".to_owned()));
+    }
+    let mut numbers = Vec::with_capacity(steps + 1);
+    let mut next = Some(first);
+    while let Some(number) = next.filter(|number| if step > 0 { *number <= last } else { *number >= last }) {
+        numbers.push(JValue::from(number));
+        next = number.checked_add(step);
+    }
+    Ok(JValue::sequence(numbers))
 }
 
 /// `$hash(text, algorithm)`.
 fn hash(arguments: &[JValue]) -> Answer {
-    if is_undefined(arguments) {
-        return Ok(JValue::Undefined);
+    let [data, algorithm] = parameters("hash", arguments)?;
+    match (&data, &algorithm) {
+        (JValue::Undefined, _) | (JValue::String(_), JValue::Undefined) => Ok(JValue::Undefined),
+        (JValue::String(data), JValue::String(algorithm)) => digest::hash(algorithm, data.as_bytes())
+            .map(JValue::from)
+            .ok_or_else(|| refuse(&format!("Second argument must be one of {}", digest::ALGORITHMS))),
+        (JValue::String(_), _) => Err(mismatch("hash", 2)),
+        _ => Err(mismatch("hash", 1)),
     }
-    let [JValue::String(data), JValue::String(algorithm)] = arguments else {
-        return Err(refuse("hash", "takes a text and the name of an algorithm"));
-    };
-    digest::hash(algorithm, data.as_bytes())
-        .map(JValue::from)
-        .ok_or_else(|| refuse("hash", &format!("knows only {}, not '{algorithm}'", digest::ALGORITHMS)))
 }
 
 /// `$parse(text)`: JSON text as its value.
 fn parse(arguments: &[JValue]) -> Answer {
-    match arguments {
-        [JValue::Undefined] => Ok(JValue::Undefined),
-        [JValue::String(text)] => serde_json::from_str::<Value>(text)
+    let [text] = parameters("parse", arguments)?;
+    match text {
+        JValue::Undefined => Ok(JValue::Undefined),
+        JValue::String(text) => serde_json::from_str::<Value>(&text)
             .map(|value| convert::from_json(&value))
-            .map_err(|error| refuse("parse", &format!("found no JSON: {error}"))),
-        _ => Err(refuse("parse", "takes one text")),
+            .map_err(|_| refuse("Invalid JSON")),
+        _ => Err(mismatch("parse", 1)),
     }
 }
 
 /// `$eval` is off, as in Step Functions.
 fn eval(_arguments: &[JValue]) -> Answer {
     Err(EvaluatorError::TypeError("T1006: Attempted to invoke a non-function".to_owned()))
-}
-
-/// `$pad(text, width, characters)` with a limit: nothing could stop a call for a gigabyte.
-fn pad(arguments: &[JValue]) -> Answer {
-    if let Some(JValue::Number(width)) = arguments.get(1)
-        && width.abs() > limit()
-    {
-        return Err(EvaluatorError::EvaluationError(format!(
-            "D1010: $pad makes no text longer than {} characters",
-            limits::JSONATA_PAD
-        )));
-    }
-    call("pad", arguments)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "the limit is far below 2^53")]
-fn limit() -> f64 {
-    limits::JSONATA_PAD as f64
 }
 
 /// `$now(picture, timezone)` of the moment.
@@ -208,9 +236,4 @@ fn call(name: &str, arguments: &[JValue]) -> Answer {
     let tree = parser::parse(&format!("${name}({})", names.join(",")))
         .map_err(|error| EvaluatorError::EvaluationError(error.to_string()))?;
     Evaluator::with_context(context).evaluate(&tree, &JValue::Undefined)
-}
-
-/// A number that is whole.
-fn whole(value: &JValue) -> Option<i64> {
-    value.as_f64().filter(|number| number.fract() == 0.0).and_then(|_| value.as_i64())
 }

@@ -48,7 +48,7 @@ impl<'a> Session<'a> {
             expression: expression.as_str().to_owned(),
             message,
         };
-        let value = result.map_err(|message| fail(format!("threw an error during evaluation. {message}")))?;
+        let value = result.map_err(|message| fail(thrown(&message)))?;
         if value.is_undefined() {
             return Err(fail("returned nothing (undefined).".to_owned()));
         }
@@ -114,6 +114,19 @@ fn run(
         Ok(result) => result.map_err(|error| words(&error)),
         Err(_) => Err("the JSONata library broke down on this expression".to_owned()),
     }
+}
+
+/// An error in AWS's words. What is beyond a limit has no code there, and a colon before it.
+fn thrown(message: &str) -> String {
+    let beyond = match message.get(..5) {
+        Some("D1010" | "D2015") => "Expression evaluation memory limit exceeded: Check for excessive memory usage",
+        Some("D1011" | "U1001") => {
+            "Stack overflow error: Check for non-terminating recursive function. Consider rewriting as tail-recursive"
+        }
+        Some("D1012") => "Expression evaluation timeout: Check for infinite loop",
+        _ => return format!("threw an error during evaluation. {message}"),
+    };
+    format!("threw an error during evaluation: {beyond}")
 }
 
 /// The error as the language's own implementation words it, code first.

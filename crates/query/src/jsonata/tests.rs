@@ -70,11 +70,45 @@ fn functions_of_step_functions() {
     check("$parse('{\"a\": [1, 2.5]}')", json!({"a": [1, 2.5]}));
     check("$parse('-0')", json!(0));
     check("$states.input.list ~> $partition(2)", json!([[1, 2], [3]]));
-    check_error(
-        "$hash('abc', 'CRC')",
-        "threw an error during evaluation. T0410: The function 'hash' knows only MD5, SHA-1, SHA-256, SHA-384, SHA-512, not 'CRC'",
-    );
-    check_error("$partition($states.input.no, 2)", "returned nothing (undefined).");
+    check("$parse('1.0')", json!(1));
+    check("$partition([1, 2, 3])", json!([[1, 2, 3]]));
+    check("$partition([1, 2, 3], 2.9)", json!([[1, 2], [3]]));
+    check("$range(-1.7, 2, 1)", json!([-1, 0, 1, 2]));
+    check("$range(5, 1, -1.5)", json!([5, 4, 3, 2, 1]));
+    check("$sum($range(1, 200000, 1))", json!(20_000_100_000_i64));
+    check("$sum($range(-9223372036854775808, 9223372036854775807, 9223372036854775807)) > -9", json!(true));
+    check("$random(42)", json!(0.7275636800328681));
+    check("$random(0.9) = $random(0)", json!(true));
+    check("$map(['{\"a\":1}', '{\"a\":2}'], $parse).a", json!([1, 2]));
+    for text in [
+        "$partition($states.input.no, 2)",
+        "$partition([], 2)",
+        "$partition([1], 0)",
+        "$partition([1, 2], -0.5)",
+        "$range(5, 1, 1)",
+        "$range(1, 5, 0)",
+        "$range(1, 5)",
+        "$hash('a')",
+        "$parse()",
+    ] {
+        check_error(text, "returned nothing (undefined).");
+    }
+    for (text, message) in [
+        ("$partition([1], -1)", "D3137: Second argument must be zero or greater"),
+        ("$range(1)", "T0410: Argument 2 of function \"range\" does not match function signature"),
+        ("$range(1, 5, 1, 'x')", "T0410: Argument 4 of function \"range\" does not match function signature"),
+        ("$hash('abc', 'md5')", "D3137: Second argument must be one of MD5, SHA-1, SHA-256, SHA-384, SHA-512"),
+        ("$hash(42, 'MD5')", "T0410: Argument 1 of function \"hash\" does not match function signature"),
+        ("$hash('a', 5)", "T0410: Argument 2 of function \"hash\" does not match function signature"),
+        ("$parse(null)", "T0410: Argument 1 of function \"parse\" does not match function signature"),
+        ("$parse('{} {}')", "D3137: Invalid JSON"),
+        ("$parse('')", "D3137: Invalid JSON"),
+        ("$parse('1e400')", "D3137: Invalid JSON"),
+        ("$uuid('seed')", "T0410: Argument 1 of function \"uuid\" does not match function signature"),
+        ("$random(1, 2)", "T0410: Argument 2 of function \"random\" does not match function signature"),
+    ] {
+        check_error(text, &format!("threw an error during evaluation. {message}"));
+    }
 }
 
 #[test]
@@ -115,18 +149,34 @@ fn failures_in_the_words_of_aws() {
     );
 }
 
+const TIMEOUT: &str = "threw an error during evaluation: Expression evaluation timeout: Check for infinite loop";
+const MEMORY: &str =
+    "threw an error during evaluation: Expression evaluation memory limit exceeded: Check for excessive memory usage";
+const STACK: &str = "threw an error during evaluation: Stack overflow error: Check for non-terminating recursive function. \
+                     Consider rewriting as tail-recursive";
+
+#[test]
+fn what_is_no_number_in_json_is_a_text() {
+    check("[$parseInteger('abc', '0')]", json!(["NaN"]));
+    check("1/0", json!("Infinity"));
+    check("-1/0", json!("-Infinity"));
+    check("[1/0, {'k': 1e308 * 10}]", json!(["Infinity", {"k": "Infinity"}]));
+    check("0/0", json!("NaN"));
+}
+
 #[test]
 fn what_has_no_end_is_stopped() {
-    for (text, code) in [
-        ("($f := function(){$f()}; $f())", "D1012"),
-        ("($f := function($n){1 + $f($n)}; $f(1))", "D1011"),
-        ("[1..2000000]", "D2015"),
-        ("$pad('a', 500000000)", "D1010"),
-        ("$pad('a', -500000000)", "D1010"),
+    for (text, words) in [
+        ("($f := function(){$f()}; $f())", TIMEOUT),
+        ("($f := function($n){1 + $f($n)}; $f(1))", STACK),
+        ("[1..873783]", MEMORY),
+        ("$range(1, 873783, 1)", MEMORY),
+        ("$pad('a', 500000000)", MEMORY),
+        ("$pad('a', -500000000)", MEMORY),
     ] {
-        let message = evaluate(text).unwrap_err();
-        assert!(message.starts_with(&format!("threw an error during evaluation. {code}")), "{text}: {message}");
+        check_error(text, words);
     }
+    check("$sum([1..800000])", json!(320_000_400_000_i64));
     let deep = format!("{}1{}", "[".repeat(300), "]".repeat(300));
     check_error(&deep, "returned a value that nests deeper than 256.");
     check_error(
@@ -140,6 +190,60 @@ fn what_has_no_end_is_stopped() {
     assert!(Expression::parse(&"(".repeat(90_000)).is_err());
     assert!(Expression::parse(&"1".repeat(100_001)).is_err());
     check("$pad('a', 3) & $pad('b', -2, '0')", json!("a  0b"));
+}
+
+#[test]
+fn calls_that_cannot_be_interrupted_are_looked_at_before() {
+    let long = "($a := $pad('', 250000, 'a'); ";
+    for (text, words) in [
+        // Each match has the regular expression look at all the rest.
+        ("$match($a, /a.*b|a/))", TIMEOUT),
+        ("$replace($a, /a.*b|a/, ''))", TIMEOUT),
+        ("$a ~> $replace(/a.*b|a/, ''))", TIMEOUT),
+        ("$a.$split(/a.*b|a/))", TIMEOUT),
+        ("$p := $replace(?, /a.*b|a/, ''); $p($a))", TIMEOUT),
+        ("$replace($a, 'a', $a))", MEMORY),
+        ("$replace($a, /a/, $a))", MEMORY),
+        ("$join($map([1..2000], function($i){$a})))", MEMORY),
+        ("$j := $join; $j($map([1..2000], function($i){$a}), ','))", MEMORY),
+        ("$r := [1..300000]; $zip($r, $r, $r))", MEMORY),
+        ("$pad := $pad; $pad('a', 500000000))", MEMORY),
+        ("$string($reduce([1..60], function($in, $i){{'l': $in, 'r': $in}}, 1)))", MEMORY),
+    ] {
+        check_error(&format!("{long}{text}"), words);
+    }
+    // What comes first, the time or the length.
+    for text in ["$map([1..2000], function($i){$a & $i}))", "$reduce([1..40], function($s, $i){$s & $s}, $a))"] {
+        let message = evaluate(&format!("{long}{text}")).unwrap_err();
+        assert!(message == MEMORY || message == TIMEOUT, "{text}: {message}");
+    }
+    check("$sum($distinct([1..20000]))", json!(200_010_000));
+    check("$distinct($append([1..2000], [{'a': 1, 'b': -0}, {'b': 0, 'a': 1}]))[2000]", json!({"a": 1, "b": 0}));
+    check_error(
+        "$distinct($append([1..2000], [{'a': 1, 'b': -0}, {'b': 0, 'a': 1}]))[2001]",
+        "returned nothing (undefined).",
+    );
+    let too_large = "the regular expression /(a{1,100}){1,100}b/ is too large when it is compiled";
+    check_error("$contains('a', /(a{1,100}){1,100}b/)", too_large);
+}
+
+#[test]
+fn what_is_looked_at_before_is_otherwise_the_same() {
+    check("{'x': 'abc'}.x.$pad(5, '-')", json!("abc--"));
+    check("{'x': 'a-b'}.x.$split('-')", json!(["a", "b"]));
+    check("{'x': 'a1b2'}.x.$match(/[0-9]/).match", json!(["1", "2"]));
+    check("{'x': 'a1b2'}.x.$replace(/[0-9]/, '')", json!("ab"));
+    check("'a1b2' ~> $replace(/[0-9]/, function($m){'<' & $m.match & '>'})", json!("a<1>b<2>"));
+    check("$replace('a1b2', /([0-9])/, '[$1]', 1)", json!("a[1]b2"));
+    check("$map(['a b', 'c'], $split(?, ' '))", json!([["a", "b"], ["c"]]));
+    check("$map([1, 2], $string)", json!(["1", "2"]));
+    check("['b', 'a', 'b'] ~> $distinct ~> $join('+')", json!("b+a"));
+    check("$type($distinct)", json!("function"));
+    check("($join := function($x){'mine'}; $join([1]))", json!("mine"));
+    check("($split := 'a value'; $split)", json!("a value"));
+    check("[1, 2].{'s': $string()}", json!([{"s": "1"}, {"s": "2"}]));
+    check("$zip([1, 2], ['a', 'b'])", json!([[1, "a"], [2, "b"]]));
+    assert!(evaluate("$replace('a', /x*/, '')").unwrap_err().contains("D1004"));
 }
 
 #[test]

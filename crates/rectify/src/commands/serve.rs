@@ -89,9 +89,9 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     let states = own_states(&aws, &access, own_address);
     let executor = Executor::new(aws.clone(), store.findings(), GuardrailSettings::new(registry.settings()), channels)
         .with_states(states);
-    let engine = Engine::start(store, Arc::new(executor), Arc::new(SystemClock), Options::default())
-        .await
-        .map_err(Problem::new)?;
+    let options = Options { quotas: configuration.quotas, ..Options::default() };
+    let engine =
+        Engine::start(store, Arc::new(executor), Arc::new(SystemClock), options).await.map_err(Problem::new)?;
     let intake =
         Intake::new(engine.clone(), Arc::clone(&registry), &account, configuration.role.is_some(), aws.clone());
     let (stop, stopped) = watch::channel(false);

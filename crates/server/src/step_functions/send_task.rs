@@ -28,8 +28,6 @@ pub struct Heartbeat {
 #[derive(Serialize)]
 pub struct Response {}
 
-/// `output` and its limit, in bytes of UTF-8.
-const OUTPUT_BYTES: usize = 262_144;
 /// `error` and its limit, in characters.
 const ERROR_CHARACTERS: usize = 256;
 /// `cause` and its limit, in characters.
@@ -45,7 +43,7 @@ fn within(field: &str, length: usize, limit: usize) -> Result<(), ApiError> {
 }
 
 pub async fn success(app: &App, request: Success) -> Result<Response, ApiError> {
-    within("output", request.output.len(), OUTPUT_BYTES)?;
+    within("output", request.output.len(), app.engine.quotas().payload_bytes)?;
     let output = serde_json::from_str(&request.output).map_err(|error| {
         ApiError::caller("InvalidOutput", format!("Invalid Output: the output is not JSON: {error}"))
     })?;

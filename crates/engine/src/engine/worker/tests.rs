@@ -62,6 +62,7 @@ impl World {
             state_machine_name: "m".to_owned(),
             role_arn: String::new(),
             input: new.input.clone(),
+            quotas: execution::Quotas::AWS,
         };
         let room = self.memory.clone().try_acquire_owned().unwrap();
         let beginning = Beginning { new, machine: machine.clone(), start, room, reply };
