@@ -9,6 +9,8 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+#[cfg(test)]
+pub(crate) use store::speaking;
 pub(crate) use store::{endpoint_rules, name_elsewhere, names, service};
 
 /// A service.
@@ -85,6 +87,8 @@ pub(crate) struct HttpChecksum {
     pub request_algorithm_member: Option<String>,
     #[serde(default)]
     pub request_checksum_required: bool,
+    #[serde(default)]
+    pub response_algorithms: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]

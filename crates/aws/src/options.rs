@@ -30,6 +30,9 @@ pub struct Options {
     pub fips: bool,
     /// Use dual-stack endpoints: `AWS_USE_DUALSTACK_ENDPOINT`.
     pub dual_stack: bool,
+    /// Send a checksum wherever an operation takes one, not only where it is demanded: the SDKs' own way, unless
+    /// `AWS_REQUEST_CHECKSUM_CALCULATION` is `when_required`.
+    pub checksums: bool,
     /// In the user agent, and the name of sessions of assumed roles.
     pub application: String,
     /// The client that carries the calls.
@@ -46,6 +49,7 @@ impl Options {
             endpoint_urls: BTreeMap::new(),
             fips: false,
             dual_stack: false,
+            checksums: true,
             application: "rectify".to_owned(),
             http: HttpClient::new(),
         }
@@ -75,6 +79,9 @@ impl Options {
             endpoint_urls: own.collect(),
             fips: is_true(variables, "AWS_USE_FIPS_ENDPOINT"),
             dual_stack: is_true(variables, "AWS_USE_DUALSTACK_ENDPOINT"),
+            checksums: !variables
+                .get("AWS_REQUEST_CHECKSUM_CALCULATION")
+                .is_some_and(|value| value.eq_ignore_ascii_case("when_required")),
             application: "rectify".to_owned(),
             http,
         }

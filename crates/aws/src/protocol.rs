@@ -2,6 +2,7 @@
 //!
 //! <https://smithy.io/2.0/aws/protocols/index.html>
 
+mod cbor;
 #[cfg(test)]
 pub(crate) mod differential;
 mod error;
@@ -60,7 +61,7 @@ impl Answer<'_> {
 
 /// Whether the protocol is spoken here.
 pub(crate) fn supported(protocol: &str) -> bool {
-    matches!(protocol, "json" | "rest-json" | "rest-xml" | "query" | "ec2")
+    matches!(protocol, "json" | "rest-json" | "rest-xml" | "query" | "ec2" | "smithy-rpc-v2-cbor")
 }
 
 /// The request of an operation. `parameters` are bound: they have the model's names and types.
@@ -78,6 +79,7 @@ pub(crate) fn request(
         "json" => {
             Ok(json_request(service, name, input.map(|node| json::write(node, &Value::Object(parameters.clone())))))
         }
+        "smithy-rpc-v2-cbor" => cbor::request(service, name, input, parameters),
         _ => rest::request(service, operation, input, parameters),
     }
 }
@@ -103,6 +105,7 @@ pub(crate) fn result(service: &Service, operation: &Operation, answer: &Answer<'
         "query" => xml_read::result(output, &answer.text(), output.reference.result_wrapper.as_deref()),
         "ec2" => xml_read::result(output, &answer.text(), None),
         "json" => Ok(json::read(output, &json::parse(answer.body)?).unwrap_or_else(|| json!({}))),
+        "smithy-rpc-v2-cbor" => cbor::result(output, answer.body),
         _ => rest::result(service, output, answer),
     }
 }

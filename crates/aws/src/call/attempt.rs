@@ -12,7 +12,7 @@ use super::plan::{self, Plan};
 use super::{Aws, Call, CallError};
 use crate::http::SendError;
 use crate::protocol::{self, Answer};
-use crate::{retry, sign};
+use crate::{checksum, retry, sign};
 
 /// The longest answer that is read.
 const ANSWER_BYTES: usize = 64 * 1024 * 1024;
@@ -121,7 +121,9 @@ fn read(plan: &Plan, answer: Response<Bytes>, attempt: u32) -> Outcome {
     let answer = Answer { status, headers: &parts.headers, body: &body };
     let operation = &plan.operation;
     let Some(error) = protocol::read_error(&plan.service, operation, &answer) else {
-        return match protocol::result(&plan.service, operation, &answer) {
+        let result =
+            checksum::verify(operation, &answer).and_then(|()| protocol::result(&plan.service, operation, &answer));
+        return match result {
             Ok(result) => Outcome::Done(result, body),
             Err(cause) => Outcome::Failed(Failure::final_client(plan, &cause)),
         };

@@ -104,7 +104,7 @@ pub(super) fn make(call: &Call, options: &Options) -> Result<Plan, CallError> {
         });
     }
     let mut request = protocol::request(&service, &name, &operation, &bound).map_err(refuse)?;
-    checksum::add(&operation, &bound, &mut request).map_err(refuse)?;
+    checksum::add(&service, &operation, &bound, options.checksums, &mut request).map_err(refuse)?;
     let repeatable = is_repeatable(&service, &name, &operation);
     Ok(Plan { service, operation, region, endpoint, request, repeatable })
 }

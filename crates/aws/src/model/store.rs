@@ -73,6 +73,14 @@ pub(crate) fn endpoint_rules(service_id: &str) -> Option<(Value, Value)> {
     Some((partitions, serde_json::from_str(rules).ok()?))
 }
 
+/// The service, as if that protocol were its best.
+#[cfg(test)]
+pub(crate) fn speaking(name: &str, protocol: &str) -> Service {
+    let mut service = inflate(store(), &store().entries[name]).unwrap();
+    service.metadata.protocol = protocol.to_owned();
+    service
+}
+
 #[expect(clippy::expect_used, reason = "the bytes are part of the binary, and a test reads all of them")]
 fn store() -> &'static Store {
     static STORE: OnceLock<Store> = OnceLock::new();
