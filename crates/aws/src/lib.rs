@@ -16,3 +16,4 @@ mod sign;
 pub use call::{Aws, Call, CallError};
 pub use http::HttpClient;
 pub use options::Options;
+pub use protocol::{base64, escape};

@@ -110,7 +110,8 @@ pub(crate) fn result(service: &Service, operation: &Operation, answer: &Answer<'
     }
 }
 
-pub(crate) fn escape(text: &str) -> String {
+/// Percent-encoded for a part of a path, a query or a form: all but letters, digits, `-`, `.`, `_` and `~`.
+pub fn escape(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).to_string()
 }
 
@@ -126,7 +127,8 @@ fn plain(value: &Value) -> String {
     }
 }
 
-fn base64(bytes: impl AsRef<[u8]>) -> String {
+/// Base64 with padding.
+pub fn base64(bytes: impl AsRef<[u8]>) -> String {
     use base64::Engine;
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
