@@ -26,6 +26,7 @@ const OPERATION: &[&str] = &[
     "auth",
     "authtype",
     "endpoint",
+    "endpointdiscovery",
     "errors",
     "http",
     "httpChecksum",

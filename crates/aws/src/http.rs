@@ -102,9 +102,7 @@ impl HttpClient {
         let host = request.uri().authority().map_or_else(|| request.uri().to_string(), ToString::to_string);
         match tokio::time::timeout(timeout, self.exchange(request, &host, limit_bytes)).await {
             Ok(outcome) => outcome,
-            Err(_) => {
-                Err(SendError::new(format!("no answer from {host} within {} s", timeout.as_secs_f64()), false))
-            }
+            Err(_) => Err(SendError::new(format!("no answer from {host} within {} s", timeout.as_secs_f64()), false)),
         }
     }
 
@@ -232,7 +230,9 @@ mod tests {
     async fn a_guarded_client_goes_only_where_it_may() {
         let url = serve("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
         let named = url.replace("127.0.0.1", "localhost");
-        for (loopback, url, allowed) in [(true, &url, true), (true, &named, true), (false, &url, false), (false, &named, false)] {
+        for (loopback, url, allowed) in
+            [(true, &url, true), (true, &named, true), (false, &url, false), (false, &named, false)]
+        {
             let client = HttpClient::guarded(Destinations { loopback, private: false });
             let request = http::Request::get(url).body(Bytes::new()).unwrap();
             match client.send(request, Duration::from_secs(5), 100).await {

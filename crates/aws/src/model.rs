@@ -11,7 +11,7 @@ use serde_json::Value;
 
 #[cfg(test)]
 pub(crate) use store::speaking;
-pub(crate) use store::{endpoint_rules, name_elsewhere, names, service};
+pub(crate) use store::{endpoint_rules, ids, name_elsewhere, names, service};
 
 /// A service.
 #[derive(Debug, Deserialize)]
@@ -55,6 +55,8 @@ pub(crate) struct Operation {
     pub authtype: Option<String>,
     #[serde(default)]
     pub endpoint: Option<HostPrefix>,
+    #[serde(default, rename = "endpointdiscovery")]
+    pub endpoint_discovery: Option<EndpointDiscovery>,
     #[serde(default)]
     pub http_checksum: Option<HttpChecksum>,
     #[serde(default)]
@@ -78,6 +80,12 @@ pub(crate) struct Http {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HostPrefix {
     pub host_prefix: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct EndpointDiscovery {
+    #[serde(default)]
+    pub required: bool,
 }
 
 #[derive(Debug, Deserialize)]

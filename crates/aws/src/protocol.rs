@@ -20,7 +20,7 @@ use http::HeaderMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
-pub(crate) use error::read_error;
+pub(crate) use error::{ServiceError, read_error};
 
 use crate::model::{Operation, Service};
 

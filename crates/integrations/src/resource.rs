@@ -103,7 +103,9 @@ fn optimized(text: &str, service: &str, call: &str) -> Result<Resource, Unsuppor
         ("http", "invoke") => return Ok(Resource::HttpInvoke),
         ("apigateway", "invoke") => return Ok(Resource::ApiGatewayInvoke { waits: false }),
         ("apigateway", "invoke.waitForTaskToken") => return Ok(Resource::ApiGatewayInvoke { waits: true }),
-        ("http" | "apigateway", _) => return Err(unsupported(text, &format!("the integration of `{service}` has no `{call}`"))),
+        ("http" | "apigateway", _) => {
+            return Err(unsupported(text, &format!("the integration of `{service}` has no `{call}`")));
+        }
         _ => {}
     }
     if service != "lambda" {

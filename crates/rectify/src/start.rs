@@ -52,7 +52,11 @@ fn destinations_of(text: &str) -> Result<Destinations, String> {
         match word {
             "loopback" => destinations.loopback = true,
             "private" => destinations.private = true,
-            other => return Err(format!("{HTTP_TASKS} is `loopback`, `private`, or both with a comma between; not `{other}`")),
+            other => {
+                return Err(format!(
+                    "{HTTP_TASKS} is `loopback`, `private`, or both with a comma between; not `{other}`"
+                ));
+            }
         }
     }
     Ok(destinations)
@@ -103,7 +107,10 @@ mod tests {
             ("", Ok((false, false))),
             ("loopback", Ok((true, false))),
             ("private, loopback", Ok((true, true))),
-            ("all", Err("RECTIFY_HTTP_TASKS is `loopback`, `private`, or both with a comma between; not `all`".to_owned())),
+            (
+                "all",
+                Err("RECTIFY_HTTP_TASKS is `loopback`, `private`, or both with a comma between; not `all`".to_owned()),
+            ),
         ] {
             let found = destinations_of(text).map(|found| (found.loopback, found.private));
             assert_eq!(found, expected, "{text}");

@@ -42,6 +42,11 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     store().entries.keys().map(String::as_str)
 }
 
+/// All services' ids, as AWS writes them: `S3 Control`.
+pub(crate) fn ids() -> impl Iterator<Item = &'static str> {
+    store().entries.values().map(|entry| entry.id.as_str())
+}
+
 /// The name here of a service that boto3 and the AWS CLI call differently: `logs` is `cloudwatchlogs`.
 pub(crate) fn name_elsewhere(name: &str) -> Option<&'static str> {
     let found = store().entries.iter().find(|(_, entry)| entry.folder == name);

@@ -18,6 +18,8 @@ pub(crate) struct ServiceError {
     pub request_id: Option<String>,
     /// S3's second id.
     pub extended_request_id: Option<String>,
+    /// Where the bucket is, if S3 tells.
+    pub region: Option<String>,
 }
 
 impl ServiceError {
@@ -121,6 +123,7 @@ fn read_xml(text: &str) -> ServiceError {
             "Code" => &mut error.code,
             "Message" | "message" => error.message.get_or_insert_default(),
             "RequestId" | "RequestID" => error.request_id.get_or_insert_default(),
+            "Region" => error.region.get_or_insert_default(),
             "HostId" => error.extended_request_id.get_or_insert_default(),
             _ => continue,
         };

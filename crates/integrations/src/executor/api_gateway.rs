@@ -105,7 +105,9 @@ fn url(parameters: &Parameters<'_>) -> Result<String, Failure> {
     let endpoint = parameters.required("ApiEndpoint")?.trim_end_matches('/');
     let mut url = if endpoint.contains("://") { endpoint.to_owned() } else { format!("https://{endpoint}") };
     for name in ["Stage", "Path"] {
-        if let Some(part) = parameters.text(name)?.map(|part| part.trim_start_matches('/')).filter(|part| !part.is_empty()) {
+        if let Some(part) =
+            parameters.text(name)?.map(|part| part.trim_start_matches('/')).filter(|part| !part.is_empty())
+        {
             url = format!("{url}/{}", part.replace(' ', "%20"));
         }
     }
@@ -140,7 +142,9 @@ fn header_name(name: &str) -> String {
         _ => {
             let words = name.split('-').map(|word| {
                 let mut letters = word.chars();
-                letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
+                letters
+                    .next()
+                    .map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
             });
             words.collect::<Vec<_>>().join("-")
         }

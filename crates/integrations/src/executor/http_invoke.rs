@@ -97,7 +97,8 @@ impl HttpTasks {
 
 impl Executor {
     pub(super) async fn invoke_http(&self, task: &Task) -> Result<Value, Failure> {
-        let timeout = task.scheduled.timeout_seconds.map_or(TIMEOUT, |seconds| Duration::from_secs(seconds).min(TIMEOUT));
+        let timeout =
+            task.scheduled.timeout_seconds.map_or(TIMEOUT, |seconds| Duration::from_secs(seconds).min(TIMEOUT));
         match tokio::time::timeout(timeout, self.invoke_within(task)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(socket(format!("no answer within {} s", timeout.as_secs()))),
@@ -181,8 +182,9 @@ impl<'a> Wanted<'a> {
             let arn = parameters.object(name)?.and_then(|entries| entries.get("ConnectionArn"));
             connection_arn = connection_arn.or(arn.and_then(Value::as_str));
         }
-        let connection_arn = connection_arn
-            .ok_or_else(|| parameters.wrong("`Authentication.ConnectionArn` or `InvocationConfig.ConnectionArn` is required"))?;
+        let connection_arn = connection_arn.ok_or_else(|| {
+            parameters.wrong("`Authentication.ConnectionArn` or `InvocationConfig.ConnectionArn` is required")
+        })?;
         Ok(Wanted {
             method: parameters.method()?,
             endpoint: parameters.required("ApiEndpoint")?,
@@ -233,7 +235,9 @@ impl<'a> Wanted<'a> {
                 None => Map::new(),
                 Some(Value::Object(entries)) => entries,
                 Some(_) => {
-                    return Err(parameters.wrong("the connection has body parameters, so `RequestBody` must be an object"));
+                    return Err(
+                        parameters.wrong("the connection has body parameters, so `RequestBody` must be an object")
+                    );
                 }
             };
             merged.extend(connection.body.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))));

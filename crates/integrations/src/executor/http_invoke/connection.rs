@@ -56,9 +56,7 @@ impl Connection {
     pub(super) fn header(&self) -> Result<Option<(HeaderName, HeaderValue)>, Failure> {
         let (name, value) = match &self.authorization {
             Authorization::ApiKey { name, value } => (name.as_str(), value.expose_secret().to_owned()),
-            Authorization::Basic { username, password } => {
-                (header::AUTHORIZATION.as_str(), basic(username, password))
-            }
+            Authorization::Basic { username, password } => (header::AUTHORIZATION.as_str(), basic(username, password)),
             Authorization::OAuth(_) => return Ok(None),
         };
         self.secret_header(name, &value).map(Some)
@@ -70,8 +68,9 @@ impl Connection {
     }
 
     fn secret_header(&self, name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Failure> {
-        let (name, mut value) = http_parameters::header(name, value)
-            .ok_or_else(|| failure("InvalidConnectionState", &self.arn, "one of its headers has characters that none takes"))?;
+        let (name, mut value) = http_parameters::header(name, value).ok_or_else(|| {
+            failure("InvalidConnectionState", &self.arn, "one of its headers has characters that none takes")
+        })?;
         value.set_sensitive(true);
         Ok((name, value))
     }
@@ -107,7 +106,8 @@ impl Executor {
             attempts: ATTEMPTS,
             timeout_seconds: TIMEOUT_SECONDS,
         };
-        let described = ask(&self.aws, question("eventbridge", "describeConnection", json!({"Name": name})), arn).await?;
+        let described =
+            ask(&self.aws, question("eventbridge", "describeConnection", json!({"Name": name})), arn).await?;
         let state = text(&described, "ConnectionState").unwrap_or_default();
         match state.as_str() {
             "AUTHORIZED" | "ACTIVE" => {}
@@ -117,12 +117,17 @@ impl Executor {
             _ => return Err(failure("InvalidConnectionState", arn, &format!("its state is {state}"))),
         }
         if described.pointer("/InvocationConnectivityParameters/ResourceParameters").is_some() {
-            return Err(failure("InvalidPrivateConnectionState", arn, "private connections (VPC Lattice) can't be used outside AWS"));
+            return Err(failure(
+                "InvalidPrivateConnectionState",
+                arn,
+                "private connections (VPC Lattice) can't be used outside AWS",
+            ));
         }
         let Some(secret_arn) = text(&described, "SecretArn") else {
             return Err(failure("InternalError", arn, "EventBridge names no secret of it"));
         };
-        let secret = ask(&self.aws, question("secretsmanager", "getSecretValue", json!({"SecretId": secret_arn})), arn).await?;
+        let secret =
+            ask(&self.aws, question("secretsmanager", "getSecretValue", json!({"SecretId": secret_arn})), arn).await?;
         let version = text(&secret, "VersionId").unwrap_or_default();
         let secret = text(&secret, "SecretString").and_then(|text| serde_json::from_str(&text).ok());
         let secret: Value = secret.ok_or_else(|| failure("InternalError", arn, "its secret is no JSON"))?;
@@ -159,10 +164,13 @@ fn read(arn: &str, version: String, described: &Value, secret: &Value) -> Option
             let (inner, shown) = (&secret["client_parameters"], &shown["OAuthParameters"]);
             let of_client = |name: &str| find(secret, name).or_else(|| find(inner, name));
             let parameters = [&secret["oauth_http_parameters"], &secret["o_auth_http_parameters"]];
-            let parameters = parameters.into_iter().find(|each| each.is_object()).unwrap_or(&shown["OAuthHttpParameters"]);
+            let parameters =
+                parameters.into_iter().find(|each| each.is_object()).unwrap_or(&shown["OAuthHttpParameters"]);
             Authorization::OAuth(OAuth {
                 endpoint: find(secret, "authorization_endpoint").or_else(|| find(shown, "AuthorizationEndpoint"))?,
-                method: find(secret, "http_method").or_else(|| find(shown, "HttpMethod")).unwrap_or_else(|| "POST".to_owned()),
+                method: find(secret, "http_method")
+                    .or_else(|| find(shown, "HttpMethod"))
+                    .unwrap_or_else(|| "POST".to_owned()),
                 client_id: of_client("client_id").or_else(|| find(&shown["ClientParameters"], "ClientID"))?,
                 client_secret: of_client("client_secret")?.into(),
                 headers: pairs(parameters, "header_parameters"),

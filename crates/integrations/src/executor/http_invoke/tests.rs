@@ -31,7 +31,8 @@ async fn serve(answers: impl FnOnce(&str) -> Vec<String>) -> (String, Received) 
             seen.lock().unwrap().push(request);
             let (head, body) = answer.split_once('|').unwrap();
             let head = head.replace('~', "\r\n");
-            let answer = format!("HTTP/1.1 {head}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            let answer =
+                format!("HTTP/1.1 {head}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
             stream.write_all(answer.as_bytes()).await.unwrap();
         }
     });
@@ -75,7 +76,8 @@ fn secret(value: &Value) -> String {
 }
 
 fn invoke(url: &str, more: Value) -> Value {
-    let mut arguments = json!({"ApiEndpoint": format!("{url}/things?x=1"), "Method": "POST", "Authentication": {"ConnectionArn": ARN}});
+    let mut arguments =
+        json!({"ApiEndpoint": format!("{url}/things?x=1"), "Method": "POST", "Authentication": {"ConnectionArn": ARN}});
     arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     arguments
 }
@@ -89,19 +91,21 @@ const OK: &str = "201 Created~Content-Type: application/json~X-Two: a~x-two: b|{
 #[tokio::test]
 async fn an_api_key_and_the_connections_parameters_go_along() {
     let parameters = json!({"InvocationHttpParameters": {"HeaderParameters": [{"Key": "x-plain", "Value": "unused"}]}});
-    let (url, received) = serve(|_| vec![
-        described("API_KEY", parameters),
-        secret(&json!({
-            "api_key_name": "x-api-key",
-            "api_key_value": "k3y",
-            "invocation_http_parameters": {
-                "header_parameters": [{"key": "x-own", "value": "theirs", "is_value_secret": true}],
-                "query_string_parameters": [{"key": "q", "value": "the irs"}],
-                "body_parameters": [{"key": "b", "value": "theirs"}],
-            },
-        })),
-        OK.to_owned(),
-    ])
+    let (url, received) = serve(|_| {
+        vec![
+            described("API_KEY", parameters),
+            secret(&json!({
+                "api_key_name": "x-api-key",
+                "api_key_value": "k3y",
+                "invocation_http_parameters": {
+                    "header_parameters": [{"key": "x-own", "value": "theirs", "is_value_secret": true}],
+                    "query_string_parameters": [{"key": "q", "value": "the irs"}],
+                    "body_parameters": [{"key": "b", "value": "theirs"}],
+                },
+            })),
+            OK.to_owned(),
+        ]
+    })
     .await;
     let (executor, _folder) = executor_at(&url);
     let more = json!({
@@ -121,7 +125,10 @@ async fn an_api_key_and_the_connections_parameters_go_along() {
         }))
     );
     let received = received.lock().unwrap().clone();
-    assert!(received[0].contains("AWSEvents.DescribeConnection") && received[0].ends_with("{\"Name\":\"c\"}"), "{received:?}");
+    assert!(
+        received[0].contains("AWSEvents.DescribeConnection") && received[0].ends_with("{\"Name\":\"c\"}"),
+        "{received:?}"
+    );
     assert!(received[1].contains("secretsmanager.GetSecretValue"), "{received:?}");
     let sent = &received[2];
     assert!(sent.starts_with("POST /things?x=1&r=1&r=2&q=the%20irs HTTP/1.1\r\n"), "{sent}");
@@ -141,11 +148,13 @@ async fn an_api_key_and_the_connections_parameters_go_along() {
 
 #[tokio::test]
 async fn basic_authentication_and_a_form() {
-    let (url, received) = serve(|_| vec![
-        described("BASIC", json!({"BasicAuthParameters": {"Username": "u"}})),
-        secret(&json!({"username": "u", "password": "p:w"})),
-        "200 OK~content-type: text/plain|done".to_owned(),
-    ])
+    let (url, received) = serve(|_| {
+        vec![
+            described("BASIC", json!({"BasicAuthParameters": {"Username": "u"}})),
+            secret(&json!({"username": "u", "password": "p:w"})),
+            "200 OK~content-type: text/plain|done".to_owned(),
+        ]
+    })
     .await;
     let (executor, _folder) = executor_at(&url);
     let more = json!({
@@ -267,7 +276,8 @@ async fn parameters_that_fit_nothing_are_refused_before_anything_is_asked() {
 
 #[tokio::test]
 async fn an_api_of_api_gateway_is_called_and_signed_for() {
-    let missing = "403 Forbidden~content-type: application/json|{\"message\":\"Missing Authentication Token\"}".to_owned();
+    let missing =
+        "403 Forbidden~content-type: application/json|{\"message\":\"Missing Authentication Token\"}".to_owned();
     let (url, received) = serve(|_| {
         let answer = "200 OK~content-type: application/json~x-amzn-requestid: r~x-amz-apigw-id: i|\"HelloWorld\"";
         vec![answer.to_owned(), answer.to_owned(), missing]

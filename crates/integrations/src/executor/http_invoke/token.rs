@@ -39,7 +39,11 @@ impl fmt::Debug for Tokens {
 
 impl Tokens {
     /// The value of the header `Authorization`, and whether it was fetched just now.
-    pub(super) async fn of(&self, connection: &Connection, client: &HttpClient) -> Result<(HeaderValue, bool), Failure> {
+    pub(super) async fn of(
+        &self,
+        connection: &Connection,
+        client: &HttpClient,
+    ) -> Result<(HeaderValue, bool), Failure> {
         let Authorization::OAuth(oauth) = &connection.authorization else {
             return Err(failure("InternalError", &connection.arn, "its kind of authorization has no token"));
         };
@@ -75,11 +79,15 @@ async fn fetch(
     client: &HttpClient,
 ) -> Result<(HeaderValue, Duration), Failure> {
     let wrong = |why: &str| failure("InvalidConnectionState", &connection.arn, why);
-    let request = request(oauth).ok_or_else(|| wrong("its authorization endpoint or one of its parameters can't be sent"))?;
+    let request =
+        request(oauth).ok_or_else(|| wrong("its authorization endpoint or one of its parameters can't be sent"))?;
     let answer = client.send(request, TIMEOUT, ANSWER_BYTES).await.map_err(lost)?;
     if !answer.status().is_success() {
         // The body might repeat what was sent.
-        return Err(wrong(&format!("its authorization endpoint answered with the status {}", answer.status().as_u16())));
+        return Err(wrong(&format!(
+            "its authorization endpoint answered with the status {}",
+            answer.status().as_u16()
+        )));
     }
     let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
     let token = body.get("access_token").and_then(Value::as_str);
@@ -87,7 +95,8 @@ async fn fetch(
     let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
         .map_err(|_| wrong("its authorization endpoint answered with a token that no header takes"))?;
     value.set_sensitive(true);
-    let seconds = body.get("expires_in").and_then(|seconds| seconds.as_u64().or_else(|| seconds.as_str()?.parse().ok()));
+    let seconds =
+        body.get("expires_in").and_then(|seconds| seconds.as_u64().or_else(|| seconds.as_str()?.parse().ok()));
     Ok((value, seconds.map_or(UNSAID, Duration::from_secs)))
 }
 
