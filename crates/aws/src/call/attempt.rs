@@ -127,6 +127,7 @@ impl Aws {
             let scope = sign::Scope {
                 name: endpoint.signing_name.as_deref().unwrap_or(plan.service.signing_name()),
                 region: endpoint.signing_region.as_deref().unwrap_or(&plan.region),
+                region_set: endpoint.region_set.as_deref().filter(|_| endpoint.scheme.as_deref() == Some("sigv4a")),
                 s3: plan.service.signing_name() == "s3" || endpoint.signing_name.as_deref() == Some("s3"),
                 unsigned_body: plan.operation.authtype.as_deref() == Some("v4-unsigned-body"),
             };

@@ -105,7 +105,7 @@ pub(super) fn make(call: &Call, options: &Options) -> Result<Plan, CallError> {
     }
     let wish = Wish { region: &region, custom, fips: options.fips, dual_stack: options.dual_stack };
     let endpoint = endpoint::resolve(&service, &operation, &bound, &wish).map_err(|error| client(&service, &error))?;
-    if let Some(scheme) = endpoint.scheme.as_deref().filter(|scheme| *scheme != "sigv4") {
+    if let Some(scheme) = endpoint.scheme.as_deref().filter(|scheme| !matches!(*scheme, "sigv4" | "sigv4a")) {
         return Err(CallError::Unknown {
             message: format!(
                 "{}:{} to {} wants {scheme} signatures, which are not supported",

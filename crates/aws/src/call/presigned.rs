@@ -56,6 +56,7 @@ impl Presign {
         let scope = sign::Scope {
             name: plan.service.signing_name(),
             region: &self.source_region,
+            region_set: None,
             s3: false,
             unsigned_body: false,
         };

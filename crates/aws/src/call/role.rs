@@ -53,7 +53,7 @@ impl Aws {
         named: &str,
     ) -> Result<(), CallError> {
         let credentials = self.identity(named, role, region).await?;
-        let scope = sign::Scope { name, region, s3: false, unsigned_body: false };
+        let scope = sign::Scope { name, region, region_set: None, s3: false, unsigned_body: false };
         sign::apply(request, &credentials, scope, SystemTime::now())
             .map_err(|cause| CallError::Client { name: format!("{named}.SdkClientException"), cause })
     }
