@@ -126,12 +126,13 @@ def one(name, folder, operation, protocol, rng, moto, answers, botocore):
     if operation.output_shape:
         theirs, given = Giver(rng, True).structure(operation.output_shape, 0)
         answer = answer_of(theirs, folder, operation, protocol, moto, answers, botocore)
-        try: parsed = answer and parser.parse(answer, operation.output_shape)
-        except Exception as error: line["unreadable"] = f"{type(error).__name__}: {error}"; parsed = None  # moto wrote what botocore can't read
-        if parsed is not None:
-            parsed.pop("ResponseMetadata", None)
-            line["answer"], line["result"] = carried(answer), shown(operation.output_shape, parsed)
-            line["faithful"] = line["result"] == given
+        try:
+            parsed = answer and parser.parse(answer, operation.output_shape)
+            if answer:
+                line["result"] = json.loads(json.dumps(shown(operation.output_shape, parsed)))
+                line["answer"], line["faithful"] = carried(answer), line["result"] == given
+            else: line["unwritten"] = True
+        except Exception as error: line["unreadable"] = f"{type(error).__name__}: {error}"  # moto wrote what botocore can't read
     answer = error_of(operation, protocol, rng, botocore)
     parsed = parser.parse(answer, operation.output_shape)
     metadata = parsed["ResponseMetadata"]

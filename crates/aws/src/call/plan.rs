@@ -209,6 +209,54 @@ mod tests {
         }
     }
 
+    /// What is refused by name, all of it: docs/calling-apis.md tells of it.
+    #[test]
+    fn what_can_not_be_called() {
+        let (mut services, mut streams) = (std::collections::BTreeSet::new(), Vec::new());
+        for name in model::names() {
+            let service = model::service(name).unwrap();
+            for action in actions(&service) {
+                let Err(refused) = check(name, &action) else { continue };
+                if refused.to_string().ends_with("is an event stream, which is not supported") {
+                    streams.push(format!("{name}:{action}"));
+                } else {
+                    services.insert(name);
+                }
+            }
+        }
+        let services: Vec<&str> = services.into_iter().collect();
+        assert_eq!(services, ["accountaccessruntime", "codecatalyst", "importexport", "simpledb"]);
+        assert_eq!(streams, STREAMS);
+    }
+
+    const STREAMS: &[&str] = &[
+        "bedrockagentcore:invokeAgentRuntimeCommand",
+        "bedrockagentcore:invokeCodeInterpreter",
+        "bedrockagentcore:invokeHarness",
+        "bedrockagentruntime:agenticRetrieveStream",
+        "bedrockagentruntime:invokeAgent",
+        "bedrockagentruntime:invokeFlow",
+        "bedrockagentruntime:invokeInlineAgent",
+        "bedrockagentruntime:optimizePrompt",
+        "bedrockagentruntime:retrieveAndGenerateStream",
+        "bedrockruntime:converseStream",
+        "bedrockruntime:invokeModelWithBidirectionalStream",
+        "bedrockruntime:invokeModelWithResponseStream",
+        "cloudwatchlogs:getLogObject",
+        "cloudwatchlogs:startLiveTail",
+        "connecthealth:startMedicalScribeListeningSession",
+        "devopsagent:sendMessage",
+        "healthlake:updateProfileWithAgent",
+        "iotsitewise:invokeAssistant",
+        "kinesis:subscribeToShard",
+        "lambda:invokeWithResponseStream",
+        "lexruntimev2:startConversation",
+        "polly:startSpeechSynthesisStream",
+        "qbusiness:chat",
+        "s3:selectObjectContent",
+        "sagemakerruntime:invokeEndpointWithResponseStream",
+    ];
+
     #[test]
     fn regions_of_queues() {
         for (url, region) in [
