@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod corrections;
+#[cfg(test)]
 mod environment;
 #[cfg(test)]
 mod faults;
