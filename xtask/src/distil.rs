@@ -26,6 +26,7 @@ const OPERATION: &[&str] = &[
     "auth",
     "authtype",
     "endpoint",
+    "endpointdiscovery",
     "errors",
     "http",
     "httpChecksum",
@@ -75,7 +76,7 @@ const REFERENCE: &[&str] = &[
     "xmlNamespace",
 ];
 /// What this product speaks, best first.
-const PROTOCOLS: &[&str] = &["json", "rest-json", "rest-xml", "query", "ec2"];
+const PROTOCOLS: &[&str] = &["json", "rest-json", "rest-xml", "query", "ec2", "smithy-rpc-v2-cbor"];
 
 /// One service: botocore's folder, its model and its endpoint rules.
 pub struct Service {

@@ -26,6 +26,8 @@ pub(crate) struct Endpoint {
     pub scheme: Option<String>,
     pub signing_name: Option<String>,
     pub signing_region: Option<String>,
+    /// Of `sigv4a`, with commas.
+    pub region_set: Option<String>,
 }
 
 /// What the caller's configuration says about endpoints.

@@ -18,3 +18,4 @@ pub use call::{Aws, Call, CallError};
 pub use http::HttpClient;
 pub use members::Member;
 pub use options::Options;
+pub use protocol::{base64, escape};

@@ -1,21 +1,26 @@
-//! Signature version 4.
+//! Signature version 4, and 4a: one signature for several Regions.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode,
-    sign,
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningParams,
+    SigningSettings, UriPathNormalizationMode, sign,
 };
-use aws_sigv4::sign::v4;
+use aws_sigv4::sign::{v4, v4a};
+use aws_smithy_runtime_api::client::identity::Identity;
 use bytes::Bytes;
 use http::{HeaderValue, Request};
+
+use crate::protocol::escape;
 
 /// What a signature is made for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scope<'a> {
     pub name: &'a str,
     pub region: &'a str,
+    /// The Regions of a signature of version 4a, with commas; `*` is all. `None` is version 4.
+    pub region_set: Option<&'a str>,
     /// S3's own rules: the path as it stands, the body's hash in a header.
     pub s3: bool,
     /// The body is left out of the signature.
@@ -38,15 +43,7 @@ pub(crate) fn apply(
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
     }
     let identity = credentials.clone().into();
-    let parameters = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(scope.region)
-        .name(scope.name)
-        .time(now)
-        .settings(settings)
-        .build()
-        .map_err(|error| error.to_string())?
-        .into();
+    let parameters = parameters(&identity, scope, now, settings)?;
     let headers: Vec<(&str, &str)> = request
         .headers()
         .iter()
@@ -67,11 +64,63 @@ pub(crate) fn apply(
     Ok(())
 }
 
+fn parameters<'a>(
+    identity: &'a Identity,
+    scope: Scope<'a>,
+    now: SystemTime,
+    settings: SigningSettings,
+) -> Result<SigningParams<'a>, String> {
+    match scope.region_set {
+        None => {
+            let builder = v4::SigningParams::builder().identity(identity).region(scope.region).name(scope.name);
+            let built = builder.time(now).settings(settings).build();
+            built.map(SigningParams::from).map_err(|error| error.to_string())
+        }
+        Some(set) => {
+            let builder = v4a::SigningParams::builder().identity(identity).region_set(set).name(scope.name);
+            let built = builder.time(now).settings(settings).build();
+            built.map(SigningParams::from).map_err(|error| error.to_string())
+        }
+    }
+}
+
+/// The URL with a signature in its query: whoever has it can GET it for so long.
+pub(crate) fn presign(
+    url: &str,
+    credentials: &Credentials,
+    scope: Scope<'_>,
+    now: SystemTime,
+    good_for: Duration,
+) -> Result<String, String> {
+    let mut settings = SigningSettings::default();
+    settings.signature_location = SignatureLocation::QueryParams;
+    settings.expires_in = Some(good_for);
+    let identity = credentials.clone().into();
+    let parameters = parameters(&identity, scope, now, settings)?;
+    let signable = SignableRequest::new("GET", url, std::iter::empty(), SignableBody::Bytes(&[]))
+        .map_err(|error| error.to_string())?;
+    let (instructions, _) = sign(signable, &parameters).map_err(|error| error.to_string())?.into_parts();
+    let (_, query) = instructions.into_parts();
+    let query = query.iter().map(|(name, value)| format!("&{}={}", escape(name), escape(value)));
+    Ok(url.to_owned() + &query.collect::<String>())
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    #[test]
+    fn signatures_of_version_4a_are_for_a_set_of_regions() {
+        let mut request = Request::get("https://x.accesspoint.s3-global.amazonaws.com/").body(Bytes::new()).unwrap();
+        let credentials =
+            Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", None, None, "test");
+        let scope = Scope { name: "s3", region: "us-east-1", region_set: Some("*"), s3: true, unsigned_body: false };
+        apply(&mut request, &credentials, scope, SystemTime::UNIX_EPOCH + Duration::from_secs(1_440_938_160)).unwrap();
+        assert_eq!(request.headers()["x-amz-region-set"], "*");
+        let signature = request.headers()["authorization"].to_str().unwrap();
+        let start = "AWS4-ECDSA-P256-SHA256 Credential=AKIDEXAMPLE/20150830/s3/aws4_request, SignedHeaders=host;";
+        assert!(signature.starts_with(start) && signature.contains("x-amz-region-set"), "{signature}");
+    }
 
     /// The `get-vanilla` case of AWS's Signature Version 4 test suite.
     #[test]
@@ -82,7 +131,7 @@ mod tests {
             .unwrap();
         let credentials =
             Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", None, None, "test");
-        let scope = Scope { name: "service", region: "us-east-1", s3: false, unsigned_body: false };
+        let scope = Scope { name: "service", region: "us-east-1", region_set: None, s3: false, unsigned_body: false };
         apply(&mut request, &credentials, scope, SystemTime::UNIX_EPOCH + Duration::from_secs(1_440_938_160)).unwrap();
         assert_eq!(
             request.headers()["authorization"],

@@ -130,13 +130,15 @@ impl Rules<'_> {
         });
         let properties = part("properties")?;
         let schemes = properties.get("authSchemes").and_then(Value::as_array);
-        // Where several schemes are offered, the one that is spoken here.
+        // Where several schemes are offered, the simplest.
         let scheme = schemes.and_then(|schemes| {
             schemes
                 .iter()
                 .find(|scheme| scheme.get("name").is_some_and(|name| name == "sigv4"))
                 .or_else(|| schemes.first())
         });
+        let set = scheme.and_then(|scheme| scheme.get("signingRegionSet")).and_then(Value::as_array);
+        let set = set.map(|set| set.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","));
         let of_scheme = |name: &str| scheme?.get(name)?.as_str().map(str::to_owned);
         Ok(Endpoint {
             url: text(&part("url")?).trim_end_matches('/').to_owned(),
@@ -144,6 +146,7 @@ impl Rules<'_> {
             scheme: of_scheme("name"),
             signing_name: of_scheme("signingName"),
             signing_region: of_scheme("signingRegion"),
+            region_set: set,
         })
     }
 }

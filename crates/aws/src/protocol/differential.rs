@@ -1,7 +1,8 @@
-//! Random calls: our requests against botocore's, our reading of the answers that moto's serializer writes.
+//! Random calls: our requests against those of botocore's serializers, our reading of answers and errors against its parsers'.
 //!
 //! A sample by default; `RECTIFY_DIFFERENTIAL=all` takes every operation of every service.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,7 +10,7 @@ use std::process::{Command, Stdio};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-use super::{Answer, from_base64, request, result};
+use super::{Answer, base64, from_base64, read_error, request, result};
 use crate::model::{self, Service};
 use crate::parameters::bind;
 
@@ -37,11 +38,15 @@ const SAMPLE: &[&str] = &[
     "sts",
 ];
 
+const CBOR: &str = "smithy-rpc-v2-cbor";
+
 /// Answers that can't be compared.
 const UNCOMPARED: &[(&str, &str)] = &[
     ("s3:GetBucketNotification", "two members share an element's name: S3 answers with the newer one"),
-    ("dataexchange:SendApiAsset", "all headers of the answer are the member, moto's own too"),
-    ("bedrockagentcore:GetAgentCard", "moto wraps a document that is the payload"),
+    (
+        "dataexchange:SendApiAsset",
+        "all headers of the answer are the member: botocore keeps their capitals, hyper does not",
+    ),
 ];
 
 pub(crate) fn script() -> PathBuf {
@@ -78,7 +83,7 @@ pub(crate) fn services() -> &'static [&'static str] {
 }
 
 #[test]
-fn as_botocore_and_moto_have_it() {
+fn as_botocore_has_it() {
     let Some(folder) = botocore() else { return };
     let services = services();
     let most = if services.is_empty() { "100000" } else { "25" };
@@ -88,33 +93,46 @@ fn as_botocore_and_moto_have_it() {
         made.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
 
     let mut requests = String::new();
-    let (mut answers, mut wrong) = (0, Vec::new());
+    let (mut answers, mut faithful, mut wrong) = (0, 0, Vec::new());
+    let mut services: HashMap<(&str, &str), Service> = HashMap::new();
     for line in &lines {
-        let service = model::service(line["service"].as_str().unwrap()).unwrap();
-        let id = format!("{}:{}", line["service"], line["operation"]).replace('"', "");
-        match ours(&service, line) {
+        let (name, protocol) = (line["service"].as_str().unwrap(), line["protocol"].as_str().unwrap());
+        let service = services.entry((name, protocol)).or_insert_with(|| model::speaking(name, protocol));
+        let id = format!("{}:{} {protocol}", line["service"], line["operation"]).replace('"', "");
+        match ours(service, line) {
             Ok(ours) => {
-                requests.push_str(&format!("{}\n", json!({"id": id, "theirs": theirs(&service, line), "ours": ours})))
+                requests.push_str(&format!("{}\n", json!({"id": id, "theirs": theirs(service, line), "ours": ours})))
             }
             Err(error) => wrong.push(format!("{id}: {error}")),
         }
-        if line.get("answer").is_some() && UNCOMPARED.iter().all(|(name, _)| *name != id) {
+        if line.get("answer").is_some() && UNCOMPARED.iter().all(|(name, _)| !id.starts_with(&format!("{name} "))) {
             answers += 1;
-            wrong.extend(read(&service, line).map(|difference| format!("{id}: {difference}")));
+            faithful += usize::from(line["faithful"] == true);
+            wrong.extend(read(service, line).map(|difference| format!("{id}: {difference}")));
         }
+        wrong.extend(failure(service, line).map(|difference| format!("{id}: {difference}")));
     }
-    let differing = compare(&requests);
+    let differing = compare(&folder, &requests);
     wrong.extend(differing.lines().map(str::to_owned));
-    println!("{} requests, {answers} answers; {} differ", lines.len(), wrong.len());
+    let without = |why: &str| lines.iter().filter(|line| line.get(why).is_some()).count();
+    println!(
+        "{} requests, {answers} answers ({faithful} hold all that was to be in them), {} errors; {} differ. moto could not write {} more \
+         answers, and wrote {} that botocore can't read",
+        lines.len(),
+        lines.len(),
+        wrong.len(),
+        without("unwritten"),
+        without("unreadable"),
+    );
     wrong.iter().for_each(|each| println!("{each}"));
     assert!(lines.len() > 300, "only {} calls were made up", lines.len());
     assert!(wrong.is_empty(), "{} differ", wrong.len());
 }
 
-fn compare(lines: &str) -> String {
+fn compare(folder: &str, lines: &str) -> String {
     let mut child = Command::new(python())
         .arg(script())
-        .arg("compare")
+        .args(["compare", folder])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -140,7 +158,7 @@ fn ours(service: &Service, line: &Value) -> Result<Value, String> {
         "path": made.path,
         "query": made.query,
         "headers": headers,
-        "body": String::from_utf8(made.body).unwrap(),
+        "body": if service.metadata.protocol == CBOR { base64(made.body) } else { String::from_utf8(made.body).unwrap() },
         "protocol": service.metadata.protocol,
     }))
 }
@@ -157,19 +175,41 @@ fn theirs(service: &Service, line: &Value) -> Value {
     theirs
 }
 
-fn read(service: &Service, line: &Value) -> Option<String> {
-    let operation = &service.operations[line["operation"].as_str().unwrap()];
+/// Status, headers and body of an answer.
+fn carried(answer: &Value) -> (u16, HeaderMap, Vec<u8>) {
     let mut headers = HeaderMap::new();
-    for (name, value) in line["answer"]["headers"].as_object().unwrap() {
+    for (name, value) in answer["headers"].as_object().unwrap() {
         let value = HeaderValue::from_bytes(value.as_str().unwrap().as_bytes()).unwrap();
         headers.insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), value);
     }
-    let body = from_base64(line["answer"]["body"].as_str().unwrap()).unwrap();
-    let status = u16::try_from(line["answer"]["status"].as_u64().unwrap()).unwrap();
+    let status = u16::try_from(answer["status"].as_u64().unwrap()).unwrap();
+    (status, headers, from_base64(answer["body"].as_str().unwrap()).unwrap())
+}
+
+fn read(service: &Service, line: &Value) -> Option<String> {
+    let operation = &service.operations[line["operation"].as_str().unwrap()];
+    let (status, headers, body) = carried(&line["answer"]);
     let answer = Answer { status, headers: &headers, body: &body };
     match result(service, operation, &answer) {
         Ok(found) if found == line["result"] => None,
         Ok(found) => Some(format!("read {found}, not {}, of {}", line["result"], answer.text())),
         Err(error) => Some(format!("{error}, of {}", answer.text())),
     }
+}
+
+fn failure(service: &Service, line: &Value) -> Option<String> {
+    let operation = &service.operations[line["operation"].as_str().unwrap()];
+    let (status, headers, body) = carried(&line["failure"]);
+    let answer = Answer { status, headers: &headers, body: &body };
+    let Some(error) = read_error(service, operation, &answer) else {
+        return Some(format!("no error was seen in {}", answer.text()));
+    };
+    let text = |text: Option<String>| text.unwrap_or_default();
+    let found = json!({
+        "code": error.code,
+        "message": text(error.message),
+        "request": text(error.request_id),
+        "host": text(error.extended_request_id),
+    });
+    (found != line["error"]).then(|| format!("read the error {found}, not {}, of {}", line["error"], answer.text()))
 }

@@ -238,8 +238,9 @@ fn bound(name: &str, member: Node<'_>, answer: &Answer<'_>) -> Option<Value> {
         Location::Headers => {
             let prefix = member.location_name().unwrap_or_default().to_ascii_lowercase();
             let headers = answer.headers.iter();
-            let headers =
-                headers.filter_map(|(name, value)| Some((name.as_str().strip_prefix(&prefix)?, value.to_str().ok()?)));
+            let headers = headers.filter_map(|(name, value)| {
+                Some((name.as_str().strip_prefix(&prefix)?, std::str::from_utf8(value.as_bytes()).ok()?))
+            });
             Some(Value::Object(headers.map(|(name, value)| (name.to_owned(), Value::from(value))).collect()))
         }
         Location::StatusCode => Some(Value::from(answer.status)),

@@ -1,6 +1,8 @@
 //! Whole calls over the wire.
 
 #[cfg(test)]
+mod corrections;
+#[cfg(test)]
 mod environment;
 #[cfg(test)]
 mod faults;
