@@ -6,6 +6,7 @@ pub mod actions;
 pub mod diagnostic;
 pub mod document;
 pub mod graph;
+pub mod integration;
 pub mod machine;
 pub mod nearest;
 pub mod parse;
