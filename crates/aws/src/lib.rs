@@ -13,6 +13,6 @@ mod protocol;
 mod retry;
 mod sign;
 
-pub use call::{Aws, Call, CallError};
+pub use call::{Aws, Call, CallError, VersionOneAnswer};
 pub use http::HttpClient;
 pub use options::Options;
