@@ -50,6 +50,7 @@ fn task(resource: &str, arguments: Value) -> Task {
             task_token: None,
             timeout_seconds: None,
             heartbeat_seconds: None,
+            submitted: None,
             idempotency_token: "11111111-2222-4333-8444-555555555555".to_owned(),
         },
     }
