@@ -2,37 +2,16 @@
 //!
 //! Source: <https://docs.aws.amazon.com/step-functions/latest/dg/integrate-services.html>
 
-use asl::parse::{Resources, UnknownResource};
+use asl::{
+    integration::{self, Pattern},
+    parse::{Resources, UnknownResource},
+};
 use aws::Aws;
 use thiserror::Error;
 
-/// The optimized integrations that exist at AWS and not here, by service: told apart from what is a typing error.
-const OPTIMIZED_ELSEWHERE: &[&str] = &[
-    "apigateway",
-    "athena",
-    "batch",
-    "bedrock",
-    "codebuild",
-    "databrew",
-    "dynamodb",
-    "ecs",
-    "eks",
-    "elasticmapreduce",
-    "emr-containers",
-    "emr-serverless",
-    "events",
-    "glue",
-    "http",
-    "mediaconvert",
-    "sagemaker",
-    "sns",
-    "sqs",
-    "states",
-];
-
 /// What is supported, for messages.
-const SUPPORTED: &str = "supported are `arn:aws:states:::aws-sdk:SERVICE:ACTION` and `arn:aws:states:::lambda:invoke`, both also with \
-                         `.waitForTaskToken`, and the ARN of a Lambda function";
+const SUPPORTED: &str = "supported are `arn:aws:states:::aws-sdk:SERVICE:ACTION` (also with `.waitForTaskToken`), the optimized \
+                         integrations that docs/resources.md lists, and the ARN of a Lambda function";
 
 /// A Task's `Resource`, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +29,15 @@ pub enum Resource {
     LambdaInvoke {
         /// Whether it ends in `.waitForTaskToken`.
         waits: bool,
+    },
+    /// `arn:aws:states:::SERVICE:ACTION`, one of the table of optimized integrations.
+    Optimized {
+        /// `sqs`, `states` …
+        service: &'static str,
+        /// `sendMessage` …
+        action: &'static str,
+        /// How it goes on.
+        pattern: Pattern,
     },
     /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]`.
     LambdaFunction(String),
@@ -93,31 +81,43 @@ fn aws_sdk(text: &str, call: &str) -> Result<Resource, UnsupportedResource> {
 }
 
 fn optimized(text: &str, service: &str, call: &str) -> Result<Resource, UnsupportedResource> {
-    if service != "lambda" {
-        let known = OPTIMIZED_ELSEWHERE.contains(&service);
-        return Err(unsupported(
-            text,
-            &if known {
-                format!("the optimized integration of `{service}` is not supported yet")
-            } else {
-                format!("there is no integration `{service}`")
-            },
-        ));
+    let refused = |why: String| Err(unsupported(text, &why));
+    let actions = || integration::all().filter(|row| row.service == service).map(|row| row.action);
+    if actions().next().is_none() {
+        let services = integration::all().map(|row| row.service);
+        return refused(format!("there is no integration `{service}`{}", hint(service, services)));
     }
-    match pattern(text, call)? {
-        ("invoke", waits) => Ok(Resource::LambdaInvoke { waits }),
-        (other, _) => Err(unsupported(text, &format!("the integration of `lambda` has no action `{other}`"))),
+    let name = call.split('.').next().unwrap_or(call);
+    let Some(row) = integration::find(service, name) else {
+        return refused(format!("the integration of `{service}` has no action `{name}`{}", hint(name, actions())));
+    };
+    let Some(pattern) = Pattern::split(call).map(|(_, pattern)| pattern).filter(|pattern| row.has(*pattern)) else {
+        let suffix = call.strip_prefix(name).unwrap_or(call);
+        let has: Vec<&str> =
+            row.patterns.iter().map(|pattern| pattern.suffix()).filter(|text| !text.is_empty()).collect();
+        let has = if has.is_empty() { "no pattern".to_owned() } else { format!("only `{}`", has.join("`, `")) };
+        return refused(format!("`{service}:{name}` has no pattern `{suffix}`: it has {has}"));
+    };
+    match (row.service, row.action) {
+        ("lambda", "invoke") => Ok(Resource::LambdaInvoke { waits: pattern == Pattern::WaitForTaskToken }),
+        (service, action) if crate::executor::optimized::is_known(service, action) => {
+            Ok(Resource::Optimized { service, action, pattern })
+        }
+        (service, action) => refused(format!("the integration `{service}:{action}` is not supported here")),
     }
 }
 
+/// `; did you mean X?`, or nothing.
+fn hint<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> String {
+    asl::nearest::nearest(name, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+}
+
 /// Splits `action.waitForTaskToken`.
-fn pattern<'a>(text: &str, action: &'a str) -> Result<(&'a str, bool), UnsupportedResource> {
-    match action.split_once('.') {
-        None => Ok((action, false)),
-        Some((action, "waitForTaskToken")) => Ok((action, true)),
-        Some((_, other)) => {
-            Err(unsupported(text, &format!("the integration pattern `.{other}` is not supported here")))
-        }
+fn pattern<'a>(text: &str, call: &'a str) -> Result<(&'a str, bool), UnsupportedResource> {
+    match Pattern::split(call) {
+        Some((action, Pattern::RequestResponse)) => Ok((action, false)),
+        Some((action, Pattern::WaitForTaskToken)) => Ok((action, true)),
+        _ => Err(unsupported(text, "an `aws-sdk` Resource has no pattern but `.waitForTaskToken`")),
     }
 }
 
@@ -148,7 +148,7 @@ impl Resources for KnownResources {
                 .aws
                 .check(&service, &action)
                 .map_err(|error| UnknownResource { message: error.to_string(), help: None }),
-            Ok(Resource::LambdaInvoke { .. } | Resource::LambdaFunction(_)) => Ok(()),
+            Ok(Resource::LambdaInvoke { .. } | Resource::Optimized { .. } | Resource::LambdaFunction(_)) => Ok(()),
             Err(UnsupportedResource { message, help }) => Err(UnknownResource { message, help: Some(help) }),
         }
     }
@@ -178,20 +178,26 @@ mod tests {
         check("arn:aws:states:::aws-sdk:sqs:sendMessage.waitForTaskToken", Ok(sdk("sqs", "sendMessage", true)));
         check("arn:aws:states:::lambda:invoke", Ok(Resource::LambdaInvoke { waits: false }));
         check("arn:aws:states:::lambda:invoke.waitForTaskToken", Ok(Resource::LambdaInvoke { waits: true }));
+        let optimized = |service, action, pattern| Resource::Optimized { service, action, pattern };
+        check("arn:aws:states:::sqs:sendMessage", Ok(optimized("sqs", "sendMessage", Pattern::RequestResponse)));
+        let started = optimized("states", "startExecution", Pattern::Sync2);
+        check("arn:aws:states:::states:startExecution.sync:2", Ok(started));
         let function = "arn:aws:lambda:us-east-1:123456789012:function:f:live";
         check(function, Ok(Resource::LambdaFunction(function.to_owned())));
     }
 
     #[test]
     fn what_is_unsupported_is_named_with_what_is_supported() {
-        check(
-            "arn:aws:states:::states:startExecution.sync:2",
-            Err("optimized integration of `states` is not supported"),
-        );
-        check("arn:aws:states:::http:invoke", Err("optimized integration of `http`"));
+        check("arn:aws:states:::eks:runJob.sync", Err("integration `eks:runJob` is not supported here"));
+        check("arn:aws:states:::dynamodb:query", Err("integration of `dynamodb` has no action `query`"));
+        check("arn:aws:states:::sqs:sendMesage", Err("did you mean `sendMessage`?"));
+        check("arn:aws:states:::sqs:sendMessage.sync", Err("no pattern `.sync`: it has only `.waitForTaskToken`"));
+        check("arn:aws:states:::ecs:runTask.sync:2", Err("no pattern `.sync:2`: it has only `.sync`, `.waitForTask"));
+        check("arn:aws:states:::dynamodb:getItem.sync", Err("no pattern `.sync`: it has no pattern"));
+        check("arn:aws:states:::aws-sdk:glue:startJobRun.sync", Err("no pattern but `.waitForTaskToken`"));
         check("arn:aws:states:::lamda:invoke", Err("there is no integration `lamda`"));
         check("arn:aws:states:::lambda:invok", Err("`lambda` has no action `invok`"));
-        check("arn:aws:states:::lambda:invoke.sync", Err("pattern `.sync`"));
+        check("arn:aws:states:::lambda:invoke.sync", Err("no pattern `.sync`: it has only `.waitForTaskToken`"));
         check("arn:aws:states:::aws-sdk:s3", Err("names a service and an action"));
         check("arn:aws:states:::aws-sdk:s3:", Err("names a service and an action"));
         check("arn:aws:states:us-east-1:123456789012:activity:a", Err("activities are not supported yet"));
@@ -207,7 +213,8 @@ mod tests {
             ("arn:aws:states:::lambda:invoke.waitForTaskToken", None),
             ("arn:aws:states:::aws-sdk:s3:putPublicAccesBlock", Some("putPublicAccessBlock")),
             ("arn:aws:states:::aws-sdk:cloudwatchlog:putLogEvents", Some("cloudwatchlogs")),
-            ("arn:aws:states:::sns:publish", Some("`sns` is not supported yet")),
+            ("arn:aws:states:::sns:publish", None),
+            ("arn:aws:states:::sns:publsh", Some("did you mean `publish`?")),
         ] {
             match (known.check(resource), expected) {
                 (Ok(()), None) => {}
