@@ -29,6 +29,8 @@ struct Invoked {
     payload: Value,
     /// Lambda's own fields: `ExecutedVersion`, `StatusCode` …
     fields: Map<String, Value>,
+    /// The answer's text as it came, where the function failed.
+    failed: Option<String>,
 }
 
 impl Executor {
@@ -54,7 +56,11 @@ impl Executor {
         let others = arguments.iter().filter(|(key, _)| PASSED_ON.contains(&key.as_str()));
         let others = others.map(|(key, value)| (key.clone(), value.clone())).collect();
         let payload = arguments.get("Payload").and_then(payload_of);
-        let Invoked { payload, fields: mut result } = self.invoke(task, name, payload.as_ref(), others).await?;
+        let invoked = self.invoke(task, name, payload.as_ref(), others).await?;
+        let Invoked { payload, fields: mut result, failed } = invoked;
+        if failed.is_some() {
+            return Err(function_failed(&payload, payload.to_string()));
+        }
         result.insert("Payload".to_owned(), payload);
         result.sort_keys();
         Ok(Value::Object(result))
@@ -62,7 +68,12 @@ impl Executor {
 
     /// A function's ARN as `Resource`: the input is the payload, the result the function's answer.
     pub(super) async fn invoke_directly(&self, task: &Task, arn: &str) -> Result<Value, Failure> {
-        Ok(self.invoke(task, arn, Some(&task.scheduled.arguments), Map::new()).await?.payload)
+        let Invoked { payload, failed, .. } =
+            self.invoke(task, arn, Some(&task.scheduled.arguments), Map::new()).await?;
+        match failed {
+            Some(text) => Err(function_failed(&payload, text)),
+            None => Ok(payload),
+        }
     }
 
     async fn invoke(
@@ -81,7 +92,7 @@ impl Executor {
         match self.built_in(task, name)? {
             Some(function) => match others.get("InvocationType").and_then(Value::as_str) {
                 None | Some("RequestResponse") => in_process(task, function.as_ref(), payload).await,
-                Some("DryRun") => Ok(Invoked { payload: json!({}), fields: fields_of(task, 204) }),
+                Some("DryRun") => Ok(Invoked { payload: json!({}), fields: fields_of(task, 204), failed: None }),
                 Some(other) => Err(parameters(&format!(
                     "the InvocationType `{other}` is not supported of `{name}`, which runs in this process"
                 ))),
@@ -147,13 +158,12 @@ impl Executor {
         } else {
             serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.clone()))
         };
-        if fields.contains_key("FunctionError") {
-            return Err(function_failed(&payload, text));
-        }
-        match optimized::with_metadata(fields, &answer) {
-            Value::Object(fields) => Ok(Invoked { payload, fields }),
-            _ => Ok(Invoked { payload, fields: Map::new() }),
-        }
+        let failed = fields.contains_key("FunctionError").then_some(text);
+        let fields = match optimized::with_metadata(fields, &answer) {
+            Value::Object(fields) => fields,
+            _ => Map::new(),
+        };
+        Ok(Invoked { payload, fields, failed })
     }
 }
 
@@ -184,16 +194,18 @@ async fn in_process(task: &Task, function: &dyn Function, payload: Option<&Value
         Ok(payload) => {
             let mut fields = fields_of(task, 200);
             fields.insert("ExecutedVersion".to_owned(), Value::from("$LATEST"));
-            Ok(Invoked { payload, fields })
+            Ok(Invoked { payload, fields, failed: None })
         }
         Err(FunctionError { error_type, message }) => {
             let payload = json!({"errorMessage": message, "errorType": error_type});
-            Err(function_failed(&payload, payload.to_string()))
+            let failed = Some(payload.to_string());
+            Ok(Invoked { payload, fields: Map::new(), failed })
         }
     }
 }
 
-/// A function that failed: `errorType` is the `Error`, its answer's text as it came the `Cause`.
+/// A function that failed: `errorType` is the `Error`. The `Cause` is its whole answer: of the integration compact, of a function that
+/// is called directly as it came.
 pub(super) fn function_failed(payload: &Value, text: String) -> Failure {
     let error = payload.get("errorType").and_then(Value::as_str).unwrap_or("Lambda.Unknown");
     Failure { error: error.to_owned(), cause: text }

@@ -104,6 +104,7 @@ impl Job {
         if let Some(members) = shown.as_object_mut() {
             let kept = self.kept.iter().filter_map(|name| Some(((*name).to_owned(), answer.get(*name)?.clone())));
             members.extend(kept);
+            members.retain(|name, _| !self.hidden.contains(&name.as_str()));
             members.sort_keys();
         }
         if good && (self.went_well)(&shown) { Standing::Well(shown) } else { Standing::Badly(shown) }

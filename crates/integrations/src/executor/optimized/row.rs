@@ -46,6 +46,8 @@ pub(super) struct Job {
     pub went_well: fn(&Value) -> bool,
     /// Which part of the answer is the result.
     pub shown: &'static str,
+    /// Members of that part which the result does not have.
+    pub hidden: &'static [&'static str],
     /// Members of the answer to its begin that the result has as well.
     pub kept: &'static [&'static str],
     /// The result of a job that ended well.
@@ -89,6 +91,7 @@ pub(super) const JOB: Job = Job {
     gone: false,
     went_well: |_| true,
     shown: "",
+    hidden: &[],
     kept: &[],
     output: |output, _| output,
     stop: None,

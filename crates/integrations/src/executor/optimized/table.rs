@@ -54,6 +54,8 @@ pub(super) static ROWS: &[Row] = &[
                 status: "/Status",
                 good: &["SUCCEEDED"],
                 bad: &["FAILED", "TIMED_OUT", "ABORTED"],
+                // As recorded on AWS.
+                hidden: &["RedriveCount", "RedriveStatus", "RedriveStatusReason"],
                 output: execution_output,
                 stop: Some(("stopExecution", &[One("ExecutionArn", "/Answer/ExecutionArn"), Always("Cause", STOPPED)])),
                 ..JOB
