@@ -69,6 +69,20 @@ fn the_table_has_the_rows_of_the_language() {
     }
 }
 
+#[test]
+fn the_documentation_lists_the_table() {
+    let page = include_str!("../../../../../docs/resources.md");
+    for row in integration::all() {
+        let listed = page.lines().find(|line| line.contains(&format!("| `{}:{}` |", row.service, row.action)));
+        let known = row.service == "lambda" || super::is_known(row.service, row.action);
+        assert_eq!(listed.is_some(), known, "{}:{}", row.service, row.action);
+        for pattern in row.patterns.iter().filter(|pattern| !pattern.suffix().is_empty()) {
+            let told = listed.is_none_or(|line| line.contains(&format!("`{}`", pattern.suffix())));
+            assert!(told, "{}:{} {pattern:?}", row.service, row.action);
+        }
+    }
+}
+
 /// A value in which each pointer leads to a text.
 fn leading(arguments: &[Argument]) -> Value {
     let mut source = json!({});
