@@ -57,7 +57,7 @@ pub(in super::super) fn as_failure(service: &str, error: aws_sdk::Error) -> Fail
 
 /// What a service does not model is named after the service alone: `Lambda.LambdaException`.
 fn is_modelled(name: &str) -> bool {
-    !name.split_once('.').is_some_and(|(prefix, exception)| exception == format!("{prefix}Exception"))
+    name.split_once('.').is_none_or(|(prefix, exception)| exception != format!("{prefix}Exception"))
 }
 
 /// `NotFound` → `NotFoundException`, `SomeFault` → `SomeException`.

@@ -78,7 +78,7 @@ impl Executor {
         let Ok(Resource::Optimized { service, action, .. }) = Resource::parse(&task.scheduled.resource) else {
             return Ok(());
         };
-        let Some(row) = table::find(&service, &action) else { return Ok(()) };
+        let Some(row) = table::find(service, action) else { return Ok(()) };
         let (Some(job), Some(answer)) = (&row.job, &task.scheduled.submitted) else { return Ok(()) };
         let Some((stop, arguments)) = job.stop else { return Ok(()) };
         let caller = self.caller(row.aws_service, task)?;

@@ -46,6 +46,12 @@ async fn executor_answered(answers: Vec<String>) -> (Executor, Received, TempDir
     (executor, received, folder)
 }
 
+/// What STS answers AssumeRole with.
+fn session() -> String {
+    let body = "<R><AssumeRoleResult><Credentials><AccessKeyId>A</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></R>";
+    format!("200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
 fn metadata(length: usize) -> [(String, Value); 2] {
     let headers = json!({"connection": "close", "Content-Length": length.to_string(), "x-amzn-RequestId": "r-1"});
     let all = json!({"connection": ["close"], "Content-Length": [length.to_string()], "x-amzn-RequestId": ["r-1"]});
@@ -314,8 +320,7 @@ async fn a_model_answers_with_its_body_as_json() {
 #[tokio::test]
 async fn this_process_is_called_as_itself_and_another_accounts_step_functions_by_its_role() {
     let (own, asked) = answering(vec![ok(&json!({"executionArn": "own", "startDate": 1}))]).await;
-    let session = "<R><AssumeRoleResult><Credentials><AccessKeyId>A</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></R>";
-    let session = format!("200 OK\r\ncontent-length: {}\r\n\r\n{session}", session.len());
+    let session = session();
     let answers = vec![session, ok(&json!({"executionArn": "theirs", "startDate": 1}))];
     let (executor, received, _folder) = executor_answered(answers).await;
     let executor = executor.with_own_states(aws_at(own));
@@ -336,8 +341,7 @@ async fn this_process_is_called_as_itself_and_another_accounts_step_functions_by
 
 #[tokio::test]
 async fn the_role_of_the_credentials_is_assumed_for_every_integration() {
-    let session = "<R><AssumeRoleResult><Credentials><AccessKeyId>A</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></R>";
-    let session = format!("200 OK\r\ncontent-length: {}\r\n\r\n{session}", session.len());
+    let session = session();
     for (resource, arguments) in [
         ("arn:aws:states:::sqs:sendMessage", json!({"QueueUrl": "q", "MessageBody": "b"})),
         ("arn:aws:states:::lambda:invoke", json!({"FunctionName": "f"})),
