@@ -2,6 +2,7 @@
 //!
 //! Source: <https://docs.aws.amazon.com/step-functions/latest/dg/integrate-optimized.html>
 
+mod dynamo_db;
 mod elastic_map_reduce;
 mod error;
 mod events;

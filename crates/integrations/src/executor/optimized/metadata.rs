@@ -1,6 +1,7 @@
 //! `SdkHttpMetadata` and `SdkResponseMetadata`: what the AWS SDK for Java 1 adds to each result.
 
 use aws::VersionOneAnswer;
+use query::java;
 use serde_json::{Map, Value, json};
 
 /// The result with what the HTTP answer said, its members in alphabetical order.
@@ -15,7 +16,8 @@ pub(in super::super) fn with_metadata(mut result: Map<String, Value>, answer: &V
             values.push(Value::from(value));
         }
     }
-    let http = json!({"AllHttpHeaders": all, "HttpHeaders": single, "HttpStatusCode": answer.status});
+    // The older SDK keeps these in a `java.util.HashMap`, the others in order.
+    let http = json!({"AllHttpHeaders": java::hash_map(all), "HttpHeaders": single, "HttpStatusCode": answer.status});
     result.insert("SdkHttpMetadata".to_owned(), http);
     result.insert("SdkResponseMetadata".to_owned(), json!({"RequestId": answer.request_id}));
     result.sort_keys();
@@ -39,7 +41,7 @@ mod tests {
         let expected = json!({
             "MessageId": "m",
             "SdkHttpMetadata": {
-                "AllHttpHeaders": {"Date": ["d"], "x-a": ["1", "2"]},
+                "AllHttpHeaders": {"x-a": ["1", "2"], "Date": ["d"]},
                 "HttpHeaders": {"Date": "d", "x-a": "2"},
                 "HttpStatusCode": 200,
             },

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     super::Failure,
-    elastic_map_reduce, events,
+    dynamo_db, elastic_map_reduce, events,
     row::{
         Argument::{Always, List, One},
         JOB, Job, Row, row,
@@ -31,10 +31,10 @@ const fn job(service: &'static str, action: &'static str, aws_service: &'static 
 pub(super) static ROWS: &[Row] = &[
     Row { texts: &["MessageBody"], ..row("sqs", "sendMessage", "sqs") },
     Row { texts: &["Message"], ..row("sns", "publish", "sns") },
-    row("dynamodb", "getItem", "dynamodb"),
-    row("dynamodb", "putItem", "dynamodb"),
-    row("dynamodb", "deleteItem", "dynamodb"),
-    row("dynamodb", "updateItem", "dynamodb"),
+    Row { answer: dynamo_db::answer, ..row("dynamodb", "getItem", "dynamodb") },
+    Row { answer: dynamo_db::answer, ..row("dynamodb", "putItem", "dynamodb") },
+    Row { answer: dynamo_db::answer, ..row("dynamodb", "deleteItem", "dynamodb") },
+    Row { answer: dynamo_db::answer, ..row("dynamodb", "updateItem", "dynamodb") },
     Row { request: events::request, answer: events::answer, ..row("events", "putEvents", "eventbridge") },
     Row {
         texts: &["Input"],
