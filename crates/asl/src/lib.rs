@@ -7,6 +7,7 @@ pub mod codes;
 pub mod diagnostic;
 pub mod document;
 pub mod graph;
+pub mod integration;
 pub mod lint;
 pub mod machine;
 pub mod nearest;

@@ -7,6 +7,7 @@ mod moved;
 mod plan;
 mod presigned;
 mod role;
+mod version_1;
 
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ use crate::credentials::Keys;
 use crate::http::HttpClient;
 use crate::model;
 use crate::options::Options;
+
+pub use version_1::VersionOneAnswer;
 
 /// A call of an AWS API, named as the `aws-sdk` integration of Step Functions names it.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,12 +120,13 @@ impl Aws {
     /// Makes the call. The result's members have upper-case first letters, as Step Functions shows them; what a service
     /// didn't answer is left out; timestamps are ISO 8601; blobs are text, base64 where they are none.
     pub async fn call(&self, call: Call) -> Result<Value, CallError> {
-        Ok(self.perform(&call).await?.0)
+        Ok(self.perform(&call).await?.result)
     }
 
     /// Makes a call and gives the answer's body as it came too: what `getObject` fetches may be no text.
     pub async fn call_for_body(&self, call: Call) -> Result<(Value, Bytes), CallError> {
-        self.perform(&call).await
+        let performed = self.perform(&call).await?;
+        Ok((performed.result, performed.body))
     }
 
     /// Whether an operation can be called; else why not, with the nearest known name.

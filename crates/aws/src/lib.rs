@@ -14,7 +14,7 @@ mod protocol;
 mod retry;
 mod sign;
 
-pub use call::{Aws, Call, CallError};
+pub use call::{Aws, Call, CallError, VersionOneAnswer};
 pub use http::HttpClient;
 pub use members::Member;
 pub use options::Options;

@@ -55,11 +55,20 @@ pub struct Options {
     pub tasks_at_once: usize,
     /// What may be larger than on AWS, in executions that begin from now on.
     pub quotas: Quotas,
+    /// Jobs whose end is waited for at once (`.sync`); beyond it, those begun wait to be asked after. One that is waited for costs a
+    /// request now and then.
+    pub jobs_at_once: usize,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { evict_after_seconds: 60, executions_in_memory: 10_000, tasks_at_once: 1024, quotas: Quotas::AWS }
+        Options {
+            evict_after_seconds: 60,
+            executions_in_memory: 10_000,
+            tasks_at_once: 1024,
+            quotas: Quotas::AWS,
+            jobs_at_once: 10_000,
+        }
     }
 }
 
@@ -156,6 +165,7 @@ struct Shared {
     memory: Limit,
     tasks: Limit,
     local_tasks: Limit,
+    jobs: Limit,
     /// Told when an execution leaves memory whose timer is due before the waker wakes.
     evictions: Notify,
     /// When the waker wakes, in microseconds since 1970.
@@ -198,6 +208,7 @@ impl Engine {
             evictions: Notify::new(),
             sleeping_until: AtomicI64::new(i64::MAX),
             alerts: Notify::new(),
+            jobs: Limit::new("jobs_at_once", options.jobs_at_once),
             options,
         });
         let (stop, stopped) = watch::channel(());

@@ -24,8 +24,13 @@ pub trait Clock: Send + Sync {
 /// Performs tasks. At least once: a task is performed again after a crash that lost its answer.
 #[async_trait]
 pub trait TaskExecutor: Send + Sync {
-    /// Performs a task. Dropping the future cancels it.
+    /// Performs a task; one with [`submitted`](ScheduledTask::submitted) is a job that was begun, whose end is waited for. Dropping
+    /// the future cancels it.
     async fn perform(&self, task: Task) -> TaskOutcome;
+
+    /// Nobody waits for a job any more that was begun: its execution was stopped, or the task's time is over. Stops it where the
+    /// service can, as well as it goes; a crash on the way leaves the job alone.
+    async fn stop_job(&self, _task: Task) {}
 
     /// Whether it performs a task by itself, without asking another service's patience: such a task does not wait for those that do.
     fn is_local(&self, _task: &Task) -> bool {
@@ -60,7 +65,8 @@ pub enum TaskOutcome {
         /// `Cause`.
         cause: String,
     },
-    /// Handed over; the answer comes by token (`.waitForTaskToken`).
+    /// Handed over; the answer comes by token (`.waitForTaskToken`), or once the task is performed again as a job that was begun
+    /// (`.sync`).
     Submitted(Value),
 }
 

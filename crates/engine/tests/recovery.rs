@@ -233,6 +233,8 @@ async fn crash(at: usize, fate: Fate) -> bool {
         assert!(home.executor.count(action) >= 1, "{action}");
     }
     assert!(home.executor.count("createBucket") <= 2, "one crash performs a task once more at most");
+    let begun = home.executor.begun("runTask.sync");
+    assert!((1..=2).contains(&begun), "one crash begins a job once more at most: {begun}");
     check_replay(&store, arn, &everything()).await;
     crashed
 }
@@ -277,6 +279,7 @@ async fn a_store_that_fails_now_and_then_is_survived_without_a_restart() {
         let arn = execution.unwrap().arn;
         let ended = answer_until_the_end(&home, &engine, &arn).await;
         assert_eq!(ended.output, Some(json!({"Answer": "yes"})));
+        assert_eq!(home.executor.begun("runTask.sync"), 1, "a job is begun once");
         for action in ["createBucket", "getObject"] {
             assert_eq!(
                 home.executor.count(action),

@@ -8,6 +8,7 @@ use crate::{
     history::{ErrorDetails, FunctionScheduled, TaskScheduled},
     path::{Path, Position, ROOT, Stage, TaskStage},
     record::{BranchEnd, TaskFact},
+    state::task,
 };
 
 impl Execution {
@@ -92,10 +93,16 @@ impl Execution {
                 _,
                 Some(EventDetails::LambdaFunctionScheduled(scheduled) | EventDetails::ActivityScheduled(scheduled)),
             ) => self.set_task(TaskStage::of_function(event.id, scheduled))?,
-            (EventType::TaskSubmitted | EventType::ActivityStarted, _) => self.task()?.submitted = true,
+            (EventType::ActivityStarted, _) => self.task()?.submitted = true,
+            (_, Some(EventDetails::TaskSubmitted(submitted))) => {
+                let task = self.task()?;
+                task.submitted = true;
+                task.job = task::is_job(&task.resource).then(|| submitted.output.clone());
+            }
             (
                 EventType::TaskSucceeded
                 | EventType::TaskFailed
+                | EventType::TaskSubmitFailed
                 | EventType::TaskTimedOut
                 | EventType::LambdaFunctionSucceeded
                 | EventType::LambdaFunctionFailed
@@ -276,6 +283,7 @@ impl TaskStage {
             timeout_at: None,
             heartbeat_at: None,
             submitted: false,
+            job: None,
         }
     }
 

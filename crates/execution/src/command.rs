@@ -9,7 +9,8 @@ use crate::Ended;
 /// Something to be done once the records that asked for it are durable.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// Perform a task; its answer comes back as an [`Input`](crate::Input).
+    /// Perform a task; its answer comes back as an [`Input`](crate::Input). Asked for again with what the service answered to it,
+    /// the job that it began is to be awaited.
     ScheduleTask(Box<ScheduledTask>),
     /// Nobody waits for this task any more: stop it where that is possible, and forget its token; a late answer is ignored.
     CancelTask {
@@ -53,6 +54,9 @@ pub struct ScheduledTask {
     pub timeout_seconds: Option<u64>,
     /// `HeartbeatSeconds`, evaluated.
     pub heartbeat_seconds: Option<u64>,
+    /// What the service answered when it was handed over (`.sync`): then the job is only to be awaited, not begun again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submitted: Option<Value>,
     /// The same for the same execution and event id: AWS calls that take a client token get this one. Shaped as a UUID.
     pub idempotency_token: String,
 }

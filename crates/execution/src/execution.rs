@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     Command, Json, Timer, TimerPurpose,
     limits::Quotas,
-    path::{Path, PathId},
+    path::{Path, PathId, TaskStage},
     record::{Ready, Start},
 };
 
@@ -107,7 +107,7 @@ impl Execution {
 
     /// Whether it waits for nothing but timers, tokens and people: such a one can leave memory.
     pub fn only_waits(&self) -> bool {
-        self.ready.is_empty() && self.paths.values().filter_map(Path::task).all(|task| task.submitted)
+        self.ready.is_empty() && self.paths.values().filter_map(Path::task).all(TaskStage::only_waits)
     }
 
     /// The timer of its `TimeoutSeconds`.

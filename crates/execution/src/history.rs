@@ -76,6 +76,7 @@ pub enum EventType {
     TaskStateAborted,
     TaskStateEntered,
     TaskStateExited,
+    TaskSubmitFailed,
     TaskSubmitted,
     TaskSucceeded,
     TaskTimedOut,
@@ -151,6 +152,8 @@ pub enum EventDetails {
     TaskScheduled(TaskScheduled),
     #[serde(rename = "taskStartedEventDetails")]
     TaskStarted(TaskStarted),
+    #[serde(rename = "taskSubmitFailedEventDetails")]
+    TaskSubmitFailed(TaskFailed),
     #[serde(rename = "taskSubmittedEventDetails")]
     TaskSubmitted(TaskOutput),
     #[serde(rename = "taskSucceededEventDetails")]
@@ -290,7 +293,7 @@ pub struct TaskOutput {
     pub output_details: DataDetails,
 }
 
-/// `taskFailedEventDetails`, `taskTimedOutEventDetails`.
+/// `taskFailedEventDetails`, `taskSubmitFailedEventDetails`, `taskTimedOutEventDetails`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "AWS's fields of the same names")]

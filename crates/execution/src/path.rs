@@ -105,9 +105,16 @@ pub(crate) struct TaskStage {
     pub(crate) heartbeat_at: Option<Timestamp>,
     /// It was handed over: only its token, its worker or its timers end it.
     pub(crate) submitted: bool,
+    /// What the service answered then, where a job was begun whose end is awaited.
+    pub(crate) job: Option<Json>,
 }
 
 impl TaskStage {
+    /// Whether its performer has nothing more to do for it.
+    pub(crate) fn only_waits(&self) -> bool {
+        self.submitted && self.job.is_none()
+    }
+
     /// The timers that run for it.
     pub(crate) fn timers(&self) -> impl Iterator<Item = (Timer, Timestamp)> {
         let timer = |purpose| Timer { event_id: self.event_id, purpose };
@@ -127,6 +134,7 @@ impl TaskStage {
             task_token: self.token.as_ref().map(|token| token.0.clone()),
             timeout_seconds: self.timeout_seconds,
             heartbeat_seconds: self.heartbeat_seconds,
+            submitted: self.job.as_ref().map(|job| job.value().clone()),
             idempotency_token: crate::random::idempotency_token(execution_arn, self.event_id),
         }
     }
@@ -157,7 +165,7 @@ impl Path {
     pub(crate) fn outstanding(&self, execution_arn: &str) -> Vec<(u64, Command)> {
         let mut commands = Vec::new();
         if let (Some(task), Some(position)) = (self.task(), &self.position)
-            && !task.submitted
+            && !task.only_waits()
         {
             let scheduled = task.scheduled(&position.name, execution_arn);
             commands.push((task.event_id, Command::ScheduleTask(Box::new(scheduled))));

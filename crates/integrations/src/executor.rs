@@ -1,6 +1,6 @@
 //! Performs tasks: the engine's `TaskExecutor`.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use aws::{Aws, http::Destinations};
@@ -25,11 +25,15 @@ mod http_answer;
 mod http_invoke;
 mod http_parameters;
 mod lambda;
+pub(crate) mod optimized;
 #[cfg(test)]
 mod tests;
 
 /// Of a task's result as JSON text, in bytes: the most that any execution takes. Each has its own limit beside it.
 const RESULT_BYTES_MAX: usize = execution::Quotas::HIGHEST.payload_bytes;
+
+/// When a job that was begun is first asked after.
+const POLL_AFTER: Duration = Duration::from_secs(1);
 
 /// Performs tasks. Dropping the future of a task cancels it.
 pub struct Executor {
@@ -38,6 +42,10 @@ pub struct Executor {
     states: Aws,
     /// For APIs that are not AWS's own.
     http: HttpTasks,
+    /// Whether that is this process.
+    own_states: bool,
+    /// When a job is first asked after.
+    poll_after: Duration,
     /// The built-in functions by their names, `rectify-` included.
     functions: HashMap<String, Arc<dyn Function>>,
     tell: Tell,
@@ -48,8 +56,16 @@ impl Executor {
     pub fn new(aws: Aws, findings: Arc<dyn FindingStore>, settings: GuardrailSettings, channels: Channels) -> Executor {
         let records = Records { findings, settings };
         let tell = Tell::new(records.clone(), channels);
-        let http = HttpTasks::new(Destinations::default());
-        Executor { states: aws.clone(), aws: aws.clone(), http, functions: HashMap::new(), tell: tell.clone() }
+        let executor = Executor {
+            states: aws.clone(),
+            own_states: false,
+            http: HttpTasks::new(Destinations::default()),
+            poll_after: POLL_AFTER,
+            aws: aws.clone(),
+            functions: HashMap::new(),
+            tell: tell.clone(),
+        };
+        executor
             .with_function(ChangeFinding::new(records.clone()))
             .with_function(Owner::new(aws))
             .with_function(Ask::new(records, tell.clone()))
@@ -69,10 +85,10 @@ impl Executor {
         Executor { http: HttpTasks::new(destinations), ..self }
     }
 
-    /// Sends `aws-sdk:sfn:*` tasks elsewhere: to this process's own API, with its own credentials.
+    /// Sends `states:*` and `aws-sdk:sfn:*` tasks elsewhere: to this process's own API, with its own credentials.
     #[must_use]
-    pub fn with_states(self, states: Aws) -> Executor {
-        Executor { states, ..self }
+    pub fn with_own_states(self, states: Aws) -> Executor {
+        Executor { states, own_states: true, ..self }
     }
 }
 
@@ -99,6 +115,13 @@ impl TaskExecutor for Executor {
         }
     }
 
+    async fn stop_job(&self, task: Task) {
+        if let Err(Failure { error, cause }) = self.stop(&task).await {
+            let (execution, resource) = (&task.execution_arn, &task.scheduled.resource);
+            tracing::warn!(execution, resource, error, cause, "a job that nobody waits for any more was not stopped");
+        }
+    }
+
     /// The built-in functions are.
     fn is_local(&self, task: &Task) -> bool {
         let arguments = &task.scheduled.arguments;
@@ -120,8 +143,11 @@ impl Executor {
     async fn dispatch(&self, task: &Task, resource: &Resource) -> Result<TaskOutcome, Failure> {
         let (result, waits, named) = match resource {
             Resource::AwsSdk { service, action, waits } => {
-                let aws = if service == "sfn" { &self.states } else { &self.aws };
-                (aws_sdk::call(aws, task, service, action).await?, *waits, task.scheduled.state_name.as_str())
+                let caller = self.caller(service, task)?;
+                (aws_sdk::call(caller, task, service, action).await?, *waits, task.scheduled.state_name.as_str())
+            }
+            Resource::Optimized { service, action, pattern } => {
+                return self.optimized(task, (service, action), *pattern).await;
             }
             Resource::LambdaInvoke { waits } => (self.invoke_optimized(task).await?, *waits, "lambda"),
             Resource::HttpInvoke => (self.invoke_http(task).await?, false, task.scheduled.state_name.as_str()),
@@ -132,6 +158,20 @@ impl Executor {
         };
         within_limit(&result, named)?;
         Ok(if waits { TaskOutcome::Submitted(result) } else { TaskOutcome::Succeeded(result) })
+    }
+}
+
+impl Executor {
+    /// Who calls a service for a task. This process is called as itself, whatever role the task has; but a role of another account is
+    /// for that account's Step Functions.
+    fn caller<'a>(&'a self, service: &str, task: &'a Task) -> Result<aws_sdk::Caller<'a>, Failure> {
+        let role_arn = task.scheduled.role_arn.as_deref();
+        let (_, account) = home(task)?;
+        let elsewhere = role_arn.and_then(|role| role.split(':').nth(4)).is_some_and(|its| its != account);
+        Ok(match service {
+            "sfn" if self.own_states && !elsewhere => aws_sdk::Caller { aws: &self.states, role_arn: None, own: true },
+            _ => aws_sdk::Caller { aws: &self.aws, role_arn, own: false },
+        })
     }
 }
 

@@ -2,39 +2,19 @@
 //!
 //! Source: <https://docs.aws.amazon.com/step-functions/latest/dg/integrate-services.html>
 
-use asl::parse::{AnyArn, Resources, UnknownResource};
+use asl::{
+    integration::{self, Integration, Pattern},
+    parse::{AnyArn, Resources, UnknownResource},
+};
 use aws::Aws;
 use thiserror::Error;
 
-mod at_aws;
 mod parameters;
 
-/// The optimized integrations that exist at AWS and not here, by service: told apart from what is a typing error.
-const OPTIMIZED_ELSEWHERE: &[&str] = &[
-    "athena",
-    "batch",
-    "bedrock",
-    "codebuild",
-    "databrew",
-    "dynamodb",
-    "ecs",
-    "eks",
-    "elasticmapreduce",
-    "emr-containers",
-    "emr-serverless",
-    "events",
-    "glue",
-    "mediaconvert",
-    "sagemaker",
-    "sns",
-    "sqs",
-    "states",
-];
-
 /// What is supported, for messages.
-const SUPPORTED: &str = "supported are `arn:aws:states:::aws-sdk:SERVICE:ACTION` , `arn:aws:states:::lambda:invoke` and \
-                         `arn:aws:states:::apigateway:invoke`, these also with `.waitForTaskToken`, `arn:aws:states:::http:invoke`, \
-                         and the ARN of a Lambda function";
+const SUPPORTED: &str = "supported are `arn:aws:states:::aws-sdk:SERVICE:ACTION` (also with `.waitForTaskToken`), the optimized \
+                         integrations that docs/resources.md lists, `http:invoke` and `apigateway:invoke` among them, and the ARN of a \
+                         Lambda function";
 
 /// A Task's `Resource`, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +39,15 @@ pub enum Resource {
     ApiGatewayInvoke {
         /// Whether it ends in `.waitForTaskToken`.
         waits: bool,
+    },
+    /// `arn:aws:states:::SERVICE:ACTION`, one of the table of optimized integrations.
+    Optimized {
+        /// `sqs`, `states` …
+        service: &'static str,
+        /// `sendMessage` …
+        action: &'static str,
+        /// How it goes on.
+        pattern: Pattern,
     },
     /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]`.
     LambdaFunction(String),
@@ -102,40 +91,51 @@ fn aws_sdk(text: &str, call: &str) -> Result<Resource, UnsupportedResource> {
 }
 
 fn optimized(text: &str, service: &str, call: &str) -> Result<Resource, UnsupportedResource> {
-    match (service, call) {
-        ("http", "invoke") => return Ok(Resource::HttpInvoke),
-        ("apigateway", "invoke") => return Ok(Resource::ApiGatewayInvoke { waits: false }),
-        ("apigateway", "invoke.waitForTaskToken") => return Ok(Resource::ApiGatewayInvoke { waits: true }),
-        ("http" | "apigateway", _) => {
-            return Err(unsupported(text, &format!("the integration of `{service}` has no `{call}`")));
+    let (row, pattern) = integration_at_aws(service, call).map_err(|why| unsupported(text, &why))?;
+    let waits = pattern == Pattern::WaitForTaskToken;
+    match (row.service, row.action) {
+        ("lambda", "invoke") => Ok(Resource::LambdaInvoke { waits }),
+        ("http", "invoke") => Ok(Resource::HttpInvoke),
+        ("apigateway", "invoke") => Ok(Resource::ApiGatewayInvoke { waits }),
+        (service, action) if crate::executor::optimized::is_known(service, action) => {
+            Ok(Resource::Optimized { service, action, pattern })
         }
-        _ => {}
-    }
-    if service != "lambda" {
-        let known = OPTIMIZED_ELSEWHERE.contains(&service);
-        return Err(unsupported(
-            text,
-            &if known {
-                format!("the optimized integration of `{service}` is not supported yet")
-            } else {
-                format!("there is no integration `{service}`")
-            },
-        ));
-    }
-    match pattern(text, call)? {
-        ("invoke", waits) => Ok(Resource::LambdaInvoke { waits }),
-        (other, _) => Err(unsupported(text, &format!("the integration of `lambda` has no action `{other}`"))),
+        (service, action) => Err(unsupported(text, &format!("the integration `{service}:{action}` is not supported here"))),
     }
 }
 
+/// The optimized integration that AWS has by this name, or why it has none.
+fn integration_at_aws(service: &str, call: &str) -> Result<(&'static Integration, Pattern), String> {
+    let actions = || integration::all().filter(|row| row.service == service).map(|row| row.action);
+    if actions().next().is_none() {
+        let services = integration::all().map(|row| row.service);
+        return Err(format!("there is no integration `{service}`{}", hint(service, services)));
+    }
+    let name = call.split('.').next().unwrap_or(call);
+    let Some(row) = integration::find(service, name) else {
+        return Err(format!("the integration of `{service}` has no action `{name}`{}", hint(name, actions())));
+    };
+    let pattern = Pattern::split(call).map(|(_, pattern)| pattern).filter(|pattern| row.has(*pattern));
+    pattern.map(|pattern| (row, pattern)).ok_or_else(|| {
+        let suffix = call.strip_prefix(name).unwrap_or(call);
+        let has: Vec<&str> =
+            row.patterns.iter().map(|pattern| pattern.suffix()).filter(|text| !text.is_empty()).collect();
+        let has = if has.is_empty() { "no pattern".to_owned() } else { format!("only `{}`", has.join("`, `")) };
+        format!("`{service}:{name}` has no pattern `{suffix}`: it has {has}")
+    })
+}
+
+/// `; did you mean X?`, or nothing.
+fn hint<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> String {
+    asl::nearest::nearest(name, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+}
+
 /// Splits `action.waitForTaskToken`.
-fn pattern<'a>(text: &str, action: &'a str) -> Result<(&'a str, bool), UnsupportedResource> {
-    match action.split_once('.') {
-        None => Ok((action, false)),
-        Some((action, "waitForTaskToken")) => Ok((action, true)),
-        Some((_, other)) => {
-            Err(unsupported(text, &format!("the integration pattern `.{other}` is not supported here")))
-        }
+fn pattern<'a>(text: &str, call: &'a str) -> Result<(&'a str, bool), UnsupportedResource> {
+    match Pattern::split(call) {
+        Some((action, Pattern::RequestResponse)) => Ok((action, false)),
+        Some((action, Pattern::WaitForTaskToken)) => Ok((action, true)),
+        _ => Err(unsupported(text, "an `aws-sdk` Resource has no pattern but `.waitForTaskToken`")),
     }
 }
 
@@ -172,7 +172,7 @@ impl KnownResources {
         let ["arn", _, "states", "", "", service, call] = parts.as_slice() else { return Ok(()) };
         let help = match *service {
             "aws-sdk" => self.aws_sdk_at_aws(call),
-            service => at_aws::refusal(service, call),
+            service => integration_at_aws(service, call).err(),
         };
         let Some(help) = help else { return Ok(()) };
         let message = format!(
@@ -240,21 +240,28 @@ mod tests {
         check("arn:aws:states:::http:invoke", Ok(Resource::HttpInvoke));
         check("arn:aws:states:::apigateway:invoke", Ok(Resource::ApiGatewayInvoke { waits: false }));
         check("arn:aws:states:::apigateway:invoke.waitForTaskToken", Ok(Resource::ApiGatewayInvoke { waits: true }));
+        let optimized = |service, action, pattern| Resource::Optimized { service, action, pattern };
+        check("arn:aws:states:::sqs:sendMessage", Ok(optimized("sqs", "sendMessage", Pattern::RequestResponse)));
+        let started = optimized("states", "startExecution", Pattern::Sync2);
+        check("arn:aws:states:::states:startExecution.sync:2", Ok(started));
         let function = "arn:aws:lambda:us-east-1:123456789012:function:f:live";
         check(function, Ok(Resource::LambdaFunction(function.to_owned())));
     }
 
     #[test]
     fn what_is_unsupported_is_named_with_what_is_supported() {
-        check(
-            "arn:aws:states:::states:startExecution.sync:2",
-            Err("optimized integration of `states` is not supported"),
-        );
-        check("arn:aws:states:::http:invoke.waitForTaskToken", Err("`http` has no `invoke.waitForTaskToken`"));
-        check("arn:aws:states:::apigateway:call", Err("`apigateway` has no `call`"));
+        check("arn:aws:states:::http:invoke.waitForTaskToken", Err("no pattern"));
+        check("arn:aws:states:::apigateway:call", Err("`apigateway` has no action `call`"));
+        check("arn:aws:states:::eks:runJob.sync", Err("integration `eks:runJob` is not supported here"));
+        check("arn:aws:states:::dynamodb:query", Err("integration of `dynamodb` has no action `query`"));
+        check("arn:aws:states:::sqs:sendMesage", Err("did you mean `sendMessage`?"));
+        check("arn:aws:states:::sqs:sendMessage.sync", Err("no pattern `.sync`: it has only `.waitForTaskToken`"));
+        check("arn:aws:states:::ecs:runTask.sync:2", Err("no pattern `.sync:2`: it has only `.sync`, `.waitForTask"));
+        check("arn:aws:states:::dynamodb:getItem.sync", Err("no pattern `.sync`: it has no pattern"));
+        check("arn:aws:states:::aws-sdk:glue:startJobRun.sync", Err("no pattern but `.waitForTaskToken`"));
         check("arn:aws:states:::lamda:invoke", Err("there is no integration `lamda`"));
         check("arn:aws:states:::lambda:invok", Err("`lambda` has no action `invok`"));
-        check("arn:aws:states:::lambda:invoke.sync", Err("pattern `.sync`"));
+        check("arn:aws:states:::lambda:invoke.sync", Err("no pattern `.sync`: it has only `.waitForTaskToken`"));
         check("arn:aws:states:::aws-sdk:s3", Err("names a service and an action"));
         check("arn:aws:states:::aws-sdk:s3:", Err("names a service and an action"));
         check("arn:aws:states:us-east-1:123456789012:activity:a", Err("activities are not supported yet"));

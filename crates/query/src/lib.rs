@@ -6,7 +6,7 @@
 mod digest;
 pub mod error;
 pub mod intrinsic;
-mod java;
+pub mod java;
 pub mod jsonata;
 pub mod jsonpath;
 mod limits;

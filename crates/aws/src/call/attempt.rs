@@ -1,5 +1,6 @@
 //! Sending a call until there is an answer that stands.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -11,15 +12,27 @@ use uuid::Uuid;
 use super::plan::{self, Plan};
 use super::{Aws, Call, CallError, moved};
 use crate::http::SendError;
+use crate::model::{Operation, Service};
 use crate::protocol::{self, Answer};
 use crate::{checksum, retry, sign};
 
 /// The longest answer that is read.
 const ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
+/// A call that went well.
+pub(super) struct Performed {
+    pub service: Arc<Service>,
+    pub operation: Arc<Operation>,
+    /// As the `aws-sdk` integration shows it.
+    pub result: Value,
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
 /// What came of one attempt.
 enum Outcome {
-    Done(Value, Bytes),
+    Done(Box<Performed>),
     Failed(Failure),
 }
 
@@ -38,7 +51,7 @@ struct Failure {
 }
 
 impl Aws {
-    pub(super) async fn perform(&self, call: &Call) -> Result<(Value, Bytes), CallError> {
+    pub(super) async fn perform(&self, call: &Call) -> Result<Performed, CallError> {
         let mut plan = plan::make(call, &self.inner.options)?;
         let most = call.attempts.clamp(1, retry::MOST_ATTEMPTS);
         let timeout = Duration::from_secs(call.timeout_seconds.max(1));
@@ -50,7 +63,7 @@ impl Aws {
         loop {
             let credentials = self.credentials(&plan, call.role_arn.as_deref()).await?;
             let failure = match self.attempt(&plan, credentials.as_ref(), timeout, attempt).await {
-                Outcome::Done(result, body) => return Ok((result, body)),
+                Outcome::Done(performed) => return Ok(*performed),
                 Outcome::Failed(failure) => failure,
             };
             if failure.skewed && !corrected {
@@ -145,7 +158,11 @@ impl Aws {
             let result =
                 checksum::verify(operation, &answer).and_then(|()| protocol::result(&plan.service, operation, &answer));
             return match result {
-                Ok(result) => Outcome::Done(result, body),
+                Ok(result) => {
+                    let (service, operation) = (plan.service.clone(), operation.clone());
+                    let headers = parts.headers;
+                    Outcome::Done(Box::new(Performed { service, operation, result, status, headers, body }))
+                }
                 Err(cause) => Outcome::Failed(Failure::final_client(plan, &cause)),
             };
         };

@@ -69,9 +69,9 @@ impl Aws {
             attempts: ATTEMPTS,
             timeout_seconds: TIMEOUT_SECONDS,
         };
-        let (answer, _) = Box::pin(self.perform(&call)).await.map_err(|error| with_role(error, role))?;
+        let answer = Box::pin(self.perform(&call)).await.map_err(|error| with_role(error, role))?;
         vacancy
-            .fill(read(&answer))
+            .fill(read(&answer.result))
             .map_err(|cause| CallError::Client { name: "Sts.SdkClientException".to_owned(), cause })
     }
 }

@@ -27,7 +27,7 @@ struct Jobs {
     shared: Arc<Shared>,
     running: JoinSet<Message>,
     kinds: HashMap<Id, Job>,
-    tasks: HashMap<(Arn, u64), AbortHandle>,
+    tasks: HashMap<(Arn, u64), Performing>,
 }
 
 #[derive(Clone)]
@@ -36,6 +36,13 @@ enum Job {
     Begin(Arn),
     Write(Arn),
     Task(Arn, u64),
+}
+
+/// A task under way.
+struct Performing {
+    handle: AbortHandle,
+    /// What to stop at the called service, where it began a job there.
+    begun: Option<Box<Task>>,
 }
 
 /// Begins a worker, within an async runtime. It ends, with all that it has under way, once the sender of `stopped` is gone and it
@@ -117,8 +124,12 @@ impl Jobs {
             })),
             Effect::Perform { arn, task } => self.perform_task(arn, *task),
             Effect::Cancel { arn, event_id } => {
-                if let Some(task) = self.tasks.remove(&(arn, event_id)) {
-                    task.abort();
+                if let Some(Performing { handle, begun }) = self.tasks.remove(&(arn, event_id)) {
+                    handle.abort();
+                    if let Some(task) = begun {
+                        // Nobody waits for it: it must not hold up, nor be held up by, what the worker has under way.
+                        tokio::spawn(async move { shared.executor.stop_job(*task).await });
+                    }
                 }
             }
             Effect::Evicted { next_timer_at } => shared.evicted(next_timer_at),
@@ -129,13 +140,18 @@ impl Jobs {
     fn perform_task(&mut self, arn: Arn, task: Task) {
         let (shared, event_id) = (self.shared.clone(), task.scheduled.event_id);
         let key = (arn.clone(), event_id);
+        let begun = task.scheduled.submitted.is_some().then(|| Box::new(task.clone()));
         let handle = self.spawn(Job::Task(arn.clone(), event_id), async move {
-            let limit = if shared.executor.is_local(&task) { &shared.local_tasks } else { &shared.tasks };
+            let limit = match &task.scheduled.submitted {
+                Some(_) => &shared.jobs,
+                None if shared.executor.is_local(&task) => &shared.local_tasks,
+                None => &shared.tasks,
+            };
             let _permit = limit.acquire().await;
             let outcome = shared.executor.perform(task).await;
             Message::TaskEnded { arn, event_id, outcome }
         });
-        self.tasks.insert(key, handle);
+        self.tasks.insert(key, Performing { handle, begun });
     }
 
     fn spawn(&mut self, job: Job, work: impl Future<Output = Message> + Send + 'static) -> AbortHandle {
@@ -150,7 +166,7 @@ impl Jobs {
         let job = self.kinds.remove(&id)?;
         if let Job::Task(arn, event_id) = &job {
             let key = (arn.clone(), *event_id);
-            if self.tasks.get(&key).is_some_and(|task| task.id() == id) {
+            if self.tasks.get(&key).is_some_and(|task| task.handle.id() == id) {
                 self.tasks.remove(&key);
             }
         }

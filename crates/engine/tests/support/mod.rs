@@ -30,6 +30,8 @@ pub const ROLE: &str = "arn:aws:iam::123456789012:role/r";
 pub struct Executor {
     pub performed: Mutex<Vec<Task>>,
     pub told: Mutex<Vec<Finding>>,
+    /// Jobs that were begun and stopped.
+    pub stopped: Mutex<Vec<Task>>,
     /// So many tellings fail first.
     pub deaf: AtomicUsize,
     pub at_once: AtomicUsize,
@@ -43,6 +45,7 @@ impl TaskExecutor for Executor {
         self.most_at_once.fetch_max(now, Ordering::SeqCst);
         let resource = task.scheduled.resource.clone();
         let arguments = task.scheduled.arguments.clone();
+        let begun = task.scheduled.submitted.clone();
         self.performed.lock().unwrap().push(task);
         let outcome = match resource.rsplit(':').next().unwrap() {
             "listBuckets" => TaskOutcome::Succeeded(json!({"Buckets": ["b"]})),
@@ -54,11 +57,18 @@ impl TaskExecutor for Executor {
             "deleteObject" => std::future::pending().await,
             "putObject" => panic!("the performer of this task panics"),
             "rectify-local" => TaskOutcome::Succeeded(arguments),
+            "runTask.sync" | "startJobRun.sync" if begun.is_none() => TaskOutcome::Submitted(json!({"Job": arguments})),
+            "runTask.sync" => TaskOutcome::Succeeded(json!({"Ended": begun})),
+            "startJobRun.sync" => std::future::pending().await,
             "invoke.waitForTaskToken" => TaskOutcome::Submitted(json!({"StatusCode": 200})),
             other => panic!("no such task: {other}"),
         };
         self.at_once.fetch_sub(1, Ordering::SeqCst);
         outcome
+    }
+
+    async fn stop_job(&self, task: Task) {
+        self.stopped.lock().unwrap().push(task);
     }
 
     fn is_local(&self, task: &Task) -> bool {
@@ -77,6 +87,13 @@ impl TaskExecutor for Executor {
 impl Executor {
     pub fn count(&self, action: &str) -> usize {
         self.performed.lock().unwrap().iter().filter(|task| task.scheduled.resource.ends_with(action)).count()
+    }
+
+    /// How often a job was begun.
+    pub fn begun(&self, action: &str) -> usize {
+        let performed = self.performed.lock().unwrap();
+        let tasks = performed.iter().map(|task| &task.scheduled);
+        tasks.filter(|task| task.resource.ends_with(action) && task.submitted.is_none()).count()
     }
 
     /// Waits for the nth task token, from 0.
@@ -104,7 +121,7 @@ pub struct Home {
 impl Home {
     pub fn new() -> Home {
         let options =
-            Options { evict_after_seconds: 60, executions_in_memory: 1000, tasks_at_once: 16, ..Options::default() };
+            Options { evict_after_seconds: 60, executions_in_memory: 1000, tasks_at_once: 16, jobs_at_once: 16, ..Options::default() };
         Home { folder: tempfile::tempdir().unwrap(), executor: Arc::default(), options }
     }
 
@@ -162,12 +179,13 @@ pub fn ask(next: Value) -> Value {
     state
 }
 
-/// Two tasks, a Choice, a Wait of no time and a question: everything that makes a durable point.
+/// Two tasks, a Choice, a Wait of no time, a job and a question: everything that makes a durable point.
 pub fn everything() -> Value {
     json!({
         "Look": {"Type": "Task", "Resource": task("listBuckets"), "Next": "Any"},
         "Any": {"Type": "Choice", "Choices": [{"Condition": "{% $count($states.input.Buckets) > 0 %}", "Next": "Pause"}], "Default": "Done"},
-        "Pause": {"Type": "Wait", "Seconds": 0, "Next": "Both"},
+        "Pause": {"Type": "Wait", "Seconds": 0, "Next": "Job"},
+        "Job": {"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask.sync", "Arguments": {"TaskDefinition": "t"}, "Next": "Both"},
         "Both": {"Type": "Parallel", "Branches": [
             {"StartAt": "Left", "States": {"Left": {"Type": "Task", "Resource": task("listBuckets"), "End": true}}},
             {"StartAt": "Right", "States": {"Right": {"Type": "Task", "Resource": task("getObject"), "Arguments": {"Key": "k"}, "End": true}}},

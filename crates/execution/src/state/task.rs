@@ -4,7 +4,7 @@ use asl::{Dynamic, State, state::Task};
 use serde_json::Value;
 
 use crate::{
-    Command, EventType, Fact, Json, Timer, TimerPurpose, data_flow,
+    Command, EventType, Fact, Json, ScheduledTask, Timer, TimerPurpose, data_flow,
     driver::{Came, Driver, Outcome, View},
     failure::{Failure, TIMEOUT, type_name},
     history::{EventDetails, TaskCredentials},
@@ -19,6 +19,11 @@ use self::resource::{Integration, Scheduling};
 
 mod resource;
 
+/// Whether a Resource begins a job and waits for its end (`.sync`, `.sync:2`).
+pub(crate) fn is_job(resource: &str) -> bool {
+    Integration::of(resource).is_job()
+}
+
 pub(crate) fn perform<'machine>(
     driver: &mut Driver<'machine, '_>,
     path: PathId,
@@ -31,6 +36,7 @@ pub(crate) fn perform<'machine>(
     let effective = data_flow::input(driver, path, state)?;
     let view = View { token: token.as_deref(), ..View::of_state(state, effective.value()) };
     let arguments = data_flow::arguments(driver, path, state, effective.clone(), token.as_deref())?;
+    check_names(state, &task.resource, &arguments)?;
     let timeout_seconds = seconds(driver, path, state, view, task.timeout_seconds.as_ref(), "TimeoutSeconds")?;
     let heartbeat_seconds = seconds(driver, path, state, view, task.heartbeat_seconds.as_ref(), "HeartbeatSeconds")?;
     let credentials = credentials(driver, path, state, view, task)?;
@@ -55,17 +61,40 @@ pub(crate) fn perform<'machine>(
     if let Some((kind, details)) = integration.started() {
         driver.event(path, kind, details);
     }
-    schedule(driver, path, state);
+    schedule(driver, path);
     Ok(Outcome::Wait)
 }
 
-fn schedule(driver: &mut Driver<'_, '_>, path: PathId, state: &State) {
-    let arn = driver.execution.start.as_ref().map_or("", |start| &start.execution_arn);
-    let Some(scheduled) = driver.path(path).and_then(|path| Some(path.task()?.scheduled(&state.name, arn))) else {
-        return;
-    };
+fn schedule(driver: &mut Driver<'_, '_>, path: PathId) {
+    let Some(scheduled) = scheduled(driver, path) else { return };
     driver.command(Command::ScheduleTask(Box::new(scheduled)));
     driver.start_timers(path);
+}
+
+/// An optimized integration takes the parameters that it knows, and wants some. What a state without `Parameters` or `Arguments` hands
+/// on is for its performer to look at.
+fn check_names(state: &State, resource: &str, arguments: &Json) -> Result<(), Failure> {
+    let given = state.arguments.is_some() || state.parameters.is_some();
+    let Some((row, _)) = asl::integration::of_resource(resource).filter(|_| given) else { return Ok(()) };
+    let names = arguments.value().as_object().map(serde_json::Map::keys);
+    let problems = row.problems(names.into_iter().flatten().map(String::as_str));
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let field = if state.query_language == query::Language::Jsonata { "Arguments" } else { "Parameters" };
+    Err(Failure::runtime(format!(
+        "The {field} '{}' could not be used to start the Task: [{}]",
+        arguments.text(),
+        problems.join(", ")
+    )))
+}
+
+/// The task of a path, to be performed.
+fn scheduled(driver: &Driver<'_, '_>, path: PathId) -> Option<ScheduledTask> {
+    let arn = driver.execution.start.as_ref().map_or("", |start| &start.execution_arn);
+    let path = driver.path(path)?;
+    Some(path.task()?.scheduled(&path.position.as_ref()?.name, arn))
 }
 
 /// `TimeoutSeconds`, `HeartbeatSeconds`.
@@ -131,8 +160,10 @@ pub(crate) fn submitted(driver: &mut Driver<'_, '_>, event_id: u64, output: Valu
     if driver.path(path).and_then(|path| path.task()).is_none_or(|task| task.submitted) {
         return;
     }
-    if let Some((kind, details)) = integration.submitted(Json::new(output)) {
-        driver.event(path, kind, details);
+    let Some((kind, details)) = integration.submitted(Json::new(output)) else { return };
+    driver.event(path, kind, details);
+    if let Some(awaited) = scheduled(driver, path).filter(|_| integration.is_job()) {
+        driver.command(Command::ScheduleTask(Box::new(awaited)));
     }
 }
 
@@ -190,8 +221,12 @@ pub(crate) fn failed(driver: &mut Driver<'_, '_>, event_id: u64, error: Option<S
 
 fn end_badly(driver: &mut Driver<'_, '_>, path: PathId, failure: Failure) {
     let Some(integration) = integration(driver, path) else { return };
+    let submitted = driver.path(path).and_then(|path| path.task()).is_some_and(|task| task.submitted);
     driver.cancel(path, Came::Answer);
-    let (kind, details) = integration.failed(failure.details());
+    let (kind, details) = match submitted {
+        true => integration.failed(failure.details()),
+        false => integration.submit_failed(failure.details()),
+    };
     driver.event(path, kind, details);
     driver.fail(path, failure);
 }

@@ -142,8 +142,10 @@ impl Run {
 
     /// What does not fit the kind of a task changes nothing.
     fn handed_over(&mut self, event_id: u64, kind: &str) {
-        if self.tasks.get(&event_id).is_some_and(|task| task.resource.contains(kind))
+        if self.tasks.get(&event_id).is_some_and(|task| task.resource.contains(kind) && task.submitted.is_none())
             && let Some(task) = self.tasks.remove(&event_id)
+            // The end of a job is asked for instead.
+            && !task.resource.contains(".sync")
         {
             self.submitted.insert(event_id, task);
         }

@@ -31,7 +31,7 @@ fn jsonata(state: Value) -> Value {
 
 #[test]
 fn data_flows_through_states() {
-    let echo = "arn:aws:states:::lambda:invoke";
+    let echo = "arn:aws:states:::aws-sdk:lambda:invoke";
     check_output(one(json!({"Type": "Pass", "End": true})), json!({"a": 1}), json!({"a": 1}));
     check_output(
         one(json!({"Type": "Pass", "Result": {"x.$": "$.y"}, "ResultPath": "$.r", "End": true})),

@@ -16,6 +16,7 @@ fn state(depth: u32) -> BoxedStrategy<Value> {
     let resources = [
         "arn:aws:states:::lambda:invoke",
         "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+        "arn:aws:states:::states:startExecution.sync:2",
         "arn:aws:lambda:eu-west-1:123456789012:function:f",
         "arn:aws:states:eu-west-1:123456789012:activity:a",
     ];

@@ -6,7 +6,7 @@ use super::harness::{Answer, EXECUTION_ARN, Run, start};
 use crate::{Command, Fact, IllegalInput, Input, Record, Status, Step, Timer, TimerPurpose};
 
 fn task(more: Value) -> String {
-    let mut state = json!({"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "End": true});
+    let mut state = json!({"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:sqs:sendMessage", "End": true});
     state.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let caught = state.get("Catch").map(|_| ("Caught".to_owned(), json!({"Type": "Pass", "End": true})));
     let states: serde_json::Map<String, Value> = [("T".to_owned(), state)].into_iter().chain(caught).collect();
@@ -127,7 +127,7 @@ fn a_heartbeat_timer_that_was_put_off_does_nothing() {
 #[test]
 fn a_token_is_seen_by_the_arguments_only() {
     let definition = task(json!({
-        "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+        "Resource": "arn:aws:states:::aws-sdk:sqs:sendMessage.waitForTaskToken",
         "Parameters": {"Token.$": "$$.Task.Token"}}));
     let mut run = Run::start(&definition, "{}");
     let scheduled = run.task().clone();
@@ -180,7 +180,7 @@ fn credentials_and_region_are_shown() {
     let event = serde_json::to_value(run.events().nth(2).unwrap()).unwrap();
     assert_eq!(
         event["taskScheduledEventDetails"],
-        json!({"resourceType": "sqs", "resource": "sendMessage", "region": "eu-west-1", "parameters": "{\"a\":1}",
+        json!({"resourceType": "aws-sdk:sqs", "resource": "sendMessage", "region": "eu-west-1", "parameters": "{\"a\":1}",
                "taskCredentials": {"roleArn": "arn:aws:iam::111122223333:role/fixer"}})
     );
 }
@@ -232,7 +232,7 @@ fn an_execution_begins_with_json() {
 #[test]
 fn an_execution_is_stopped_or_times_out() {
     let definition = json!({"TimeoutSeconds": 30, "StartAt": "T", "States": {
-        "T": {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "TimeoutSeconds": 60, "End": true}}});
+        "T": {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:sqs:sendMessage", "TimeoutSeconds": 60, "End": true}}});
     let mut run = Run::start(&definition.to_string(), "{}");
     run.feed(Input::StopExecution { error: Some("E".to_owned()), cause: Some("C".to_owned()) }).unwrap();
     assert_eq!((run.ended().status, run.ended().error.as_deref()), (Status::Aborted, Some("E")));
@@ -270,4 +270,74 @@ fn evaluations_of_one_step_differ() {
         "A": {"Type": "Pass", "Assign": {"one": "{% $uuid() %}"}, "Next": "B"},
         "B": {"Type": "Pass", "Output": "{% $one = $uuid() %}", "End": true}}});
     assert_eq!(Run::start(&definition.to_string(), "{}").ended().output, Some(json!(false)));
+}
+
+#[test]
+fn a_job_is_begun_once_and_then_awaited() {
+    let arguments = json!({"StateMachineArn": "m"});
+    let resource = "arn:aws:states:::states:startExecution.sync:2";
+    let definition = task(json!({"Resource": resource, "Parameters": arguments, "TimeoutSeconds": 60}));
+    let mut run = Run::start(&definition, "{}");
+    let begun = run.task().clone();
+    assert_eq!((&begun.arguments, &begun.submitted, &begun.task_token), (&arguments, &None, &None));
+    let answer = json!({"ExecutionArn": "e"});
+    run.feed(Input::TaskSubmitted { event_id: begun.event_id, output: answer.clone() }).unwrap();
+    let awaited = run.task().clone();
+    assert_eq!(awaited, crate::ScheduledTask { submitted: Some(answer), ..begun.clone() });
+    assert!(!run.execution.only_waits(), "somebody has to ask for its end");
+    let twice = run.feed(Input::TaskSubmitted { event_id: begun.event_id, output: json!({}) });
+    assert_eq!(twice, Ok(Step::default()));
+    run.feed(Input::TaskSucceeded { event_id: begun.event_id, output: json!("done") }).unwrap();
+    assert_eq!(run.ended().output, Some(json!("done")));
+    assert_eq!(
+        run.outline()[2..],
+        [
+            "3 after 2: TaskScheduled",
+            "4 after 3: TaskStarted",
+            "5 after 4: TaskSubmitted",
+            "6 after 5: TaskSucceeded",
+            "7 after 6: TaskStateExited T",
+            "8 after 7: ExecutionSucceeded",
+        ]
+    );
+}
+
+#[test]
+fn a_job_fails_to_begin_or_fails_later() {
+    let resource = "arn:aws:states:::ecs:runTask.sync";
+    let definition = task(json!({"Resource": resource, "Parameters": {"TaskDefinition": "t"}}));
+    for (submitted, expected) in [(false, "5 after 4: TaskSubmitFailed"), (true, "6 after 5: TaskFailed")] {
+        let mut run = Run::start(&definition, "{}");
+        let event_id = run.task().event_id;
+        if submitted {
+            run.feed(Input::TaskSubmitted { event_id, output: json!({}) }).unwrap();
+        }
+        run.fail("States.TaskFailed");
+        assert_eq!(run.ended().error.as_deref(), Some("States.TaskFailed"));
+        assert!(run.outline().iter().any(|line| line == expected), "{:#?}", run.outline());
+        let failed = run.events().find(|event| event.kind == crate::EventType::TaskSubmitFailed);
+        let told = failed.map(|failed| serde_json::to_value(failed).unwrap()["taskSubmitFailedEventDetails"].clone());
+        let details =
+            json!({"resourceType": "ecs", "resource": "runTask.sync", "error": "States.TaskFailed", "cause": "why"});
+        assert_eq!(told, (!submitted).then_some(details));
+    }
+}
+
+#[test]
+fn an_optimized_integration_takes_only_its_own_parameters() {
+    let check = |parameters: Value, problems: &str| {
+        let definition = task(json!({"Resource": "arn:aws:states:::sqs:sendMessage", "Parameters": parameters}));
+        let run = Run::start(&definition, "{}");
+        let ended = run.ended();
+        assert_eq!(ended.error.as_deref(), Some("States.Runtime"));
+        let start = "An error occurred while executing the state 'T' (entered at the event id #2). The Parameters";
+        let cause = format!("{start} '{parameters}' could not be used to start the Task: [{problems}]");
+        assert_eq!(ended.cause, Some(cause));
+        assert_eq!(run.outline()[2..], ["3 after 2: ExecutionFailed"]);
+    };
+    check(json!({"QueueUrl": "q"}), "The field 'MessageBody' is required but was missing");
+    check(
+        json!({"QueueUrl": "q", "MessageBody": "b", "Delay": 1}),
+        "The field 'Delay' is not supported by Step Functions",
+    );
 }

@@ -2,7 +2,7 @@
 //!
 //! Source: <https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html>
 
-use aws::{Aws, Call, CallError};
+use aws::{Aws, Call, CallError, VersionOneAnswer};
 use engine::ports::Task;
 use serde_json::Value;
 
@@ -19,36 +19,64 @@ pub(super) struct Patience {
 
 const PATIENCE: Patience = Patience { attempts: 3, timeout_seconds: 60 };
 
+/// Who makes a task's calls.
+#[derive(Clone, Copy)]
+pub(super) struct Caller<'a> {
+    pub(super) aws: &'a Aws,
+    /// The role that is assumed first.
+    pub(super) role_arn: Option<&'a str>,
+    /// Whether it is this process that is called.
+    pub(super) own: bool,
+}
+
 /// Makes the call, with the process's own credentials or as the role of the task's `Credentials`.
-pub(super) async fn call(aws: &Aws, task: &Task, service: &str, action: &str) -> Result<Value, Failure> {
-    request(aws, task, (service, action), task.scheduled.arguments.clone(), PATIENCE).await.map_err(Failure::from)
+pub(super) async fn call(caller: Caller<'_>, task: &Task, service: &str, action: &str) -> Result<Value, Failure> {
+    request(caller, task, (service, action), task.scheduled.arguments.clone(), PATIENCE).await.map_err(Failure::from)
 }
 
 /// The same with parameters of one's own, its error as it came.
 pub(super) async fn request(
-    aws: &Aws,
+    caller: Caller<'_>,
+    task: &Task,
+    action: (&str, &str),
+    parameters: Value,
+    patience: Patience,
+) -> Result<Value, Error> {
+    Ok(caller.aws.call(call_of(caller, task, action, parameters, patience)?).await?)
+}
+
+/// The same, its answer as the AWS SDK for Java 1 shows it.
+pub(super) async fn request_as_version_1(
+    caller: Caller<'_>,
+    task: &Task,
+    action: (&str, &str),
+    parameters: Value,
+    patience: Patience,
+) -> Result<VersionOneAnswer, Error> {
+    Ok(caller.aws.call_as_version_1(call_of(caller, task, action, parameters, patience)?).await?)
+}
+
+fn call_of(
+    caller: Caller<'_>,
     task: &Task,
     (service, action): (&str, &str),
     parameters: Value,
     patience: Patience,
-) -> Result<Value, Error> {
+) -> Result<Call, Failure> {
     let (region, _) = home(task)?;
     let scheduled = &task.scheduled;
-    let answer = aws
-        .call(Call {
-            service: service.to_owned(),
-            action: action.to_owned(),
-            parameters,
-            region: Some(region.to_owned()),
-            role_arn: scheduled.role_arn.clone(),
-            idempotency_token: Some(scheduled.idempotency_token.clone()),
-            attempts: patience.attempts,
-            timeout_seconds: scheduled
-                .timeout_seconds
-                .map_or(patience.timeout_seconds, |seconds| seconds.clamp(1, patience.timeout_seconds)),
-        })
-        .await?;
-    Ok(answer)
+    Ok(Call {
+        service: service.to_owned(),
+        action: action.to_owned(),
+        parameters,
+        region: Some(region.to_owned()),
+        role_arn: caller.role_arn.map(str::to_owned),
+        idempotency_token: Some(scheduled.idempotency_token.clone()),
+        attempts: patience.attempts,
+        timeout_seconds: scheduled
+            .timeout_seconds
+            .map_or(patience.timeout_seconds, |seconds| seconds.clamp(1, patience.timeout_seconds)),
+    })
 }
 
 /// Why a request has no answer.

@@ -4,14 +4,13 @@
 
 use std::sync::Arc;
 
-use aws::CallError;
 use engine::ports::Task;
 use serde_json::{Map, Value, json};
 
 use super::{
     Executor, Failure,
     aws_sdk::{self, Patience},
-    home,
+    home, optimized,
 };
 use crate::{Function, FunctionError};
 
@@ -30,6 +29,8 @@ struct Invoked {
     payload: Value,
     /// Lambda's own fields: `ExecutedVersion`, `StatusCode` …
     fields: Map<String, Value>,
+    /// The answer's text as it came, where the function failed.
+    failed: Option<String>,
 }
 
 impl Executor {
@@ -54,18 +55,25 @@ impl Executor {
         }
         let others = arguments.iter().filter(|(key, _)| PASSED_ON.contains(&key.as_str()));
         let others = others.map(|(key, value)| (key.clone(), value.clone())).collect();
-        let Invoked { payload, fields } = self.invoke(task, name, arguments.get("Payload"), others).await?;
-        let mut result = Map::new();
-        let mut fields = fields;
-        result.extend(fields.shift_remove_entry("ExecutedVersion"));
+        let payload = arguments.get("Payload").and_then(payload_of);
+        let invoked = self.invoke(task, name, payload.as_ref(), others).await?;
+        let Invoked { payload, fields: mut result, failed } = invoked;
+        if failed.is_some() {
+            return Err(function_failed(&payload, payload.to_string()));
+        }
         result.insert("Payload".to_owned(), payload);
-        result.extend(fields);
+        result.sort_keys();
         Ok(Value::Object(result))
     }
 
     /// A function's ARN as `Resource`: the input is the payload, the result the function's answer.
     pub(super) async fn invoke_directly(&self, task: &Task, arn: &str) -> Result<Value, Failure> {
-        Ok(self.invoke(task, arn, Some(&task.scheduled.arguments), Map::new()).await?.payload)
+        let Invoked { payload, failed, .. } =
+            self.invoke(task, arn, Some(&task.scheduled.arguments), Map::new()).await?;
+        match failed {
+            Some(text) => Err(function_failed(&payload, text)),
+            None => Ok(payload),
+        }
     }
 
     async fn invoke(
@@ -82,7 +90,13 @@ impl Executor {
             });
         }
         match self.built_in(task, name)? {
-            Some(function) => in_process(task, function.as_ref(), payload).await,
+            Some(function) => match others.get("InvocationType").and_then(Value::as_str) {
+                None | Some("RequestResponse") => in_process(task, function.as_ref(), payload).await,
+                Some("DryRun") => Ok(Invoked { payload: json!({}), fields: fields_of(task, 204), failed: None }),
+                Some(other) => Err(parameters(&format!(
+                    "the InvocationType `{other}` is not supported of `{name}`, which runs in this process"
+                ))),
+            },
             None => self.in_account(task, name, payload, others).await,
         }
     }
@@ -127,8 +141,10 @@ impl Executor {
             parameters.insert("Payload".to_owned(), Value::String(payload.to_string()));
         }
         let parameters = Value::Object(parameters);
-        let answer = aws_sdk::request(&self.aws, task, ("lambda", "invoke"), parameters, PATIENCE).await;
-        let Value::Object(mut fields) = answer.map_err(as_optimized)? else {
+        let (caller, call) = (self.caller("lambda", task)?, ("lambda", "invoke"));
+        let answer = aws_sdk::request_as_version_1(caller, task, call, parameters, PATIENCE).await;
+        let mut answer = answer.map_err(|error| optimized::as_failure("lambda", error))?;
+        let Value::Object(mut fields) = answer.result.take() else {
             return Err(Failure { error: "Lambda.Unknown".to_owned(), cause: format!("`{name}` gave no answer") });
         };
         let text = match fields.shift_remove("Payload") {
@@ -142,56 +158,59 @@ impl Executor {
         } else {
             serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.clone()))
         };
-        if fields.contains_key("FunctionError") {
-            return Err(function_failed(&payload));
-        }
-        let status = fields.get("StatusCode").cloned().unwrap_or(json!(200));
-        fields.insert("SdkHttpMetadata".to_owned(), json!({"HttpStatusCode": status}));
-        fields.sort_keys();
-        Ok(Invoked { payload, fields })
+        let failed = fields.contains_key("FunctionError").then_some(text);
+        let fields = match optimized::with_metadata(fields, &answer) {
+            Value::Object(fields) => fields,
+            _ => Map::new(),
+        };
+        Ok(Invoked { payload, fields, failed })
     }
+}
+
+/// The parameter `Payload` as JSON: text that is JSON is taken for it, other text for a string.
+fn payload_of(given: &Value) -> Option<Value> {
+    match given {
+        Value::Null => None,
+        Value::String(text) => Some(serde_json::from_str(text).unwrap_or_else(|_| given.clone())),
+        given => Some(given.clone()),
+    }
+}
+
+/// What Lambda says of an invocation, of one in this process.
+fn fields_of(task: &Task, status: u16) -> Map<String, Value> {
+    let request_id = &task.scheduled.idempotency_token;
+    [
+        ("SdkHttpMetadata", json!({"HttpStatusCode": status})),
+        ("SdkResponseMetadata", json!({"RequestId": request_id})),
+        ("StatusCode", json!(status)),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into_iter()
+    .collect()
 }
 
 async fn in_process(task: &Task, function: &dyn Function, payload: Option<&Value>) -> Result<Invoked, Failure> {
     match function.invoke(payload.cloned().unwrap_or_else(|| json!({}))).await {
         Ok(payload) => {
-            let fields = json!({
-                "ExecutedVersion": "$LATEST",
-                "SdkHttpMetadata": {"HttpStatusCode": 200},
-                "SdkResponseMetadata": {"RequestId": task.scheduled.idempotency_token},
-                "StatusCode": 200,
-            });
-            let Value::Object(fields) = fields else { return Ok(Invoked { payload, fields: Map::new() }) };
-            Ok(Invoked { payload, fields })
+            let mut fields = fields_of(task, 200);
+            fields.insert("ExecutedVersion".to_owned(), Value::from("$LATEST"));
+            Ok(Invoked { payload, fields, failed: None })
         }
         Err(FunctionError { error_type, message }) => {
-            Err(function_failed(&json!({"errorMessage": message, "errorType": error_type})))
+            let payload = json!({"errorMessage": message, "errorType": error_type});
+            let failed = Some(payload.to_string());
+            Ok(Invoked { payload, fields: Map::new(), failed })
         }
     }
 }
 
-/// A function that failed: `errorType` is the `Error`, the whole object as JSON text the `Cause`.
-pub(super) fn function_failed(payload: &Value) -> Failure {
+/// A function that failed: `errorType` is the `Error`. The `Cause` is its whole answer: of the integration compact, of a function that
+/// is called directly as it came.
+pub(super) fn function_failed(payload: &Value, text: String) -> Failure {
     let error = payload.get("errorType").and_then(Value::as_str).unwrap_or("Lambda.Unknown");
-    Failure { error: error.to_owned(), cause: payload.to_string() }
+    Failure { error: error.to_owned(), cause: text }
 }
 
 fn parameters(why: &str) -> Failure {
     Failure::runtime(format!("the parameters of `lambda:invoke` can't be used: {why}"))
-}
-
-/// The optimized integration has the older SDK's texts, and its name for what Lambda does not model.
-pub(super) fn as_optimized(error: aws_sdk::Error) -> Failure {
-    let aws_sdk::Error::Call(CallError::Service { name, cause, code, status, .. }) = error else {
-        return error.into();
-    };
-    let (message, rest) = cause.rsplit_once(" (Service: ").unwrap_or((cause.as_str(), ""));
-    let request_id =
-        rest.split_once("Request ID: ").and_then(|(_, id)| id.split([',', ')']).next()).unwrap_or_default();
-    Failure {
-        error: if name == "Lambda.LambdaException" { "Lambda.AWSLambdaException".to_owned() } else { name },
-        cause: format!(
-            "{message} (Service: AWSLambda; Status Code: {status}; Error Code: {code}; Request ID: {request_id}; Proxy: null)"
-        ),
-    }
 }

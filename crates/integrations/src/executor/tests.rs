@@ -50,12 +50,13 @@ pub(super) fn task(resource: &str, arguments: Value) -> Task {
             task_token: None,
             timeout_seconds: None,
             heartbeat_seconds: None,
+            submitted: None,
             idempotency_token: "11111111-2222-4333-8444-555555555555".to_owned(),
         },
     }
 }
 
-fn failed(error: &str, cause: &str) -> TaskOutcome {
+pub(super) fn failed(error: &str, cause: &str) -> TaskOutcome {
     TaskOutcome::Failed { error: error.to_owned(), cause: cause.to_owned() }
 }
 
@@ -110,16 +111,25 @@ async fn what_fails_says_so_as_step_functions_does() {
             json!({}),
             failed("States.Runtime", "the parameters of `lambda:invoke` can't be used: `FunctionName` is required"),
         ),
+        (
+            invoke,
+            json!({"FunctionName": "rectify-echo", "InvocationType": "Event"}),
+            failed(
+                "States.Runtime",
+                "the parameters of `lambda:invoke` can't be used: the InvocationType `Event` is not supported of \
+                 `rectify-echo`, which runs in this process",
+            ),
+        ),
     ] {
         assert_eq!(executor.perform(task(resource, arguments)).await, expected);
     }
     let TaskOutcome::Failed { error, cause } =
-        executor.perform(task("arn:aws:states:::sqs:sendMessage", json!({}))).await
+        executor.perform(task("arn:aws:states:::eks:runJob.sync", json!({}))).await
     else {
         panic!("an unsupported resource succeeded");
     };
     assert_eq!(error, "States.Runtime");
-    assert!(cause.contains("`arn:aws:states:::sqs:sendMessage`") && cause.contains("aws-sdk"), "{cause}");
+    assert!(cause.contains("`arn:aws:states:::eks:runJob.sync`") && cause.contains("aws-sdk"), "{cause}");
 }
 
 #[tokio::test]
@@ -157,30 +167,10 @@ async fn another_accounts_function_is_no_built_in_one() {
 #[test]
 fn a_function_error_of_lambda_is_told_by_its_type() {
     let payload = json!({"errorMessage": "boom", "errorType": "ValueError", "stackTrace": []});
-    let failure = lambda::function_failed(&payload);
+    let failure = lambda::function_failed(&payload, payload.to_string());
     assert_eq!(failure.error, "ValueError");
     assert_eq!(failure.cause, payload.to_string());
-    assert_eq!(lambda::function_failed(&json!("gone")).error, "Lambda.Unknown");
-}
-
-#[test]
-fn lambdas_own_errors_have_the_texts_of_the_optimized_integration() {
-    for (name, code, expected) in [
-        ("Lambda.ResourceNotFoundException", "ResourceNotFoundException", "Lambda.ResourceNotFoundException"),
-        ("Lambda.LambdaException", "AccessDeniedException", "Lambda.AWSLambdaException"),
-    ] {
-        let failure = lambda::as_optimized(aws_sdk::Error::Call(aws::CallError::Service {
-            name: name.to_owned(),
-            cause: "Function not found: f (Service: Lambda, Status Code: 404, Request ID: r-1)".to_owned(),
-            code: code.to_owned(),
-            status: 404,
-            throttled: false,
-        }));
-        let cause = format!(
-            "Function not found: f (Service: AWSLambda; Status Code: 404; Error Code: {code}; Request ID: r-1; Proxy: null)"
-        );
-        assert_eq!(failure, Failure { error: expected.to_owned(), cause });
-    }
+    assert_eq!(lambda::function_failed(&json!("gone"), String::new()).error, "Lambda.Unknown");
 }
 
 #[tokio::test]
@@ -233,7 +223,7 @@ async fn states_tasks_go_where_they_are_sent() {
     let Some(moto) = Moto::start() else { return };
     let nowhere = aws::Options { endpoint_url: Some("http://127.0.0.1:1".to_owned()), ..moto.options() };
     let (executor, _folder) = executor_of(Aws::new(nowhere));
-    let executor = executor.with_states(Aws::new(moto.options()));
+    let executor = executor.with_own_states(Aws::new(moto.options()));
     let listed = executor.perform(task("arn:aws:states:::aws-sdk:sfn:listStateMachines", json!({}))).await;
     assert!(matches!(listed, TaskOutcome::Succeeded(_)), "{listed:?}");
     let listed = executor.perform(task("arn:aws:states:::aws-sdk:sqs:listQueues", json!({}))).await;
@@ -247,24 +237,34 @@ fn invoked(headers: &str, body: &str) -> String {
 
 #[tokio::test]
 async fn a_function_of_the_account_is_invoked_with_its_payload() {
-    let failed = r#"{"errorMessage":"boom","errorType":"ValueError"}"#;
-    let answers = vec![
-        invoked("", r#"{"n": 2}"#),
-        invoked("", r#"{"n": 2}"#),
-        invoked("x-amz-function-error: Unhandled\r\n", failed),
-    ];
+    let failed = r#"{"errorMessage": "boom", "errorType": "ValueError"}"#;
+    let fails = invoked("x-amz-function-error: Unhandled\r\n", failed);
+    let answers = vec![invoked("x-amzn-requestid: r-1\r\n", r#"{"n": 2}"#), invoked("", r#"{"n": 2}"#), fails];
     let (url, received) = answering(answers).await;
     let mut options = aws::Options::fixed("eu-west-1", "AKIDEXAMPLE", "secret");
     options.endpoint_url = Some(url);
     let (executor, _folder) = executor_of(Aws::new(options));
-    let invoke = || task("arn:aws:states:::lambda:invoke", json!({"FunctionName": "f", "Payload": {"n": 1}}));
+    let invoke =
+        |payload: Value| task("arn:aws:states:::lambda:invoke", json!({"FunctionName": "f", "Payload": payload}));
+    let outcome = executor.perform(invoke(json!({"n": 1}))).await;
+    let TaskOutcome::Succeeded(mut result) = outcome else { panic!("{outcome:?}") };
+    let headers = result["SdkHttpMetadata"].as_object_mut().unwrap().shift_remove("HttpHeaders").unwrap();
+    assert_eq!((&headers["X-Amz-Executed-Version"], &headers["Content-Length"]), (&json!("7"), &json!("8")));
+    result["SdkHttpMetadata"].as_object_mut().unwrap().shift_remove("AllHttpHeaders");
     let expected = json!({
-        "ExecutedVersion": "7", "Payload": {"n": 2}, "SdkHttpMetadata": {"HttpStatusCode": 200}, "StatusCode": 200,
+        "ExecutedVersion": "7", "Payload": {"n": 2}, "SdkHttpMetadata": {"HttpStatusCode": 200},
+        "SdkResponseMetadata": {"RequestId": "r-1"}, "StatusCode": 200,
     });
-    assert_eq!(executor.perform(invoke()).await, TaskOutcome::Succeeded(expected));
+    assert_eq!(result.to_string(), expected.to_string());
     let arn = "arn:aws:lambda:eu-west-1:123456789012:function:f";
     assert_eq!(executor.perform(task(arn, json!({"n": 1}))).await, TaskOutcome::Succeeded(json!({"n": 2})));
-    let outcome = executor.perform(invoke()).await;
-    assert_eq!(outcome, TaskOutcome::Failed { error: "ValueError".to_owned(), cause: failed.to_owned() });
-    assert_eq!(*received.lock().unwrap(), vec![json!({"n": 1}); 3]);
+    // The cause is compact, but as it came where the function is called directly.
+    let compact = r#"{"errorMessage":"boom","errorType":"ValueError"}"#;
+    for (task, cause) in [(invoke(json!("{\"n\": 1}")), compact), (task(arn, json!({"n": 1})), failed)] {
+        let failed = TaskOutcome::Failed { error: "ValueError".to_owned(), cause: cause.to_owned() };
+        assert_eq!(executor.perform(task).await, failed);
+    }
+    assert_eq!(*received.lock().unwrap(), vec![json!({"n": 1}); 4], "text that is JSON is taken for it");
+    executor.perform(invoke(json!("hello"))).await;
+    assert_eq!(*received.lock().unwrap().last().unwrap(), json!("hello"));
 }

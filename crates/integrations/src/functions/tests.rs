@@ -110,6 +110,7 @@ impl House {
             task_token: None,
             timeout_seconds: None,
             heartbeat_seconds: None,
+            submitted: None,
             idempotency_token: "11111111-2222-4333-8444-555555555555".to_owned(),
         };
         let state_machine_arn = MACHINE.to_owned();

@@ -39,6 +39,7 @@ pub(crate) async fn answering(answers: Vec<String>) -> (String, Received) {
     (url, received)
 }
 
+/// The body; where that is no JSON, the request line and the body as text.
 async fn read_request(stream: &mut TcpStream) -> Value {
     let mut bytes = Vec::new();
     loop {
@@ -48,9 +49,10 @@ async fn read_request(stream: &mut TcpStream) -> Value {
         let text = String::from_utf8_lossy(&bytes);
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let head = head.to_lowercase();
-            let length = head.split("content-length: ").nth(1).unwrap().lines().next().unwrap();
+            let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()).unwrap_or("0");
             if body.len() >= length.parse().unwrap() {
-                return serde_json::from_str(body).unwrap();
+                let line = text.lines().next().unwrap();
+                return serde_json::from_str(body).unwrap_or_else(|_| Value::from(format!("{line} {body}")));
             }
         }
     }

@@ -88,8 +88,11 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     let own_address = own_listener.as_ref().unwrap_or(&listener).local_addr().map_err(Problem::new)?;
     let states = own_states(&aws, &access, own_address);
     let executor = Executor::new(aws.clone(), store.findings(), GuardrailSettings::new(registry.settings()), channels)
-        .with_states(states)
         .with_destinations(start::destinations().map_err(Problem)?);
+    let executor = match states {
+        Some(states) => executor.with_own_states(states),
+        None => executor,
+    };
     let options = Options { quotas: configuration.quotas, ..Options::default() };
     let engine =
         Engine::start(store, Arc::new(executor), Arc::new(SystemClock), options).await.map_err(Problem::new)?;
@@ -135,10 +138,10 @@ async fn own_listener(arguments: &Arguments) -> Result<Option<TcpListener>, Prob
     listener.map(Some).map_err(|error| Problem(format!("no loopback port can be listened on: {error}")))
 }
 
-/// What `aws-sdk:sfn:*` tasks call: this process's own API, unless `AWS_ENDPOINT_URL_SFN` names another.
-fn own_states(aws: &Aws, access: &Access, mut address: SocketAddr) -> Aws {
+/// What `states:*` and `aws-sdk:sfn:*` tasks call: this process's own API, unless `AWS_ENDPOINT_URL_SFN` names another.
+fn own_states(aws: &Aws, access: &Access, mut address: SocketAddr) -> Option<Aws> {
     if aws.own_endpoint("sfn").is_some() {
-        return aws.clone();
+        return None;
     }
     if address.ip().is_unspecified() {
         address.set_ip(Ipv4Addr::LOCALHOST.into());
@@ -146,7 +149,7 @@ fn own_states(aws: &Aws, access: &Access, mut address: SocketAddr) -> Aws {
     let (id, secret) = access.key_pair();
     let mut options = aws::Options::fixed(aws.region(), id, secret.expose_secret());
     options.endpoint_url = Some(format!("http://{address}"));
-    Aws::new(options)
+    Some(Aws::new(options))
 }
 
 fn open_store(folder: &Path) -> Result<SqliteStore, Problem> {

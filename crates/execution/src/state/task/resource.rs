@@ -1,5 +1,7 @@
 //! What a Task's Resource is, and the events that its kind has.
 
+use asl::integration::Pattern;
+
 use crate::{
     EventDetails, EventType, Json,
     history::{
@@ -64,6 +66,16 @@ impl Integration {
             Integration::Activity(_) => true,
             Integration::Lambda(_) => false,
             Integration::Service { resource, .. } => resource.ends_with(".waitForTaskToken"),
+        }
+    }
+
+    /// Whether it begins a job and waits for its end.
+    pub(super) fn is_job(&self) -> bool {
+        match self {
+            Integration::Activity(_) | Integration::Lambda(_) => false,
+            Integration::Service { resource, .. } => {
+                Pattern::split(resource).is_some_and(|(_, pattern)| pattern.is_job())
+            }
         }
     }
 
@@ -148,6 +160,17 @@ impl Integration {
             Integration::Service { resource_type, resource } => {
                 (EventType::TaskFailed, EventDetails::TaskFailed(task_failed(resource_type, resource, error)))
             }
+        }
+    }
+
+    /// The event of a job that was not begun.
+    pub(super) fn submit_failed(&self, error: ErrorDetails) -> (EventType, EventDetails) {
+        match self {
+            Integration::Service { resource_type, resource } if self.is_job() => {
+                let details = task_failed(resource_type, resource, error);
+                (EventType::TaskSubmitFailed, EventDetails::TaskSubmitFailed(details))
+            }
+            _ => self.failed(error),
         }
     }
 

@@ -1,0 +1,78 @@
+//! Jobs (`.sync`): begun once, waited for across crashes, stopped when nobody waits any more.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails panics"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use engine::Engine;
+use execution::{EventType, Status};
+use serde_json::{Value, json};
+use support::*;
+
+async fn job(engine: &Engine, name: &str, action: &str, more: Value) -> String {
+    let mut state = json!({"Type": "Task", "Resource": format!("arn:aws:states:::{action}"), "End": true});
+    state.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    machine(engine, name, json!({"Job": state})).await
+}
+
+async fn is_submitted(engine: &Engine, arn: &str) -> bool {
+    let history = engine.history(arn, None, 100, false).await.unwrap();
+    history.iter().any(|event| event.kind == EventType::TaskSubmitted)
+}
+
+#[tokio::test]
+async fn a_job_that_was_begun_is_waited_for_after_a_crash_and_not_begun_again() {
+    let home = Home::new();
+    let engine = home.engine().await;
+    let arn = job(&engine, "m", "glue:startJobRun.sync", json!({"Arguments": {"JobName": "j"}})).await;
+    let execution = engine.start_execution(&arn, None, "{}").await.unwrap();
+    until("the job is begun", || is_submitted(&engine, &execution.arn)).await;
+    until("its end is waited for", || async { home.executor.count("startJobRun.sync") == 2 }).await;
+    drop(engine);
+    let engine = home.engine().await;
+    until("its end is waited for again", || async { home.executor.count("startJobRun.sync") == 3 }).await;
+    assert_eq!(home.executor.begun("startJobRun.sync"), 1);
+    let last = home.executor.performed.lock().unwrap().last().unwrap().clone();
+    assert_eq!(last.scheduled.submitted, Some(json!({"Job": {"JobName": "j"}})));
+    assert!(home.executor.stopped.lock().unwrap().is_empty(), "a crash stops no job");
+    assert_eq!(engine.describe_execution(&execution.arn).await.unwrap().status, Status::Running);
+}
+
+#[tokio::test]
+async fn a_job_that_nobody_waits_for_any_more_is_stopped() {
+    let home = Home::new();
+    let engine = home.engine().await;
+    let stopped = job(&engine, "stopped", "glue:startJobRun.sync", json!({"Arguments": {"JobName": "stopped"}})).await;
+    let late = json!({"Arguments": {"JobName": "late"}, "TimeoutSeconds": 1});
+    let late = job(&engine, "late", "glue:startJobRun.sync", late).await;
+    let stopped = engine.start_execution(&stopped, None, "{}").await.unwrap();
+    let late = engine.start_execution(&late, None, "{}").await.unwrap();
+    until("the job is begun", || is_submitted(&engine, &stopped.arn)).await;
+    until("its end is waited for", || async { home.executor.count("startJobRun.sync") == 4 }).await;
+    engine.stop_execution(&stopped.arn, None, None).await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(10), engine.wait_for_end(&late.arn)).await.unwrap().unwrap();
+    assert_eq!((ended.status, ended.error.as_deref()), (Status::Failed, Some("States.Timeout")));
+    until("both are stopped", || async { home.executor.stopped.lock().unwrap().len() == 2 }).await;
+    let names: Vec<Value> =
+        home.executor.stopped.lock().unwrap().iter().map(|task| task.scheduled.arguments["JobName"].clone()).collect();
+    assert!(names.contains(&json!("stopped")) && names.contains(&json!("late")), "{names:?}");
+}
+
+#[tokio::test]
+async fn a_job_that_ended_is_not_stopped() {
+    let home = Home::new();
+    let engine = home.engine().await;
+    let arn = job(&engine, "m", "ecs:runTask.sync", json!({"Arguments": {"TaskDefinition": "t"}})).await;
+    let execution = engine.start_execution(&arn, None, "{}").await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(10), engine.wait_for_end(&execution.arn)).await;
+    assert_eq!(ended.unwrap().unwrap().output, Some(json!({"Ended": {"Job": {"TaskDefinition": "t"}}})));
+    assert!(home.executor.stopped.lock().unwrap().is_empty());
+}

@@ -1,0 +1,114 @@
+//! The optimized integrations: `arn:aws:states:::SERVICE:ACTION`, a row of a table each.
+//!
+//! Source: <https://docs.aws.amazon.com/step-functions/latest/dg/integrate-optimized.html>
+
+mod dynamo_db;
+mod elastic_map_reduce;
+mod error;
+mod events;
+mod jobs;
+mod metadata;
+mod row;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use asl::integration::Pattern;
+use aws::VersionOneAnswer;
+use engine::ports::{Task, TaskOutcome};
+use serde_json::{Map, Value};
+
+use self::row::Row;
+use super::{
+    Executor, Failure,
+    aws_sdk::{self, Patience},
+    within_limit,
+};
+
+pub(super) use self::{error::as_failure, metadata::with_metadata};
+
+/// For the call that an integration makes. What takes longer is for a Retrier.
+const PATIENCE: Patience = Patience { attempts: 3, timeout_seconds: 60 };
+
+/// Whether the integration is one of those here.
+pub(crate) fn is_known(service: &str, action: &str) -> bool {
+    table::find(service, action).is_some()
+}
+
+impl Executor {
+    /// Calls the service, or waits for the job that it began.
+    pub(super) async fn optimized(
+        &self,
+        task: &Task,
+        (service, action): (&str, &str),
+        pattern: Pattern,
+    ) -> Result<TaskOutcome, Failure> {
+        let row = row_of(service, action)?;
+        if let (Some(job), Some(answer)) = (&row.job, &task.scheduled.submitted) {
+            let result = self.job_ended(row, job, pattern, task, answer).await?;
+            within_limit(&result, service)?;
+            return Ok(TaskOutcome::Succeeded(result));
+        }
+        let result = self.begin(row, pattern, task).await?;
+        within_limit(&result, service)?;
+        Ok(match pattern {
+            Pattern::RequestResponse => TaskOutcome::Succeeded(result),
+            Pattern::Sync | Pattern::Sync2 | Pattern::WaitForTaskToken => TaskOutcome::Submitted(result),
+        })
+    }
+
+    async fn begin(&self, row: &Row, pattern: Pattern, task: &Task) -> Result<Value, Failure> {
+        let parameters = (row.request)(parameters(row, task)?, task)?;
+        let call = (row.aws_service, row.aws_action);
+        let caller = self.caller(row.aws_service, task)?;
+        let answer = aws_sdk::request_as_version_1(caller, task, call, Value::Object(parameters), PATIENCE).await;
+        let answer = answer.map_err(|error| as_failure(row.service, error))?;
+        let result = (row.answer)(members(answer.result), pattern)?;
+        Ok(with_metadata(result, &VersionOneAnswer { result: Value::Null, ..answer }))
+    }
+}
+
+fn row_of(service: &str, action: &str) -> Result<&'static Row, Failure> {
+    table::find(service, action)
+        .ok_or_else(|| Failure::runtime(format!("the integration `{service}:{action}` is not supported here")))
+}
+
+/// The task's parameters, those that travel as text made text.
+fn parameters(row: &Row, task: &Task) -> Result<Map<String, Value>, Failure> {
+    let refuse = |problems: &str| {
+        Failure::runtime(format!(
+            "The Parameters '{}' could not be used to start the Task: [{problems}]",
+            task.scheduled.arguments
+        ))
+    };
+    let Value::Object(given) = &task.scheduled.arguments else {
+        return Err(refuse("The value of the parameters has an invalid format"));
+    };
+    if let Some(known) = asl::integration::find(row.service, row.action) {
+        let problems = known.problems(given.keys().map(String::as_str));
+        if !problems.is_empty() {
+            return Err(refuse(&problems.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")));
+        }
+    }
+    let given = given.iter().filter(|(_, value)| !value.is_null());
+    let parameters = given.map(|(name, value)| {
+        let is_text = row.texts.contains(&name.as_str());
+        (name.clone(), if is_text { text(value) } else { value.clone() })
+    });
+    Ok(parameters.collect())
+}
+
+/// JSON where the API has text.
+fn text(value: &Value) -> Value {
+    match value {
+        Value::String(_) => value.clone(),
+        other => Value::String(other.to_string()),
+    }
+}
+
+fn members(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
