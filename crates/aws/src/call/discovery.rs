@@ -35,7 +35,7 @@ impl Aws {
             idempotency_token: None,
             ..call.clone()
         };
-        let (answer, _) = Box::pin(self.perform(&question)).await?;
+        let answer = Box::pin(self.perform(&question)).await?.result;
         let first = answer.pointer("/Endpoints/0");
         let address = first.and_then(|first| first.get("Address")).and_then(Value::as_str);
         let address = address.ok_or_else(|| plan::client(&plan.service, "DescribeEndpoints answered with none"))?;
