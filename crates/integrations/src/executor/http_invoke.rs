@@ -97,11 +97,9 @@ impl HttpTasks {
 
 impl Executor {
     pub(super) async fn invoke_http(&self, task: &Task) -> Result<Value, Failure> {
-        let timeout =
-            task.scheduled.timeout_seconds.map_or(TIMEOUT, |seconds| Duration::from_secs(seconds).min(TIMEOUT));
-        match tokio::time::timeout(timeout, self.invoke_within(task)).await {
+        match tokio::time::timeout(TIMEOUT, self.invoke_within(task)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(socket(format!("no answer within {} s", timeout.as_secs()))),
+            Err(_) => Err(socket(format!("no answer within {} s", TIMEOUT.as_secs()))),
         }
     }
 

@@ -48,10 +48,8 @@ impl Tokens {
             return Err(failure("InternalError", &connection.arn, "its kind of authorization has no token"));
         };
         let key = (connection.arn.clone(), connection.version.clone());
-        if let Some((token, end)) = self.kept().get(&key) {
-            if *end > Instant::now() {
-                return Ok((token.clone(), false));
-            }
+        if let Some((token, _)) = self.kept().get(&key).filter(|(_, end)| *end > Instant::now()) {
+            return Ok((token.clone(), false));
         }
         let (token, good_for) = fetch(connection, oauth, client).await?;
         let mut kept = self.kept();
