@@ -31,7 +31,10 @@ fn syntax_error(text: &str, error: &serde_json::Error, lines: &Lines) -> Diagnos
         return Diagnostic::error("TOO_DEEPLY_NESTED", message).at("", lines.span(there, there));
     }
     if let Some(refusal) = jackson::refusal(text) {
-        let at = refusal.byte.min(text.len());
+        let mut at = refusal.byte.min(text.len());
+        while !text.is_char_boundary(at) {
+            at = at.saturating_sub(1);
+        }
         return Diagnostic::error(INVALID_JSON, refusal.message)
             .at("", lines.span(at, at))
             .with_location(refusal.location);

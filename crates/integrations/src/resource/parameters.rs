@@ -68,7 +68,7 @@ fn pointer_of(flow: &Value, pointer: &str, name: &str) -> Option<String> {
         let mut branches = branches.map(branch);
         branches
             .find_map(|found| found)
-            .or_else(|| ["ItemProcessor", "Iterator"].iter().find_map(|field| inner(&field)))
+            .or_else(|| ["ItemProcessor", "Iterator"].iter().find_map(inner))
     })
 }
 
