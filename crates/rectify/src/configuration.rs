@@ -400,7 +400,7 @@ mod tests {
             ("limits: {payload_bytes: 1000}\n", "1:25: ", "from 262144, which is AWS's limit, to 2097152"),
             ("limits: {history_events: 24999}\n", "1:26: ", "from 25000, which is AWS's limit, to 1000000"),
             ("limits: {payload_bytes: 1e9}\n", "1:25: ", "from 262144"),
-            ("limits: {payload: 1}\n", "1:10: ", "did you mean `payload_bytes`?"),
+            ("limits: {payload_byte: 1}\n", "1:10: ", "did you mean `payload_bytes`?"),
         ] {
             let found = problems(text);
             assert!(found.len() == 1 && found[0].starts_with(place) && found[0].contains(help), "{text}: {found:?}");

@@ -75,11 +75,9 @@ impl<'a> Call<'a> {
 fn check(arguments: &[JValue]) -> Answer {
     let Some(call) = Call::of(arguments) else { return Ok(JValue::Undefined) };
     match call.name {
-        "pad" => {
-            if call.arguments.get(1).and_then(|width| width.as_f64()).is_some_and(|width| width.abs() > limit()) {
-                let message = format!("$pad makes no text longer than {} characters", limits::JSONATA_PAD);
-                return Err(refuse(&message));
-            }
+        "pad" if call.arguments.get(1).and_then(|width| width.as_f64()).is_some_and(|width| width.abs() > limit()) => {
+            let message = format!("$pad makes no text longer than {} characters", limits::JSONATA_PAD);
+            return Err(refuse(&message));
         }
         "replace" => short("replace", replaced(&call))?,
         "join" => short("join", joined(&call))?,
