@@ -40,10 +40,16 @@ pub fn parse(
     document: &Document,
     resources: &dyn Resources,
 ) -> Result<(StateMachine, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let mut parser = Parser::new(document, resources);
-    let machine = parser.machine();
-    let diagnostics = parser.finish()?;
-    machine.map(|machine| (machine, diagnostics)).ok_or_else(no_machine)
+    Parser::new(document, resources).whole()
+}
+
+/// The same of a machine whose states may lead to states that it does not have, those of branches and processors excepted: how
+/// a single state is read.
+pub fn parse_open(
+    document: &Document,
+    resources: &dyn Resources,
+) -> Result<(StateMachine, Vec<Diagnostic>), Vec<Diagnostic>> {
+    Parser { leads_anywhere: true, ..Parser::new(document, resources) }.whole()
 }
 
 /// The fragment at `pointer` (an object with `StartAt` and `States`) as a flow in JSONata: how a guardrail's parts are read.
@@ -79,6 +85,8 @@ pub(crate) struct Parser<'a> {
     names: HashMap<String, String>,
     /// Every Distributed Map's label so far: they are unique too.
     labels: HashSet<String>,
+    /// The states of the next flow may lead to states that are not there.
+    leads_anywhere: bool,
     problems: Problems,
 }
 
@@ -90,8 +98,15 @@ impl<'a> Parser<'a> {
             machine_language: Language::JsonPath,
             names: HashMap::new(),
             labels: HashSet::new(),
+            leads_anywhere: false,
             problems: Problems::default(),
         }
+    }
+
+    fn whole(mut self) -> Result<(StateMachine, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let machine = self.machine();
+        let diagnostics = self.finish()?;
+        machine.map(|machine| (machine, diagnostics)).ok_or_else(no_machine)
     }
 
     /// The warnings if there are but warnings, else all problems, in the order of the text.
