@@ -2,6 +2,7 @@
 
 pub mod call;
 mod checksum;
+mod conformity;
 mod credentials;
 mod endpoint;
 pub mod http;
@@ -14,5 +15,6 @@ mod retry;
 mod sign;
 
 pub use call::{Aws, Call, CallError};
+pub use conformity::{Nonconformity, Wanted};
 pub use http::HttpClient;
 pub use options::Options;

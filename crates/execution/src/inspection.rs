@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::{
     Command, Execution, ExecutionStart, IllegalInput, Input, Json, ScheduledTask, Status, Step, Timer, context,
     driver::Driver,
+    failure::{Failure, TIMEOUT},
     inspector::Inspector,
     limits::Limits,
     path::ROOT,
@@ -119,8 +120,6 @@ pub struct InspectionErrorDetails {
 pub struct Trial {
     /// The state. Where it leads need not exist.
     pub state: Arc<State>,
-    /// What its execution was started with: of it, the context object is made. Its `role_arn` is not used.
-    pub start: ExecutionStart,
     /// The execution's role; the context object shows `null` without one.
     pub role_arn: Option<String>,
     /// The variables that it sees.
@@ -131,8 +130,8 @@ pub struct Trial {
     pub within_map: bool,
     /// What a Task, Map or Parallel is taken to have done. Without one, a Task asks for its task; Map and Parallel need one.
     pub mock: Option<Mock>,
-    /// How often the retrier that takes the mocked error has done so before.
-    pub retry_count: u64,
+    /// How often the retrier that takes the mocked error has done so before; else what the context says.
+    pub retry_count: Option<u64>,
     /// How many iterations of a Map are taken to have failed.
     pub failed_iterations: Option<u64>,
     /// What a Distributed Map's ItemReader is taken to have read, as it found it.
@@ -187,15 +186,14 @@ pub enum Progress {
 }
 
 impl StateTest {
-    /// Begins a test, and goes as far as it goes without the world.
-    pub fn begin(trial: Trial, moment: Moment) -> Result<(StateTest, Progress), Untestable> {
+    /// Begins a test, and goes as far as it goes without the world. `start` has the input, and what the context object shows.
+    pub fn begin(trial: Trial, start: ExecutionStart, moment: Moment) -> Result<(StateTest, Progress), Untestable> {
         let state = Arc::new(State { name: STATE_NAME.to_owned(), ..State::clone(&trial.state) });
         let flow = Flow { start_at: STATE_NAME.to_owned(), states: [(STATE_NAME.to_owned(), state)].into() };
         let machine =
             StateMachine { comment: None, query_language: trial.state.query_language, timeout_seconds: None, flow };
-        let mut test = StateTest { machine, execution: Execution::new(), inspector: Inspector::of(&trial) };
-        let Trial { mut start, variables, mock, context, role_arn, .. } = trial;
-        start.role_arn = role_arn.clone().unwrap_or_default();
+        let mut test = StateTest { machine, execution: Execution::new(), inspector: Inspector::of(&trial, &start.input) };
+        let Trial { variables, mock, context, role_arn, .. } = trial;
         let is_task = matches!(test.machine.flow.states.first(), Some((_, state)) if matches!(state.kind, asl::Kind::Task(_)));
         let step = test.step(moment, |driver| {
             start_execution(driver, start)?;
@@ -261,6 +259,13 @@ fn context_of(execution: &Execution, role_arn: Option<&str>) -> Value {
         execution.insert("RoleArn".to_owned(), json!(role_arn));
     }
     context
+}
+
+impl StateTest {
+    /// What is known of a state that took too long.
+    pub fn timed_out(&self) -> Inspection {
+        self.inspector.failed(&Failure::given(Some(TIMEOUT.to_owned()), None))
+    }
 }
 
 impl From<Status> for TestStatus {

@@ -32,8 +32,8 @@ pub(crate) struct Inspector {
 }
 
 impl Inspector {
-    pub(crate) fn of(trial: &Trial) -> Inspector {
-        let input = Json::parse(&trial.start.input).ok();
+    pub(crate) fn of(trial: &Trial, input: &str) -> Inspector {
+        let input = Json::parse(input).ok();
         let from_context = trial.context.as_ref().and_then(|context| context.pointer("/State/RetryCount"));
         Inspector {
             data: InspectionData { input: input.clone(), ..InspectionData::default() },
@@ -42,7 +42,7 @@ impl Inspector {
             is_context_given: trial.context.is_some(),
             item: input.filter(|_| trial.within_map),
             mock: trial.mock.clone(),
-            retry_count: trial.retry_count.max(from_context.and_then(Value::as_u64).unwrap_or(0)),
+            retry_count: trial.retry_count.or_else(|| from_context?.as_u64()).unwrap_or(0),
             failed_iterations: trial.failed_iterations,
             item_reader_data: trial.item_reader_data.clone(),
             output: None,
@@ -84,24 +84,31 @@ impl Inspector {
 
     /// What TestState answers, once the state is done with.
     pub(crate) fn inspection(&self, ended: Option<&Ended>) -> Option<Inspection> {
-        let data = Some(Box::new(self.data.clone()));
-        let of = |status, failure: Option<&Failure>| Inspection {
-            output: self.output.clone(),
-            error: failure.and_then(|failure| failure.error.clone()),
-            cause: failure.and_then(|failure| failure.cause.clone()),
-            inspection_data: data,
-            next_state: self.next_state.clone(),
-            status,
-        };
         if self.is_retriable {
-            return Some(of(TestStatus::Retriable, self.failure.as_ref()));
+            return Some(self.answer(TestStatus::Retriable, self.failure.as_ref()));
         }
         let ended = ended?;
         let status = TestStatus::from(ended.status);
         Some(match (status, &self.failure) {
-            (TestStatus::Succeeded, Some(failure)) => of(TestStatus::CaughtError, Some(failure)),
-            (TestStatus::Succeeded, None) => of(status, None),
-            _ => of(status, Some(&Failure::given(ended.error.clone(), ended.cause.clone()))),
+            (TestStatus::Succeeded, Some(failure)) => self.answer(TestStatus::CaughtError, Some(failure)),
+            (TestStatus::Succeeded, None) => self.answer(status, None),
+            _ => self.failed(&Failure::given(ended.error.clone(), ended.cause.clone())),
         })
+    }
+
+    /// What TestState answers of a state that failed, and nothing took that.
+    pub(crate) fn failed(&self, failure: &Failure) -> Inspection {
+        self.answer(TestStatus::Failed, Some(failure))
+    }
+
+    fn answer(&self, status: TestStatus, failure: Option<&Failure>) -> Inspection {
+        Inspection {
+            output: self.output.clone(),
+            error: failure.and_then(|failure| failure.error.clone()),
+            cause: failure.and_then(|failure| failure.cause.clone()),
+            inspection_data: Some(Box::new(self.data.clone())),
+            next_state: self.next_state.clone(),
+            status,
+        }
     }
 }

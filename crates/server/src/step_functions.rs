@@ -13,6 +13,7 @@ mod page;
 mod send_task;
 mod start_execution;
 mod stop_execution;
+mod test_state;
 
 use serde_json::Value;
 
@@ -38,6 +39,7 @@ pub async fn call(app: &App, caller: &Caller, action: &str, body: &[u8]) -> Resu
         "SendTaskSuccess" => answer(send_task::success(app, request(body)?).await?),
         "StartExecution" => answer(start_execution::call(app, request(body)?).await?),
         "StopExecution" => answer(stop_execution::call(app, request(body)?).await?),
+        "TestState" => answer(test_state::call(app, caller, request(body)?).await?),
         _ => Err(unknown_operation(&format!("AWSStepFunctions.{action}"))),
     }
 }

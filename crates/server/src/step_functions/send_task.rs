@@ -35,7 +35,8 @@ const ERROR_CHARACTERS: usize = 256;
 /// `cause` and its limit, in characters.
 const CAUSE_CHARACTERS: usize = 32_768;
 
-fn within(field: &str, length: usize, limit: usize) -> Result<(), ApiError> {
+/// Refuses a field that is too long, in AWS's words.
+pub(super) fn within(field: &str, length: usize, limit: usize) -> Result<(), ApiError> {
     if length <= limit {
         return Ok(());
     }
