@@ -35,8 +35,7 @@ const ERROR_CHARACTERS: usize = 256;
 /// `cause` and its limit, in characters.
 const CAUSE_CHARACTERS: usize = 32_768;
 
-/// Refuses a field that is too long, in AWS's words.
-pub(super) fn within(field: &str, length: usize, limit: usize) -> Result<(), ApiError> {
+fn within(field: &str, length: usize, limit: usize) -> Result<(), ApiError> {
     if length <= limit {
         return Ok(());
     }

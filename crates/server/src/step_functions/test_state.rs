@@ -13,7 +13,6 @@ use execution::{Inspection, Trial};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::send_task::within;
 use crate::{App, access::Caller, aws_json::ApiError};
 
 #[derive(Deserialize)]
@@ -51,11 +50,7 @@ struct Configuration {
     map_item_reader_data: Option<String>,
 }
 
-/// Bytes of an input, a result, a context, variables or an ItemReader's data.
-const DATA_BYTES: usize = 262_144;
-
 pub async fn call(app: &App, caller: &Caller, request: Request) -> Result<Inspection, ApiError> {
-    request.check_lengths()?;
     let level = request.inspection_level.unwrap_or(Level::Info);
     let testee = Testee::find(&request.definition, request.state_name.as_deref())?;
     request.check(&testee.state)?;
@@ -69,18 +64,6 @@ pub async fn call(app: &App, caller: &Caller, request: Request) -> Result<Inspec
 }
 
 impl Request {
-    fn check_lengths(&self) -> Result<(), ApiError> {
-        let configuration = &self.state_configuration;
-        for (field, text) in [
-            ("variables", &self.variables),
-            ("context", &self.context),
-            ("stateConfiguration.mapItemReaderData", &configuration.map_item_reader_data),
-        ] {
-            within(field, text.as_deref().map_or(0, str::len), DATA_BYTES)?;
-        }
-        self.mock.as_ref().map_or(Ok(()), mock::Mock::check_lengths)
-    }
-
     /// What a state can be tested with.
     fn check(&self, state: &State) -> Result<(), ApiError> {
         let configuration = &self.state_configuration;

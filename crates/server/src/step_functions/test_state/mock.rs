@@ -7,13 +7,7 @@ use execution::Json;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{super::send_task::within, DATA_BYTES};
 use crate::aws_json::ApiError;
-
-/// `error` and its limit, in characters.
-const ERROR_CHARACTERS: usize = 256;
-/// `cause` and its limit, in characters.
-const CAUSE_CHARACTERS: usize = 32_768;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -41,16 +35,6 @@ enum FieldValidationMode {
 }
 
 impl Mock {
-    pub(super) fn check_lengths(&self) -> Result<(), ApiError> {
-        within("mock.result", self.result.as_deref().map_or(0, str::len), DATA_BYTES)?;
-        let characters = |text: Option<&String>| text.map_or(0, |text| text.chars().count());
-        let output = self.error_output.as_ref();
-        let error = output.and_then(|output| output.error.as_ref());
-        within("mock.errorOutput.error", characters(error), ERROR_CHARACTERS)?;
-        let cause = output.and_then(|output| output.cause.as_ref());
-        within("mock.errorOutput.cause", characters(cause), CAUSE_CHARACTERS)
-    }
-
     /// Whether the state can have done that.
     pub(super) fn check(&self, state: &State, reveal_secrets: bool) -> Result<(), ApiError> {
         let invalid = |text: &str| Err(ApiError::validation(text));
