@@ -1,6 +1,7 @@
 //! Whole executions, run from their definitions with tasks answered by the test and simulated time.
 
 mod harness;
+mod inspection;
 mod machines;
 mod property;
 mod tasks;
