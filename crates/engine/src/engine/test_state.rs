@@ -11,9 +11,11 @@ use execution::{
 };
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
+use tokio::task::JoinSet;
 
 use super::{Engine, Refusal, names};
 use crate::{
+    TaskExecutor,
     ports::{StoreError, Task, TaskOutcome},
 };
 
@@ -111,34 +113,25 @@ impl Engine {
         timers: &[(Timer, Timestamp)],
         deadline: Timestamp,
     ) -> Option<Input> {
+        let event_id = task.as_ref().map_or(0, |task| task.event_id);
         let first = timers.iter().min_by_key(|(_, at)| *at).filter(|(_, at)| *at <= deadline);
         let until = first.map_or(deadline, |(_, at)| *at);
-        let performed = async {
-            match task {
-                Some(scheduled) => {
-                    let event_id = scheduled.event_id;
-                    let (execution_arn, state_machine_arn) = (execution_arn.clone(), state_machine_arn.clone());
-                    let task = Task { execution_arn, state_machine_arn, scheduled: *scheduled };
-                    match self.shared().executor.perform(task).await {
-                        // Those that wait for a token are refused before, so that what was submitted is the answer.
-                        TaskOutcome::Succeeded(output) | TaskOutcome::Submitted(output) => {
-                            Input::TaskSucceeded { event_id, output }
-                        }
-                        TaskOutcome::Failed { error, cause } => {
-                            Input::TaskFailed { event_id, error: Some(error), cause: Some(cause) }
-                        }
-                    }
-                }
-                None => std::future::pending().await,
-            }
-        };
+        // Dropped, and with it the task, when something else came first.
+        let mut performed = JoinSet::new();
+        if let Some(scheduled) = task {
+            let (execution_arn, state_machine_arn) = (execution_arn.clone(), state_machine_arn.clone());
+            performed.spawn(perform(
+                self.shared().executor.clone(),
+                Task { execution_arn, state_machine_arn, scheduled: *scheduled },
+            ));
+        }
         let slept = async {
             while self.shared().clock.now() < until {
                 self.shared().sleep_until(Some(until)).await;
             }
         };
         tokio::select! {
-            input = performed => Some(input),
+            Some(answer) = performed.join_next() => Some(answer.unwrap_or_else(|_| panicked(event_id))),
             () = slept => first.map(|(timer, _)| Input::TimerFired { timer: *timer }),
         }
     }
@@ -146,6 +139,21 @@ impl Engine {
     fn moment(&self) -> Moment {
         Moment { now: self.shared().clock.now(), seed: self.shared().clock.seed() }
     }
+}
+
+async fn perform(executor: Arc<dyn TaskExecutor>, task: Task) -> Input {
+    let event_id = task.scheduled.event_id;
+    match executor.perform(task).await {
+        // Those that wait for a token are refused before: what was submitted is the answer.
+        TaskOutcome::Succeeded(output) | TaskOutcome::Submitted(output) => Input::TaskSucceeded { event_id, output },
+        TaskOutcome::Failed { error, cause } => Input::TaskFailed { event_id, error: Some(error), cause: Some(cause) },
+    }
+}
+
+fn panicked(event_id: u64) -> Input {
+    tracing::error!(event_id, "the performer of a tested task panicked; this is a bug");
+    let cause = "the task's performer panicked; this is a bug: please report it".to_owned();
+    Input::TaskFailed { event_id, error: Some("States.Runtime".to_owned()), cause: Some(cause) }
 }
 
 /// Computes where that may take its time.
