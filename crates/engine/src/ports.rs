@@ -4,7 +4,10 @@ mod executions;
 
 use async_trait::async_trait;
 use detection::{Event, Finding, FindingInput, Settings, Sighting, Stage, WorkflowStatus, decide::Exception};
-use execution::ScheduledTask;
+use execution::{
+    ScheduledTask,
+    inspection::{InspectionDataRequest, InspectionDataResponse},
+};
 use jiff::Timestamp;
 use serde_json::Value;
 use thiserror::Error;
@@ -27,6 +30,12 @@ pub trait TaskExecutor: Send + Sync {
     /// Performs a task. Dropping the future cancels it.
     async fn perform(&self, task: Task) -> TaskOutcome;
 
+    /// The same, and for an HTTP Task what went over the wire: for somebody who tests it. What a connection adds to the request is
+    /// shown only to those who may see secrets.
+    async fn perform_traced(&self, task: Task, _reveal_secrets: bool) -> (TaskOutcome, Option<Trace>) {
+        (self.perform(task).await, None)
+    }
+
     /// Whether it performs a task by itself, without asking another service's patience: such a task does not wait for those that do.
     fn is_local(&self, _task: &Task) -> bool {
         false
@@ -46,6 +55,15 @@ pub struct Task {
     pub state_machine_arn: String,
     /// What to do.
     pub scheduled: ScheduledTask,
+}
+
+/// What went over the wire for an HTTP Task.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// The last request.
+    pub request: InspectionDataRequest,
+    /// Its answer, if there was one.
+    pub response: Option<InspectionDataResponse>,
 }
 
 /// A task's answer.

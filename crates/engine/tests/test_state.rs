@@ -40,7 +40,7 @@ fn trial(testee: Testee) -> Trial {
 
 async fn inspected(engine: &Engine, state: Value) -> Inspection {
     let testee = Testee::find(&state.to_string(), None).unwrap();
-    engine.test_state(ACCOUNT, REGION, "{\"Bucket\":\"b\"}", trial(testee)).await.unwrap()
+    engine.test_state(ACCOUNT, REGION, "{\"Bucket\":\"b\"}", trial(testee), false).await.unwrap()
 }
 
 fn task(action: &str) -> Value {

@@ -82,6 +82,10 @@ pub struct InspectionData {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after_result_path: Option<Json>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<InspectionDataRequest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response: Option<InspectionDataResponse>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub variables: Option<Json>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_details: Option<InspectionErrorDetails>,
@@ -99,6 +103,46 @@ pub struct InspectionData {
     pub tolerated_failure_percentage: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_concurrency: Option<u64>,
+}
+
+/// The request of an HTTP Task; shown at the level TRACE. `Debug` leaves all of it out: it may hold secrets.
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "each is the field of InspectionDataRequest of the same name")]
+pub struct InspectionDataRequest {
+    pub protocol: String,
+    pub method: String,
+    pub url: String,
+    /// JSON: each name with a list of values.
+    pub headers: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+}
+
+/// The answer to the request of an HTTP Task; shown at the level TRACE. `Debug` leaves all of it out.
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "each is the field of InspectionDataResponse of the same name")]
+pub struct InspectionDataResponse {
+    pub protocol: String,
+    pub status_code: String,
+    pub status_message: String,
+    /// JSON: each name with a list of values.
+    pub headers: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+}
+
+impl std::fmt::Debug for InspectionDataRequest {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("InspectionDataRequest").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for InspectionDataResponse {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("InspectionDataResponse").finish_non_exhaustive()
+    }
 }
 
 /// Which Catch or Retry took the failure.

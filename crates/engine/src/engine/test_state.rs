@@ -15,12 +15,14 @@ use tokio::task::JoinSet;
 
 use super::{Engine, Refusal, names};
 use crate::{
-    TaskExecutor,
-    ports::{StoreError, Task, TaskOutcome},
+    ports::{StoreError, Task, TaskOutcome, Trace},
 };
 
 /// AWS lets a state take no longer.
 const TIME_LIMIT: SignedDuration = SignedDuration::from_mins(5);
+
+/// What the world says, and what went over the wire for it.
+type Answer = (Input, Option<Trace>);
 
 /// A state that is to be tested.
 #[derive(Clone, Debug)]
@@ -71,13 +73,15 @@ impl Testee {
 }
 
 impl Engine {
-    /// TestState: runs one state, and performs its task where there is no mock. Nothing of it is kept.
+    /// TestState: runs one state, and performs its task where there is no mock. Nothing of it is kept. `reveal_secrets`: the trace
+    /// of an HTTP Task shows them.
     pub async fn test_state(
         &self,
         account: &str,
         region: &str,
         input: &str,
         trial: Trial,
+        reveal_secrets: bool,
     ) -> Result<Inspection, TestRefusal> {
         let _permit = self.shared().tests.acquire().await;
         let deadline = self.shared().clock.now().saturating_add(TIME_LIMIT).unwrap_or(Timestamp::MAX);
@@ -94,45 +98,74 @@ impl Engine {
         let whose = (start.execution_arn.clone(), start.state_machine_arn.clone());
         let moment = self.moment();
         let (mut test, mut progress) = aside(move || StateTest::begin(trial, start, moment)).await??;
+        let mut trace = None;
         loop {
             let (task, timers) = match progress {
-                Progress::Inspected(inspection) => return Ok(*inspection),
+                Progress::Inspected(inspection) => return Ok(with_trace(*inspection, trace)),
                 Progress::Waits { task, timers } => (task, timers),
             };
-            let Some(input) = self.first_answer(&whose, task, &timers, deadline).await else { return Ok(test.timed_out()) };
+            let task = task.map(|scheduled| self.perform(&whose, *scheduled, reveal_secrets));
+            let Some(answer) = self.first(task, &timers, deadline).await else {
+                return Ok(with_trace(test.timed_out(), trace));
+            };
+            let (input, seen) = answer;
+            trace = seen.or(trace);
             let moment = self.moment();
             (test, progress) = aside(move || test.go_on(input, moment).map(|progress| (test, progress))).await??;
         }
     }
 
     /// What comes first: the task's answer or a timer; nothing in time.
-    async fn first_answer(
+    async fn first(
         &self,
-        (execution_arn, state_machine_arn): &(String, String),
-        task: Option<Box<ScheduledTask>>,
+        task: Option<impl Future<Output = Answer> + Send + 'static>,
         timers: &[(Timer, Timestamp)],
         deadline: Timestamp,
-    ) -> Option<Input> {
-        let event_id = task.as_ref().map_or(0, |task| task.event_id);
+    ) -> Option<Answer> {
         let first = timers.iter().min_by_key(|(_, at)| *at).filter(|(_, at)| *at <= deadline);
         let until = first.map_or(deadline, |(_, at)| *at);
         // Dropped, and with it the task, when something else came first.
         let mut performed = JoinSet::new();
-        if let Some(scheduled) = task {
-            let (execution_arn, state_machine_arn) = (execution_arn.clone(), state_machine_arn.clone());
-            performed.spawn(perform(
-                self.shared().executor.clone(),
-                Task { execution_arn, state_machine_arn, scheduled: *scheduled },
-            ));
-        }
+        task.map(|task| performed.spawn(task));
         let slept = async {
             while self.shared().clock.now() < until {
                 self.shared().sleep_until(Some(until)).await;
             }
         };
         tokio::select! {
-            Some(answer) = performed.join_next() => Some(answer.unwrap_or_else(|_| panicked(event_id))),
-            () = slept => first.map(|(timer, _)| Input::TimerFired { timer: *timer }),
+            Some(Ok(answer)) = performed.join_next() => Some(answer),
+            () = slept => first.map(|(timer, _)| (Input::TimerFired { timer: *timer }, None)),
+        }
+    }
+
+    /// Has a task performed; a panic of its performer is its failure.
+    fn perform(
+        &self,
+        (execution_arn, state_machine_arn): &(String, String),
+        scheduled: ScheduledTask,
+        reveal_secrets: bool,
+    ) -> impl Future<Output = Answer> + Send + use<> {
+        let (execution_arn, state_machine_arn) = (execution_arn.clone(), state_machine_arn.clone());
+        let event_id = scheduled.event_id;
+        let task = Task { execution_arn, state_machine_arn, scheduled };
+        let executor = self.shared().executor.clone();
+        async move {
+            let mut performing = JoinSet::new();
+            performing.spawn(async move { executor.perform_traced(task, reveal_secrets).await });
+            let (outcome, trace) = match performing.join_next().await {
+                Some(Ok(answer)) => answer,
+                _ => (panicked(), None),
+            };
+            let input = match outcome {
+                // Those that wait for a token are refused before: what was submitted is the answer.
+                TaskOutcome::Succeeded(output) | TaskOutcome::Submitted(output) => {
+                    Input::TaskSucceeded { event_id, output }
+                }
+                TaskOutcome::Failed { error, cause } => {
+                    Input::TaskFailed { event_id, error: Some(error), cause: Some(cause) }
+                }
+            };
+            (input, trace)
         }
     }
 
@@ -141,19 +174,20 @@ impl Engine {
     }
 }
 
-async fn perform(executor: Arc<dyn TaskExecutor>, task: Task) -> Input {
-    let event_id = task.scheduled.event_id;
-    match executor.perform(task).await {
-        // Those that wait for a token are refused before: what was submitted is the answer.
-        TaskOutcome::Succeeded(output) | TaskOutcome::Submitted(output) => Input::TaskSucceeded { event_id, output },
-        TaskOutcome::Failed { error, cause } => Input::TaskFailed { event_id, error: Some(error), cause: Some(cause) },
+fn panicked() -> TaskOutcome {
+    tracing::error!("the performer of a tested task panicked; this is a bug");
+    TaskOutcome::Failed {
+        error: "States.Runtime".to_owned(),
+        cause: "the task's performer panicked; this is a bug: please report it".to_owned(),
     }
 }
 
-fn panicked(event_id: u64) -> Input {
-    tracing::error!(event_id, "the performer of a tested task panicked; this is a bug");
-    let cause = "the task's performer panicked; this is a bug: please report it".to_owned();
-    Input::TaskFailed { event_id, error: Some("States.Runtime".to_owned()), cause: Some(cause) }
+fn with_trace(mut inspection: Inspection, trace: Option<Trace>) -> Inspection {
+    if let (Some(data), Some(Trace { request, response })) = (&mut inspection.inspection_data, trace) {
+        data.request = Some(request);
+        data.response = response;
+    }
+    inspection
 }
 
 /// Computes where that may take its time.

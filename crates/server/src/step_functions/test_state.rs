@@ -55,10 +55,14 @@ pub async fn call(app: &App, caller: &Caller, request: Request) -> Result<Inspec
     let testee = Testee::find(&request.definition, request.state_name.as_deref())?;
     request.check(&testee.state)?;
     let input = request.input.as_deref().unwrap_or("{}").to_owned();
+    let reveal_secrets = request.reveal_secrets && level == Level::Trace;
     let trial = request.trial(testee)?;
-    let mut inspection = app.engine.test_state(&app.account, &caller.region, &input, trial).await?;
-    if level == Level::Info {
-        inspection.inspection_data = None;
+    let mut inspection =
+        app.engine.test_state(&app.account, &caller.region, &input, trial, reveal_secrets).await?;
+    match (level, &mut inspection.inspection_data) {
+        (Level::Info, data) => *data = None,
+        (Level::Debug, Some(data)) => (data.request, data.response) = (None, None),
+        _ => {}
     }
     Ok(inspection)
 }
