@@ -156,12 +156,22 @@ mod tests {
         check(function, strict, configuration("MemorySize", json!(127)), less);
         check(function, strict, configuration("State", json!("Active")), "");
         check(function, strict, configuration("State", json!("active")), "Field 'State' is not an expected value");
-        check(function, strict, configuration("FunctionName", json!("")), "Field 'FunctionName' is less than the minimum length");
+        check(
+            function,
+            strict,
+            configuration("FunctionName", json!("")),
+            "Field 'FunctionName' is less than the minimum length",
+        );
         check(function, strict, json!({"Tags": {"a": 1}}), "Field 'Tags' must be a string");
         check(function, strict, json!({"Tags": []}), "Field 'Tags' must be an object");
         let events = ("eventbridge", "putEvents");
         check(events, optimized, json!({"Entries": {}}), "Field 'Entries' must be an array");
-        check(events, optimized, json!({"Entries": [{"EventId": "a"}, {"EventId": []}]}), "Field 'EventId' must be a string");
+        check(
+            events,
+            optimized,
+            json!({"Entries": [{"EventId": "a"}, {"EventId": []}]}),
+            "Field 'EventId' must be a string",
+        );
         let start = ("sfn", "startExecution");
         check(start, optimized, json!({}), "Required field 'ExecutionArn' is missing");
         check(start, Wanted::default(), json!({}), "");

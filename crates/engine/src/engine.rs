@@ -28,8 +28,8 @@ use tokio::{
     task::JoinSet,
 };
 
-use self::{limit::Limit, machines::Machines, message::Message};
 pub use self::test_state::{TestRefusal, Testee};
+use self::{limit::Limit, machines::Machines, message::Message};
 use crate::{
     Clock, ExecutionStore, FindingStore, TaskExecutor,
     ports::{Receipt, Responder, StoreError},

@@ -236,14 +236,14 @@ impl StateTest {
         let flow = Flow { start_at: STATE_NAME.to_owned(), states: [(STATE_NAME.to_owned(), state)].into() };
         let machine =
             StateMachine { comment: None, query_language: trial.state.query_language, timeout_seconds: None, flow };
-        let mut test = StateTest { machine, execution: Execution::new(), inspector: Inspector::of(&trial, &start.input) };
+        let mut test =
+            StateTest { machine, execution: Execution::new(), inspector: Inspector::of(&trial, &start.input) };
         let Trial { variables, mock, context, role_arn, .. } = trial;
-        let is_task = matches!(test.machine.flow.states.first(), Some((_, state)) if matches!(state.kind, asl::Kind::Task(_)));
+        let is_task =
+            matches!(test.machine.flow.states.first(), Some((_, state)) if matches!(state.kind, asl::Kind::Task(_)));
         let step = test.step(moment, |driver| {
             start_execution(driver, start)?;
-            driver.set_up(variables, |execution| {
-                context.unwrap_or_else(|| context_of(execution, role_arn.as_deref()))
-            });
+            driver.set_up(variables, |execution| context.unwrap_or_else(|| context_of(execution, role_arn.as_deref())));
             Ok(())
         })?;
         let progress = test.progress(step)?;
@@ -272,8 +272,8 @@ impl StateTest {
         moment: Moment,
         what: impl FnOnce(&mut Driver<'_, '_>) -> Result<(), IllegalInput>,
     ) -> Result<Step, Untestable> {
-        let mut driver = Driver::new(&self.machine, &mut self.execution, moment, Limits::AWS.step)
-            .inspected_by(&mut self.inspector);
+        let mut driver =
+            Driver::new(&self.machine, &mut self.execution, moment, Limits::AWS.step).inspected_by(&mut self.inspector);
         what(&mut driver)?;
         driver.run();
         Ok(driver.finish(true)?)

@@ -100,10 +100,12 @@ mod tests {
         check("lambda:invoke", json!({"Payload": {"a": 1}, "StatusCode": 200}), "");
         check("lambda:invoke", json!({"StatusCode": "200"}), "Field 'StatusCode' must be a number");
         check("states:startExecution", json!({}), "Required field 'ExecutionArn' is missing");
-        check("states:startExecution.sync", json!({"ExecutionArn": "a"}), "Required field 'StateMachineArn' is missing");
-        let nested = |output: Value| {
-            json!({"ExecutionArn": "a", "StateMachineArn": "m", "StartDate": "d", "Status": "SUCCEEDED", "Output": output})
-        };
+        check(
+            "states:startExecution.sync",
+            json!({"ExecutionArn": "a"}),
+            "Required field 'StateMachineArn' is missing",
+        );
+        let nested = |output: Value| json!({"ExecutionArn": "a", "StateMachineArn": "m", "StartDate": "d", "Status": "SUCCEEDED", "Output": output});
         check("states:startExecution.sync:2", nested(json!({"a": 1})), "");
         check("states:startExecution.sync", nested(json!({"a": 1})), "Field 'Output' must be a string");
         check("sqs:sendMessage.waitForTaskToken", json!([1]), "");

@@ -14,9 +14,7 @@ use thiserror::Error;
 use tokio::task::JoinSet;
 
 use super::{Engine, Refusal, names};
-use crate::{
-    ports::{StoreError, Task, TaskOutcome, Trace},
-};
+use crate::ports::{StoreError, Task, TaskOutcome, Trace};
 
 /// AWS lets a state take no longer.
 const TIME_LIMIT: SignedDuration = SignedDuration::from_mins(5);

@@ -21,7 +21,8 @@ fn moment() -> Moment {
 fn trial(state: &Value) -> Trial {
     let machine = json!({"StartAt": "S", "States": {"S": state}});
     let document = Document::parse(&machine.to_string(), Format::Json).unwrap();
-    let (machine, _) = asl::parse::parse_open(&document, &AnyResource).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let (machine, _) =
+        asl::parse::parse_open(&document, &AnyResource).unwrap_or_else(|problems| panic!("{problems:#?}"));
     Trial {
         state: Arc::clone(&machine.flow.states["S"]),
         role_arn: None,
@@ -293,7 +294,9 @@ fn a_distributed_map_tolerates_what_it_says() {
     assert_eq!(status(json!({}), result(json!([1, 2, 3])), 1), exceeded);
     let trial = |failed_iterations, item_reader_data| {
         let mock = result(json!([]));
-        begin(Trial { mock, failed_iterations, item_reader_data, ..map(json!({})) }, "{}").err().map(|error| error.to_string())
+        begin(Trial { mock, failed_iterations, item_reader_data, ..map(json!({})) }, "{}")
+            .err()
+            .map(|error| error.to_string())
     };
     let too_many = "Map iteration failure count must be less than or equal to the number of Map iterations.";
     assert_eq!(trial(Some(5), Some("{\"x\": [1]}".to_owned())).as_deref(), Some(too_many));

@@ -57,8 +57,7 @@ pub async fn call(app: &App, caller: &Caller, request: Request) -> Result<Inspec
     let input = request.input.as_deref().unwrap_or("{}").to_owned();
     let reveal_secrets = request.reveal_secrets && level == Level::Trace;
     let trial = request.trial(testee)?;
-    let mut inspection =
-        app.engine.test_state(&app.account, &caller.region, &input, trial, reveal_secrets).await?;
+    let mut inspection = app.engine.test_state(&app.account, &caller.region, &input, trial, reveal_secrets).await?;
     match (level, &mut inspection.inspection_data) {
         (Level::Info, data) => *data = None,
         (Level::Debug, Some(data)) => (data.request, data.response) = (None, None),
@@ -89,7 +88,8 @@ impl Request {
                 self.check_without_mock(state)?;
             }
         }
-        let is_within = |name: &str| state.flows().iter().any(|flow| flow.all_states().any(|(_, state)| state.name == name));
+        let is_within =
+            |name: &str| state.flows().iter().any(|flow| flow.all_states().any(|(_, state)| state.name == name));
         if let Some(name) = &configuration.error_caused_by_state
             && !is_within(name)
         {
@@ -103,9 +103,8 @@ impl Request {
 
     /// What runs as a whole here, and not in parts or for days.
     fn check_without_mock(&self, state: &State) -> Result<(), ApiError> {
-        let unsupported = |what: &str| {
-            Err(ApiError::caller("InvalidDefinition", format!("TestState API does not support {what}")))
-        };
+        let unsupported =
+            |what: &str| Err(ApiError::caller("InvalidDefinition", format!("TestState API does not support {what}")));
         match &state.kind {
             Kind::Map(_) | Kind::Parallel(_) => unsupported(
                 "Map or Parallel states. Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]",

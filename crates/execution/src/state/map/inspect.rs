@@ -57,7 +57,8 @@ pub(super) fn perform<'machine>(
         return Err(Failure::given(Some(EXCEED_TOLERATED_FAILURE_THRESHOLD.to_owned()), Some(cause)));
     }
     let result = mocked?;
-    let is_whole = |results: &Vec<Value>| u64::try_from(results.len()).is_ok_and(|length| length == iterations - failed);
+    let is_whole =
+        |results: &Vec<Value>| u64::try_from(results.len()).is_ok_and(|length| length == iterations - failed);
     if !result.value().as_array().is_none_or(is_whole) {
         return Ok(refuse(driver, "Input array does not equal the mocked result array's size.".to_owned()));
     }

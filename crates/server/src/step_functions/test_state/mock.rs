@@ -65,7 +65,11 @@ impl Mock {
         };
         match (&state.kind, result.as_array()) {
             (Kind::Map(map), _) if has_result_writer(map) => {
-                if result.is_object() { Ok(()) } else { invalid("Mocked result must be a JSON object.") }
+                if result.is_object() {
+                    Ok(())
+                } else {
+                    invalid("Mocked result must be a JSON object.")
+                }
             }
             (Kind::Map(_) | Kind::Parallel(_), None) => invalid("Mocked result must be an array."),
             (Kind::Parallel(parallel), Some(results)) if results.len() != parallel.branches.len() => {
@@ -73,9 +77,8 @@ impl Mock {
             }
             (Kind::Task(task), _) if self.field_validation_mode != FieldValidationMode::None => {
                 let all_required = self.field_validation_mode == FieldValidationMode::Strict;
-                integrations::mock::check(&task.resource, &result, all_required).map_err(|problem| {
-                    ApiError::validation(format!("Mock result schema validation error: {problem}"))
-                })
+                integrations::mock::check(&task.resource, &result, all_required)
+                    .map_err(|problem| ApiError::validation(format!("Mock result schema validation error: {problem}")))
             }
             _ => Ok(()),
         }
@@ -89,7 +92,9 @@ impl Mock {
             (None, Some(ErrorOutput { error, cause })) => {
                 Ok(execution::Mock::Error { error: error.unwrap_or_default(), cause })
             }
-            (None, None) => Err(ApiError::validation("A test mock should have one of the following fields: [result, errorOutput].")),
+            (None, None) => {
+                Err(ApiError::validation("A test mock should have one of the following fields: [result, errorOutput]."))
+            }
         }
     }
 }
