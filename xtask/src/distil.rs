@@ -27,6 +27,7 @@ const OPERATION: &[&str] = &[
     "auth",
     "authtype",
     "endpoint",
+    "endpointdiscovery",
     "errors",
     "http",
     "httpChecksum",
@@ -78,7 +79,7 @@ const REFERENCE: &[&str] = &[
 /// What is kept of a shape besides, where an answer may hold it.
 const LIMITS: &[&str] = &["enum", "max", "min"];
 /// What this product speaks, best first.
-const PROTOCOLS: &[&str] = &["json", "rest-json", "rest-xml", "query", "ec2"];
+const PROTOCOLS: &[&str] = &["json", "rest-json", "rest-xml", "query", "ec2", "smithy-rpc-v2-cbor"];
 
 /// One service: botocore's folder, its model and its endpoint rules.
 pub struct Service {

@@ -1,12 +1,18 @@
 //! One call.
 
 mod attempt;
+mod clock;
+mod discovery;
+mod moved;
 mod plan;
+mod presigned;
 mod role;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use clock::Clock;
+use discovery::Discovered;
 use serde_json::Value;
 use thiserror::Error;
 
@@ -86,12 +92,21 @@ pub struct Aws {
 struct Inner {
     options: Options,
     keys: Keys,
+    clock: Clock,
+    discovered: Discovered,
 }
 
 impl Aws {
     /// Calls as these options say.
     pub fn new(options: Options) -> Aws {
-        Aws { inner: Arc::new(Inner { options, keys: Keys::default() }) }
+        Aws {
+            inner: Arc::new(Inner {
+                options,
+                keys: Keys::default(),
+                clock: Clock::default(),
+                discovered: Discovered::default(),
+            }),
+        }
     }
 
     /// Reads the environment as the SDKs do (credential chain, Region, `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_<SERVICE>`).

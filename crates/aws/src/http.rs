@@ -1,5 +1,7 @@
 //! The one HTTP client, also for what is no AWS API: webhooks, and the command line's own server.
 
+mod destinations;
+
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +14,9 @@ use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Method};
 use thiserror::Error;
+
+pub use destinations::Destinations;
+use destinations::{Denied, Resolver};
 
 /// For a connection to be made, its TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,12 +33,22 @@ pub struct SendError {
     pub message: String,
     /// Whether the request can't have been received (no connection): safe to send again.
     pub never_sent: bool,
+    /// Whether the destination is one that this client does not call ([`HttpClient::guarded`]).
+    pub denied: bool,
+}
+
+impl SendError {
+    fn new(message: String, never_sent: bool) -> SendError {
+        SendError { message, never_sent, denied: false }
+    }
 }
 
 /// A plain HTTP client with TLS; no redirects are followed. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct HttpClient {
     connector: Arc<Connector>,
+    /// Where alone requests go; `None` is anywhere.
+    destinations: Option<Destinations>,
 }
 
 impl Default for HttpClient {
@@ -53,16 +68,28 @@ impl HttpClient {
         HttpClient::with_proxy(ProxyConfig::from_env())
     }
 
+    /// A client for addresses that somebody else wrote, through the same proxy. What the proxy resolves it has to judge itself.
+    pub fn guarded(destinations: Destinations) -> HttpClient {
+        HttpClient::build(ProxyConfig::from_env(), Some(destinations))
+    }
+
     fn with_proxy(proxy: ProxyConfig) -> HttpClient {
+        HttpClient::build(proxy, None)
+    }
+
+    fn build(proxy: ProxyConfig, destinations: Option<Destinations>) -> HttpClient {
         let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
-        let connector = Connector::builder()
+        let builder = Connector::builder()
             .connector_settings(settings)
             .proxy_config(proxy)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
-            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
-            .build();
-        HttpClient { connector: Arc::new(connector) }
+            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc));
+        let connector = match destinations {
+            Some(destinations) => builder.build_with_resolver(Resolver::new(destinations, proxies())),
+            None => builder.build(),
+        };
+        HttpClient { connector: Arc::new(connector), destinations }
     }
 
     /// Sends a request and reads the whole answer, at most `limit_bytes` of it, within `timeout`.
@@ -75,10 +102,7 @@ impl HttpClient {
         let host = request.uri().authority().map_or_else(|| request.uri().to_string(), ToString::to_string);
         match tokio::time::timeout(timeout, self.exchange(request, &host, limit_bytes)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(SendError {
-                message: format!("no answer from {host} within {} s", timeout.as_secs_f64()),
-                never_sent: false,
-            }),
+            Err(_) => Err(SendError::new(format!("no answer from {host} within {} s", timeout.as_secs_f64()), false)),
         }
     }
 
@@ -88,9 +112,11 @@ impl HttpClient {
         host: &str,
         limit: usize,
     ) -> Result<http::Response<Bytes>, SendError> {
-        let refused = |error: &dyn std::fmt::Display| SendError {
-            message: format!("the request to {host} can't be made: {error}"),
-            never_sent: true,
+        if let Some(Err(denied)) = self.destinations.map(|destinations| destinations.check(request.uri())) {
+            return Err(SendError { message: denied.to_string(), never_sent: true, denied: true });
+        }
+        let refused = |error: &dyn std::fmt::Display| {
+            SendError::new(format!("the request to {host} can't be made: {error}"), true)
         };
         let request = with_length(request).map(SdkBody::from).try_into().map_err(|error| refused(&error))?;
         let answer = self.connector.call(request).await.map_err(|error| lost(host, &error))?;
@@ -98,6 +124,13 @@ impl HttpClient {
         let (parts, body) = answer.into_parts();
         Ok(http::Response::from_parts(parts, read(body, host, limit).await?))
     }
+}
+
+/// The hosts of the proxies that the environment names.
+fn proxies() -> Vec<String> {
+    let names = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+    let urls = names.iter().filter_map(|name| std::env::var(name).ok()?.parse::<http::Uri>().ok());
+    urls.filter_map(|url| url.host().map(str::to_owned)).collect()
 }
 
 /// hyper says nothing of an empty body's length, and S3 refuses a PUT without.
@@ -111,7 +144,7 @@ fn with_length(mut request: http::Request<Bytes>) -> http::Request<Bytes> {
 
 async fn read(mut body: SdkBody, host: &str, limit: usize) -> Result<Bytes, SendError> {
     use http_body::Body;
-    let failed = |message: String| SendError { message, never_sent: false };
+    let failed = |message: String| SendError::new(message, false);
     let mut whole = BytesMut::new();
     while let Some(frame) = std::future::poll_fn(|context| std::pin::Pin::new(&mut body).poll_frame(context)).await {
         let frame = frame.map_err(|error| failed(format!("the answer of {host} broke off: {error}")))?;
@@ -129,6 +162,9 @@ fn lost(host: &str, error: &ConnectorError) -> SendError {
     let mut texts = Vec::new();
     let mut source = error.source();
     while let Some(each) = source {
+        if let Some(denied) = each.downcast_ref::<Denied>() {
+            return SendError { message: denied.to_string(), never_sent: true, denied: true };
+        }
         texts.push(each.to_string());
         source = each.source();
     }
@@ -136,7 +172,7 @@ fn lost(host: &str, error: &ConnectorError) -> SendError {
     let never_sent = error.is_user() || texts.iter().any(|text| text.starts_with("client error (Connect)"));
     let reason = texts.last().cloned().unwrap_or_else(|| error.to_string());
     let what = if never_sent { "no connection to" } else { "the connection was lost to" };
-    SendError { message: format!("{what} {host}: {reason}"), never_sent }
+    SendError::new(format!("{what} {host}: {reason}"), never_sent)
 }
 
 #[cfg(test)]
@@ -188,6 +224,26 @@ mod tests {
         assert!(error.never_sent && error.message.contains(&free.to_string()), "{error}");
         let error = get("http://no-such-host.invalid/", 100).await.unwrap_err();
         assert!(error.never_sent, "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_guarded_client_goes_only_where_it_may() {
+        let url = serve("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+        let named = url.replace("127.0.0.1", "localhost");
+        for (loopback, url, allowed) in
+            [(true, &url, true), (true, &named, true), (false, &url, false), (false, &named, false)]
+        {
+            let client = HttpClient::guarded(Destinations { loopback, private: false });
+            let request = http::Request::get(url).body(Bytes::new()).unwrap();
+            match client.send(request, Duration::from_secs(5), 100).await {
+                Ok(_) => assert!(allowed, "{url}"),
+                Err(error) => assert!(!allowed && error.denied && error.never_sent, "{url}: {error}"),
+            }
+        }
+        let resolved = HttpClient::guarded(Destinations::default());
+        let request = http::Request::get(named.replace("http:", "https:")).body(Bytes::new()).unwrap();
+        let error = resolved.send(request, Duration::from_secs(5), 100).await.unwrap_err();
+        assert!(error.denied && error.message.contains("this machine itself"), "{error}");
     }
 
     #[tokio::test]

@@ -18,3 +18,4 @@ pub use call::{Aws, Call, CallError};
 pub use conformity::{Nonconformity, Wanted};
 pub use http::HttpClient;
 pub use options::Options;
+pub use protocol::{base64, escape};

@@ -9,7 +9,9 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-pub(crate) use store::{endpoint_rules, name_elsewhere, names, service};
+#[cfg(test)]
+pub(crate) use store::speaking;
+pub(crate) use store::{endpoint_rules, ids, name_elsewhere, names, service};
 
 /// A service.
 #[derive(Debug, Deserialize)]
@@ -53,6 +55,8 @@ pub(crate) struct Operation {
     pub authtype: Option<String>,
     #[serde(default)]
     pub endpoint: Option<HostPrefix>,
+    #[serde(default, rename = "endpointdiscovery")]
+    pub endpoint_discovery: Option<EndpointDiscovery>,
     #[serde(default)]
     pub http_checksum: Option<HttpChecksum>,
     #[serde(default)]
@@ -79,12 +83,20 @@ pub(crate) struct HostPrefix {
 }
 
 #[derive(Debug, Deserialize)]
+pub(crate) struct EndpointDiscovery {
+    #[serde(default)]
+    pub required: bool,
+}
+
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct HttpChecksum {
     #[serde(default)]
     pub request_algorithm_member: Option<String>,
     #[serde(default)]
     pub request_checksum_required: bool,
+    #[serde(default)]
+    pub response_algorithms: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]

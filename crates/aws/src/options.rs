@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws_config::BehaviorVersion;
 use aws_config::imds::region::ImdsRegionProvider;
 use aws_config::meta::region::ProvideRegion;
 use aws_config::profile::ProfileFileRegionProvider;
 use aws_credential_types::Credentials;
+use aws_types::region::Region;
+use aws_types::service_config::ServiceConfigKey;
 
 use crate::http::HttpClient;
+use crate::model;
 
 /// How long the instance's metadata may take to tell the Region, at start.
 const METADATA_TIMEOUT: Duration = Duration::from_millis(1000);
@@ -30,6 +34,9 @@ pub struct Options {
     pub fips: bool,
     /// Use dual-stack endpoints: `AWS_USE_DUALSTACK_ENDPOINT`.
     pub dual_stack: bool,
+    /// Send a checksum wherever an operation takes one, not only where it is demanded: the SDKs' own way, unless
+    /// `AWS_REQUEST_CHECKSUM_CALCULATION` is `when_required`.
+    pub checksums: bool,
     /// In the user agent, and the name of sessions of assumed roles.
     pub application: String,
     /// The client that carries the calls.
@@ -46,6 +53,7 @@ impl Options {
             endpoint_urls: BTreeMap::new(),
             fips: false,
             dual_stack: false,
+            checksums: true,
             application: "rectify".to_owned(),
             http: HttpClient::new(),
         }
@@ -61,7 +69,32 @@ impl Options {
             Some(region) => region.clone(),
             None => region_elsewhere(is_true(&variables, "AWS_EC2_METADATA_DISABLED")).await,
         };
-        Options::from_variables(&variables, region, HttpClient::from_environment())
+        Options::from_variables(&variables, region, HttpClient::from_environment()).with_profile(&variables).await
+    }
+
+    /// What the profile says of endpoints: `endpoint_url`, and that of each service in the section that its `services` names. A variable
+    /// beats it; `AWS_ENDPOINT_URL` beats even the services' own.
+    ///
+    /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>
+    async fn with_profile(mut self, variables: &BTreeMap<String, String>) -> Options {
+        let region = Region::new(self.region.clone());
+        let shared = aws_config::defaults(BehaviorVersion::latest()).region(region).no_credentials().load().await;
+        self.fips = shared.use_fips().unwrap_or(self.fips);
+        self.dual_stack = shared.use_dual_stack().unwrap_or(self.dual_stack);
+        if self.endpoint_url.is_some() || is_true(variables, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
+            return self;
+        }
+        self.endpoint_url = shared.endpoint_url().map(str::to_owned);
+        let Some(profile) = shared.service_config() else { return self };
+        for id in model::ids() {
+            let key =
+                ServiceConfigKey::builder().service_id(id).profile("endpoint_url").env("AWS_ENDPOINT_URL").build();
+            let url = key.ok().and_then(|key| profile.load_config(key));
+            if let Some(url) = url.filter(|url| self.endpoint_url.as_ref() != Some(url)) {
+                self.endpoint_urls.entry(variable_name(id)).or_insert(url);
+            }
+        }
+        self
     }
 
     fn from_variables(variables: &BTreeMap<String, String>, region: String, http: HttpClient) -> Options {
@@ -75,6 +108,9 @@ impl Options {
             endpoint_urls: own.collect(),
             fips: is_true(variables, "AWS_USE_FIPS_ENDPOINT"),
             dual_stack: is_true(variables, "AWS_USE_DUALSTACK_ENDPOINT"),
+            checksums: !variables
+                .get("AWS_REQUEST_CHECKSUM_CALCULATION")
+                .is_some_and(|value| value.eq_ignore_ascii_case("when_required")),
             application: "rectify".to_owned(),
             http,
         }
@@ -87,9 +123,13 @@ impl Options {
 
     /// The endpoint configured for that service and no other.
     pub(crate) fn own_endpoint(&self, service_id: &str) -> Option<&str> {
-        let name = service_id.replace([' ', '-'], "_").to_ascii_uppercase();
-        self.endpoint_urls.get(&name).map(String::as_str)
+        self.endpoint_urls.get(&variable_name(service_id)).map(String::as_str)
     }
+}
+
+/// `S3 Control` → `S3_CONTROL`
+fn variable_name(service_id: &str) -> String {
+    service_id.replace([' ', '-'], "_").to_ascii_uppercase()
 }
 
 fn is_true(variables: &BTreeMap<String, String>, name: &str) -> bool {

@@ -2,6 +2,7 @@
 //!
 //! <https://smithy.io/2.0/aws/protocols/index.html>
 
+mod cbor;
 #[cfg(test)]
 pub(crate) mod differential;
 mod error;
@@ -19,7 +20,7 @@ use http::HeaderMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
-pub(crate) use error::read_error;
+pub(crate) use error::{ServiceError, read_error};
 
 use crate::model::{Operation, Service};
 
@@ -60,7 +61,7 @@ impl Answer<'_> {
 
 /// Whether the protocol is spoken here.
 pub(crate) fn supported(protocol: &str) -> bool {
-    matches!(protocol, "json" | "rest-json" | "rest-xml" | "query" | "ec2")
+    matches!(protocol, "json" | "rest-json" | "rest-xml" | "query" | "ec2" | "smithy-rpc-v2-cbor")
 }
 
 /// The request of an operation. `parameters` are bound: they have the model's names and types.
@@ -78,6 +79,7 @@ pub(crate) fn request(
         "json" => {
             Ok(json_request(service, name, input.map(|node| json::write(node, &Value::Object(parameters.clone())))))
         }
+        "smithy-rpc-v2-cbor" => cbor::request(service, name, input, parameters),
         _ => rest::request(service, operation, input, parameters),
     }
 }
@@ -103,11 +105,13 @@ pub(crate) fn result(service: &Service, operation: &Operation, answer: &Answer<'
         "query" => xml_read::result(output, &answer.text(), output.reference.result_wrapper.as_deref()),
         "ec2" => xml_read::result(output, &answer.text(), None),
         "json" => Ok(json::read(output, &json::parse(answer.body)?).unwrap_or_else(|| json!({}))),
+        "smithy-rpc-v2-cbor" => cbor::result(output, answer.body),
         _ => rest::result(service, output, answer),
     }
 }
 
-pub(crate) fn escape(text: &str) -> String {
+/// Percent-encoded for a part of a path, a query or a form: all but letters, digits, `-`, `.`, `_` and `~`.
+pub fn escape(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).to_string()
 }
 
@@ -123,7 +127,8 @@ fn plain(value: &Value) -> String {
     }
 }
 
-fn base64(bytes: impl AsRef<[u8]>) -> String {
+/// Base64 with padding.
+pub fn base64(bytes: impl AsRef<[u8]>) -> String {
     use base64::Engine;
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }

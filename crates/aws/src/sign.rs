@@ -1,15 +1,17 @@
 //! Signature version 4.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode,
-    sign,
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings,
+    UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
 use http::{HeaderValue, Request};
+
+use crate::protocol::escape;
 
 /// What a signature is made for.
 #[derive(Clone, Copy, Debug)]
@@ -67,10 +69,37 @@ pub(crate) fn apply(
     Ok(())
 }
 
+/// The URL with a signature in its query: whoever has it can GET it for so long.
+pub(crate) fn presign(
+    url: &str,
+    credentials: &Credentials,
+    scope: Scope<'_>,
+    now: SystemTime,
+    good_for: Duration,
+) -> Result<String, String> {
+    let mut settings = SigningSettings::default();
+    settings.signature_location = SignatureLocation::QueryParams;
+    settings.expires_in = Some(good_for);
+    let identity = credentials.clone().into();
+    let parameters = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(scope.region)
+        .name(scope.name)
+        .time(now)
+        .settings(settings)
+        .build()
+        .map_err(|error| error.to_string())?
+        .into();
+    let signable = SignableRequest::new("GET", url, std::iter::empty(), SignableBody::Bytes(&[]))
+        .map_err(|error| error.to_string())?;
+    let (instructions, _) = sign(signable, &parameters).map_err(|error| error.to_string())?.into_parts();
+    let (_, query) = instructions.into_parts();
+    let query = query.iter().map(|(name, value)| format!("&{}={}", escape(name), escape(value)));
+    Ok(url.to_owned() + &query.collect::<String>())
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     /// The `get-vanilla` case of AWS's Signature Version 4 test suite.

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
-use aws::Aws;
+use aws::{Aws, http::Destinations};
 use detection::Finding;
 use engine::{
     FindingStore, TaskExecutor,
@@ -11,13 +11,19 @@ use engine::{
 };
 use serde_json::Value;
 
+use http_invoke::HttpTasks;
+
 use crate::{
     Channels, Function,
     functions::{GuardrailSettings, Records, ask::Ask, finding::ChangeFinding, owner::Owner, tell::Tell},
     resource::{Resource, UnsupportedResource},
 };
 
+mod api_gateway;
 mod aws_sdk;
+mod http_answer;
+mod http_invoke;
+mod http_parameters;
 mod lambda;
 #[cfg(test)]
 mod tests;
@@ -31,6 +37,8 @@ pub struct Executor {
     aws: Aws,
     /// What the service `sfn` is called with: where this process is Step Functions itself, its own API.
     states: Aws,
+    /// For APIs that are not AWS's own.
+    http: HttpTasks,
     /// The built-in functions by their names, `rectify-` included.
     functions: HashMap<String, Arc<dyn Function>>,
     tell: Tell,
@@ -41,7 +49,8 @@ impl Executor {
     pub fn new(aws: Aws, findings: Arc<dyn FindingStore>, settings: GuardrailSettings, channels: Channels) -> Executor {
         let records = Records { findings, settings };
         let tell = Tell::new(records.clone(), channels);
-        Executor { states: aws.clone(), aws: aws.clone(), functions: HashMap::new(), tell: tell.clone() }
+        let http = HttpTasks::new(Destinations::default());
+        Executor { states: aws.clone(), aws: aws.clone(), http, functions: HashMap::new(), tell: tell.clone() }
             .with_function(ChangeFinding::new(records.clone()))
             .with_function(Owner::new(aws))
             .with_function(Ask::new(records, tell.clone()))
@@ -53,6 +62,12 @@ impl Executor {
     pub fn with_function(mut self, function: impl Function + 'static) -> Executor {
         self.functions.insert(format!("rectify-{}", function.name()), Arc::new(function));
         self
+    }
+
+    /// Lets `http:invoke` and `apigateway:invoke` call more than public hosts by HTTPS.
+    #[must_use]
+    pub fn with_destinations(self, destinations: Destinations) -> Executor {
+        Executor { http: HttpTasks::new(destinations), ..self }
     }
 
     /// Sends `aws-sdk:sfn:*` tasks elsewhere: to this process's own API, with its own credentials.
@@ -93,7 +108,7 @@ impl TaskExecutor for Executor {
                 self.is_built_in(task, arguments.get("FunctionName").and_then(Value::as_str))
             }
             Ok(Resource::LambdaFunction(arn)) => self.is_built_in(task, Some(&arn)),
-            Ok(Resource::AwsSdk { .. }) | Err(_) => false,
+            _ => false,
         }
     }
 
@@ -110,6 +125,10 @@ impl Executor {
                 (aws_sdk::call(aws, task, service, action).await?, *waits, task.scheduled.state_name.as_str())
             }
             Resource::LambdaInvoke { waits } => (self.invoke_optimized(task).await?, *waits, "lambda"),
+            Resource::HttpInvoke => (self.invoke_http(task).await?, false, task.scheduled.state_name.as_str()),
+            Resource::ApiGatewayInvoke { waits } => {
+                (self.invoke_api(task).await?, *waits, task.scheduled.state_name.as_str())
+            }
             Resource::LambdaFunction(arn) => (self.invoke_directly(task, arn).await?, false, arn.as_str()),
         };
         within_limit(&result, named)?;

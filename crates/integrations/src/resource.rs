@@ -8,7 +8,6 @@ use thiserror::Error;
 
 /// The optimized integrations that exist at AWS and not here, by service: told apart from what is a typing error.
 const OPTIMIZED_ELSEWHERE: &[&str] = &[
-    "apigateway",
     "athena",
     "batch",
     "bedrock",
@@ -22,7 +21,6 @@ const OPTIMIZED_ELSEWHERE: &[&str] = &[
     "emr-serverless",
     "events",
     "glue",
-    "http",
     "mediaconvert",
     "sagemaker",
     "sns",
@@ -31,8 +29,9 @@ const OPTIMIZED_ELSEWHERE: &[&str] = &[
 ];
 
 /// What is supported, for messages.
-const SUPPORTED: &str = "supported are `arn:aws:states:::aws-sdk:SERVICE:ACTION` and `arn:aws:states:::lambda:invoke`, both also with \
-                         `.waitForTaskToken`, and the ARN of a Lambda function";
+const SUPPORTED: &str = "supported are `arn:aws:states:::aws-sdk:SERVICE:ACTION` , `arn:aws:states:::lambda:invoke` and \
+                         `arn:aws:states:::apigateway:invoke`, these also with `.waitForTaskToken`, `arn:aws:states:::http:invoke`, \
+                         and the ARN of a Lambda function";
 
 /// A Task's `Resource`, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +47,13 @@ pub enum Resource {
     },
     /// `arn:aws:states:::lambda:invoke`.
     LambdaInvoke {
+        /// Whether it ends in `.waitForTaskToken`.
+        waits: bool,
+    },
+    /// `arn:aws:states:::http:invoke`.
+    HttpInvoke,
+    /// `arn:aws:states:::apigateway:invoke`.
+    ApiGatewayInvoke {
         /// Whether it ends in `.waitForTaskToken`.
         waits: bool,
     },
@@ -93,6 +99,15 @@ fn aws_sdk(text: &str, call: &str) -> Result<Resource, UnsupportedResource> {
 }
 
 fn optimized(text: &str, service: &str, call: &str) -> Result<Resource, UnsupportedResource> {
+    match (service, call) {
+        ("http", "invoke") => return Ok(Resource::HttpInvoke),
+        ("apigateway", "invoke") => return Ok(Resource::ApiGatewayInvoke { waits: false }),
+        ("apigateway", "invoke.waitForTaskToken") => return Ok(Resource::ApiGatewayInvoke { waits: true }),
+        ("http" | "apigateway", _) => {
+            return Err(unsupported(text, &format!("the integration of `{service}` has no `{call}`")));
+        }
+        _ => {}
+    }
     if service != "lambda" {
         let known = OPTIMIZED_ELSEWHERE.contains(&service);
         return Err(unsupported(
@@ -148,7 +163,7 @@ impl Resources for KnownResources {
                 .aws
                 .check(&service, &action)
                 .map_err(|error| UnknownResource { message: error.to_string(), help: None }),
-            Ok(Resource::LambdaInvoke { .. } | Resource::LambdaFunction(_)) => Ok(()),
+            Ok(_) => Ok(()),
             Err(UnsupportedResource { message, help }) => Err(UnknownResource { message, help: Some(help) }),
         }
     }
@@ -178,6 +193,9 @@ mod tests {
         check("arn:aws:states:::aws-sdk:sqs:sendMessage.waitForTaskToken", Ok(sdk("sqs", "sendMessage", true)));
         check("arn:aws:states:::lambda:invoke", Ok(Resource::LambdaInvoke { waits: false }));
         check("arn:aws:states:::lambda:invoke.waitForTaskToken", Ok(Resource::LambdaInvoke { waits: true }));
+        check("arn:aws:states:::http:invoke", Ok(Resource::HttpInvoke));
+        check("arn:aws:states:::apigateway:invoke", Ok(Resource::ApiGatewayInvoke { waits: false }));
+        check("arn:aws:states:::apigateway:invoke.waitForTaskToken", Ok(Resource::ApiGatewayInvoke { waits: true }));
         let function = "arn:aws:lambda:us-east-1:123456789012:function:f:live";
         check(function, Ok(Resource::LambdaFunction(function.to_owned())));
     }
@@ -188,7 +206,8 @@ mod tests {
             "arn:aws:states:::states:startExecution.sync:2",
             Err("optimized integration of `states` is not supported"),
         );
-        check("arn:aws:states:::http:invoke", Err("optimized integration of `http`"));
+        check("arn:aws:states:::http:invoke.waitForTaskToken", Err("`http` has no `invoke.waitForTaskToken`"));
+        check("arn:aws:states:::apigateway:call", Err("`apigateway` has no `call`"));
         check("arn:aws:states:::lamda:invoke", Err("there is no integration `lamda`"));
         check("arn:aws:states:::lambda:invok", Err("`lambda` has no action `invok`"));
         check("arn:aws:states:::lambda:invoke.sync", Err("pattern `.sync`"));

@@ -2,7 +2,7 @@
 
 use std::{env, io, io::IsTerminal as _, time::Duration};
 
-use aws::{Aws, Call, Options};
+use aws::{Aws, Call, Options, http::Destinations};
 use integrations::KnownResources;
 use serde_json::{Value, json};
 use server::intake::UNKNOWN_ACCOUNT;
@@ -38,6 +38,30 @@ pub fn known_resources() -> KnownResources {
     KnownResources::new(Aws::new(Options::fixed("us-east-1", "", "")))
 }
 
+/// Says what `http:invoke` and `apigateway:invoke` may call besides public hosts by HTTPS: `loopback`, `private`, or both with a comma.
+const HTTP_TASKS: &str = "RECTIFY_HTTP_TASKS";
+
+/// Where tasks may call other people's APIs.
+pub fn destinations() -> Result<Destinations, String> {
+    destinations_of(&env::var(HTTP_TASKS).unwrap_or_default())
+}
+
+fn destinations_of(text: &str) -> Result<Destinations, String> {
+    let mut destinations = Destinations::default();
+    for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+        match word {
+            "loopback" => destinations.loopback = true,
+            "private" => destinations.private = true,
+            other => {
+                return Err(format!(
+                    "{HTTP_TASKS} is `loopback`, `private`, or both with a comma between; not `{other}`"
+                ));
+            }
+        }
+    }
+    Ok(destinations)
+}
+
 /// How long STS may take to say whose credentials these are.
 const ACCOUNT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -70,5 +94,26 @@ pub async fn account(configured: Option<&str>, aws: &Aws) -> String {
             Some(account) => account.to_owned(),
             None => unknown("its answer names no account".to_owned()),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_tasks_may_call() {
+        for (text, expected) in [
+            ("", Ok((false, false))),
+            ("loopback", Ok((true, false))),
+            ("private, loopback", Ok((true, true))),
+            (
+                "all",
+                Err("RECTIFY_HTTP_TASKS is `loopback`, `private`, or both with a comma between; not `all`".to_owned()),
+            ),
+        ] {
+            let found = destinations_of(text).map(|found| (found.loopback, found.private));
+            assert_eq!(found, expected, "{text}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Sending a call until there is an answer that stands.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use bytes::Bytes;
@@ -9,10 +9,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::plan::{self, Plan};
-use super::{Aws, Call, CallError};
+use super::{Aws, Call, CallError, moved};
 use crate::http::SendError;
 use crate::protocol::{self, Answer};
-use crate::{retry, sign};
+use crate::{checksum, retry, sign};
 
 /// The longest answer that is read.
 const ANSWER_BYTES: usize = 64 * 1024 * 1024;
@@ -29,16 +29,23 @@ struct Failure {
     again: bool,
     /// Whether the credentials may be at fault.
     stale: bool,
+    /// Whether the clock was at fault, and was corrected.
+    skewed: bool,
+    /// The Region where the bucket is.
+    elsewhere: Option<String>,
     /// `Retry-After`.
     asked: Option<Duration>,
 }
 
 impl Aws {
     pub(super) async fn perform(&self, call: &Call) -> Result<(Value, Bytes), CallError> {
-        let plan = plan::make(call, &self.inner.options)?;
+        let mut plan = plan::make(call, &self.inner.options)?;
         let most = call.attempts.clamp(1, retry::MOST_ATTEMPTS);
         let timeout = Duration::from_secs(call.timeout_seconds.max(1));
-        let mut renewed = false;
+        if plan.discovers {
+            plan.endpoint.url = self.discover(&plan, call).await?;
+        }
+        let (mut renewed, mut corrected, mut moved) = (false, false, false);
         let mut attempt = 1;
         loop {
             let credentials = self.credentials(&plan, call.role_arn.as_deref()).await?;
@@ -46,6 +53,15 @@ impl Aws {
                 Outcome::Done(result, body) => return Ok((result, body)),
                 Outcome::Failed(failure) => failure,
             };
+            if failure.skewed && !corrected {
+                corrected = true;
+                continue;
+            }
+            if let (Some(region), false) = (&failure.elsewhere, moved) {
+                moved = true;
+                plan = plan::make(&Call { region: Some(region.clone()), ..call.clone() }, &self.inner.options)?;
+                continue;
+            }
             if let (true, false, Some(refused)) = (failure.stale, renewed, &credentials) {
                 // Once, and at once: new credentials may have come since these were read.
                 renewed = true;
@@ -76,7 +92,7 @@ impl Aws {
             Err(cause) => return Outcome::Failed(Failure::final_client(plan, &cause)),
         };
         match self.inner.options.http.send(request, timeout, ANSWER_BYTES).await {
-            Ok(answer) => read(plan, answer, attempt),
+            Ok(answer) => self.read(plan, answer, attempt),
             Err(lost) => Outcome::Failed(Failure::lost(plan, &lost)),
         }
     }
@@ -100,7 +116,12 @@ impl Aws {
                 .map_err(|_| format!("a value for the header {name} has characters that no header takes"))?;
             request = request.header(name.as_str(), value);
         }
-        let mut request = request.body(Bytes::from(wire.body.clone())).map_err(|error| error.to_string())?;
+        let now = self.inner.clock.now();
+        let body = match (&plan.presign, credentials) {
+            (Some(presign), Some(credentials)) => presign.form(plan, credentials, now)?,
+            _ => wire.body.clone(),
+        };
+        let mut request = request.body(Bytes::from(body)).map_err(|error| error.to_string())?;
         if let Some(credentials) = credentials {
             let endpoint = &plan.endpoint;
             let scope = sign::Scope {
@@ -109,36 +130,40 @@ impl Aws {
                 s3: plan.service.signing_name() == "s3" || endpoint.signing_name.as_deref() == Some("s3"),
                 unsigned_body: plan.operation.authtype.as_deref() == Some("v4-unsigned-body"),
             };
-            sign::apply(&mut request, credentials, scope, SystemTime::now())?;
+            sign::apply(&mut request, credentials, scope, now)?;
         }
         Ok(request)
     }
-}
 
-fn read(plan: &Plan, answer: Response<Bytes>, attempt: u32) -> Outcome {
-    let (parts, body) = answer.into_parts();
-    let status = parts.status.as_u16();
-    let answer = Answer { status, headers: &parts.headers, body: &body };
-    let operation = &plan.operation;
-    let Some(error) = protocol::read_error(&plan.service, operation, &answer) else {
-        return match protocol::result(&plan.service, operation, &answer) {
-            Ok(result) => Outcome::Done(result, body),
-            Err(cause) => Outcome::Failed(Failure::final_client(plan, &cause)),
+    fn read(&self, plan: &Plan, answer: Response<Bytes>, attempt: u32) -> Outcome {
+        let (parts, body) = answer.into_parts();
+        let status = parts.status.as_u16();
+        let answer = Answer { status, headers: &parts.headers, body: &body };
+        let operation = &plan.operation;
+        let Some(error) = protocol::read_error(&plan.service, operation, &answer) else {
+            let result =
+                checksum::verify(operation, &answer).and_then(|()| protocol::result(&plan.service, operation, &answer));
+            return match result {
+                Ok(result) => Outcome::Done(result, body),
+                Err(cause) => Outcome::Failed(Failure::final_client(plan, &cause)),
+            };
         };
-    };
-    let throttled = retry::is_throttling(&error.code, status);
-    Outcome::Failed(Failure {
-        again: throttled || (plan.repeatable && retry::is_transient(&error.code, status)),
-        stale: retry::is_stale(&error.code),
-        asked: retry_after(&parts.headers),
-        error: CallError::Service {
-            name: error.name(&plan.service, operation),
-            cause: error.cause(&plan.service, status, attempt),
-            code: error.code,
-            status,
-            throttled,
-        },
-    })
+        let throttled = retry::is_throttling(&error.code, status);
+        Outcome::Failed(Failure {
+            again: throttled || (plan.repeatable && retry::is_transient(&error.code, status)),
+            stale: retry::is_stale(&error.code),
+            skewed: self.inner.clock.corrected(&error.code, &parts.headers),
+            elsewhere: moved::elsewhere(plan, &error, &answer),
+            asked: retry_after(&parts.headers),
+            error: CallError::Service {
+                name: error.name(&plan.service, operation),
+                cause: error.cause(&plan.service, status, attempt),
+                code: error.code,
+                status,
+                throttled,
+            },
+        })
+    }
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
@@ -147,7 +172,8 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 impl Failure {
     fn final_client(plan: &Plan, cause: &str) -> Failure {
-        Failure { error: plan::client(&plan.service, cause), again: false, stale: false, asked: None }
+        let error = plan::client(&plan.service, cause);
+        Failure { error, again: false, stale: false, skewed: false, elsewhere: None, asked: None }
     }
 
     fn lost(plan: &Plan, lost: &SendError) -> Failure {

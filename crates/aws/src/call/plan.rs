@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Call, CallError};
+use super::presigned::Presign;
+use super::{Call, CallError, moved};
 use crate::endpoint::{self, Endpoint, Wish};
 use crate::model::{self, Operation, Service};
 use crate::names::{error_prefix, hint};
@@ -17,10 +18,17 @@ use crate::{checksum, parameters};
 #[derive(Debug)]
 pub(super) struct Plan {
     pub service: Arc<Service>,
+    /// The operation's own name.
+    pub name: String,
     pub operation: Arc<Operation>,
     pub region: String,
     pub endpoint: Endpoint,
     pub request: Request,
+    pub presign: Option<Presign>,
+    /// S3's.
+    pub bucket: Option<String>,
+    /// Whether the endpoint is the account's own, and has to be asked for.
+    pub discovers: bool,
     /// Whether a second time does no harm.
     pub repeatable: bool,
 }
@@ -86,7 +94,9 @@ pub(super) fn make(call: &Call, options: &Options) -> Result<Plan, CallError> {
     let refuse =
         |message: String| CallError::Parameters { message: format!("{}:{}: {message}", call.service, call.action) };
     let token = call.idempotency_token.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
-    let bound = parameters::bind(service.node(operation.input.as_ref()), &call.parameters, &token).map_err(refuse)?;
+    let mut parameters = call.parameters.clone();
+    let presign = Presign::of(&service, &name, &operation, &mut parameters);
+    let bound = parameters::bind(service.node(operation.input.as_ref()), &parameters, &token).map_err(refuse)?;
     let region = region(call, &service, &bound, options);
     let bound = bucket_place(&service, &name, bound, &region);
     let custom = options.endpoint(&service.metadata.service_id);
@@ -104,9 +114,12 @@ pub(super) fn make(call: &Call, options: &Options) -> Result<Plan, CallError> {
         });
     }
     let mut request = protocol::request(&service, &name, &operation, &bound).map_err(refuse)?;
-    checksum::add(&operation, &bound, &mut request).map_err(refuse)?;
+    checksum::add(&service, &operation, &bound, options.checksums, &mut request).map_err(refuse)?;
     let repeatable = is_repeatable(&service, &name, &operation);
-    Ok(Plan { service, operation, region, endpoint, request, repeatable })
+    let discovers =
+        custom.is_none() && operation.endpoint_discovery.as_ref().is_some_and(|discovery| discovery.required);
+    let bucket = moved::bucket(&bound);
+    Ok(Plan { service, name, operation, region, endpoint, request, presign, bucket, discovers, repeatable })
 }
 
 /// The one asked for; else a queue's is its host's; else the process's own.

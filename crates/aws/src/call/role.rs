@@ -1,12 +1,18 @@
 //! Whose credentials a call is made with.
 
+use std::time::SystemTime;
+
 use aws_credential_types::Credentials;
+use bytes::Bytes;
+use http::Request;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::plan::{self, Plan};
 use super::{Aws, Call, CallError};
 use crate::credentials::Vacancy;
+use crate::names::error_prefix;
+use crate::sign;
 
 /// Attempts and seconds for assuming a role.
 const ATTEMPTS: u32 = 3;
@@ -18,19 +24,38 @@ impl Aws {
         if plan::is_anonymous(&plan.operation) {
             return Ok(None);
         }
-        let Some(role) = role else { return self.own_credentials(plan).await.map(Some) };
+        self.identity(&error_prefix(&plan.service.metadata.service_id), role, &plan.region).await.map(Some)
+    }
+
+    /// The process's own credentials, or the role's. `named` begins the name of the error that there are none.
+    async fn identity(&self, named: &str, role: Option<&str>, region: &str) -> Result<Credentials, CallError> {
+        let none = |cause: String| CallError::Client { name: format!("{named}.SdkClientException"), cause };
+        let Some(role) = role else {
+            return match &self.inner.options.credentials {
+                Some(fixed) => Ok(fixed.clone()),
+                None => self.inner.keys.own(self.region()).await.map_err(none),
+            };
+        };
         let slot = self.inner.keys.slot(Some(role));
         match slot.get().await {
-            Ok(kept) => kept.map(Some).map_err(|cause| plan::client(&plan.service, &cause)),
-            Err(vacancy) => self.assume(vacancy, role, &plan.region).await.map(Some),
+            Ok(kept) => kept.map_err(none),
+            Err(vacancy) => self.assume(vacancy, role, region).await,
         }
     }
 
-    async fn own_credentials(&self, plan: &Plan) -> Result<Credentials, CallError> {
-        match &self.inner.options.credentials {
-            Some(fixed) => Ok(fixed.clone()),
-            None => self.inner.keys.own(self.region()).await.map_err(|cause| plan::client(&plan.service, &cause)),
-        }
+    /// Signs a request that is no model's operation, of the service with that signing name (`execute-api`). An error's name begins
+    /// with `named`.
+    pub async fn sign(
+        &self,
+        request: &mut Request<Bytes>,
+        (name, region): (&str, &str),
+        role: Option<&str>,
+        named: &str,
+    ) -> Result<(), CallError> {
+        let credentials = self.identity(named, role, region).await?;
+        let scope = sign::Scope { name, region, s3: false, unsigned_body: false };
+        sign::apply(request, &credentials, scope, SystemTime::now())
+            .map_err(|cause| CallError::Client { name: format!("{named}.SdkClientException"), cause })
     }
 
     async fn assume(&self, vacancy: Vacancy<'_>, role: &str, region: &str) -> Result<Credentials, CallError> {
@@ -57,7 +82,7 @@ fn read(answer: &Value) -> Result<Credentials, String> {
     else {
         return Err("AssumeRole answered without credentials".to_owned());
     };
-    let end = text("Expiration").and_then(|end| end.parse::<Timestamp>().ok()).map(std::time::SystemTime::from);
+    let end = text("Expiration").and_then(|end| end.parse::<Timestamp>().ok()).map(SystemTime::from);
     Ok(Credentials::new(id, secret, Some(token.to_owned()), end, "assumed role"))
 }
 

@@ -42,6 +42,11 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     store().entries.keys().map(String::as_str)
 }
 
+/// All services' ids, as AWS writes them: `S3 Control`.
+pub(crate) fn ids() -> impl Iterator<Item = &'static str> {
+    store().entries.values().map(|entry| entry.id.as_str())
+}
+
 /// The name here of a service that boto3 and the AWS CLI call differently: `logs` is `cloudwatchlogs`.
 pub(crate) fn name_elsewhere(name: &str) -> Option<&'static str> {
     let found = store().entries.iter().find(|(_, entry)| entry.folder == name);
@@ -71,6 +76,14 @@ pub(crate) fn endpoint_rules(service_id: &str) -> Option<(Value, Value)> {
     let partitions = serde_json::from_str(lines.next()?).ok()?;
     let rules = lines.find_map(|line| line.strip_prefix(service_id)?.strip_prefix('\t'))?;
     Some((partitions, serde_json::from_str(rules).ok()?))
+}
+
+/// The service, as if that protocol were its best.
+#[cfg(test)]
+pub(crate) fn speaking(name: &str, protocol: &str) -> Service {
+    let mut service = inflate(store(), &store().entries[name]).unwrap();
+    service.metadata.protocol = protocol.to_owned();
+    service
 }
 
 #[expect(clippy::expect_used, reason = "the bytes are part of the binary, and a test reads all of them")]

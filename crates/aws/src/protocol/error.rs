@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use aws_smithy_xml::decode::{Document, try_data};
 use serde_json::Value;
 
-use super::{Answer, json};
+use super::{Answer, cbor, json};
 use crate::model::{Operation, Service};
 use crate::names::{error_prefix, exception_name};
 
@@ -18,6 +18,8 @@ pub(crate) struct ServiceError {
     pub request_id: Option<String>,
     /// S3's second id.
     pub extended_request_id: Option<String>,
+    /// Where the bucket is, if S3 tells.
+    pub region: Option<String>,
 }
 
 impl ServiceError {
@@ -52,11 +54,14 @@ impl ServiceError {
 
 /// The error in an answer, if it is one: by its status, or by a root `Error` where S3 had begun with 200.
 pub(crate) fn read_error(service: &Service, operation: &Operation, answer: &Answer<'_>) -> Option<ServiceError> {
-    let xml = matches!(service.metadata.protocol.as_str(), "query" | "ec2" | "rest-xml");
     if answer.status < 300 && !(service.is_s3() && is_late_error(answer)) {
         return None;
     }
-    let mut error = if xml { read_xml(&answer.text()) } else { read_json(answer) };
+    let mut error = match service.metadata.protocol.as_str() {
+        "query" | "ec2" | "rest-xml" => read_xml(&answer.text()),
+        "smithy-rpc-v2-cbor" => read_cbor(answer),
+        _ => read_json(answer),
+    };
     let header = |name| answer.header(name).map(str::to_owned);
     error.request_id = error.request_id.or_else(|| header("x-amzn-requestid")).or_else(|| header("x-amz-request-id"));
     error.extended_request_id = error.extended_request_id.or_else(|| header("x-amz-id-2"));
@@ -87,14 +92,26 @@ fn read_json(answer: &Answer<'_>) -> ServiceError {
     let text =
         |names: &[&str]| names.iter().find_map(|name| body.get(*name).and_then(Value::as_str)).map(str::to_owned);
     let code = answer.header("x-amzn-errortype").map(str::to_owned).or_else(|| text(&["__type", "code", "Code"]));
-    let code = code.unwrap_or_default();
-    // `namespace#Name:http://…`
-    let code = code.split(':').next().and_then(|code| code.rsplit('#').next()).unwrap_or_default();
     ServiceError {
-        code: code.to_owned(),
+        code: bare(&code.unwrap_or_default()),
         message: text(&["message", "Message", "errorMessage"]),
         ..ServiceError::default()
     }
+}
+
+fn read_cbor(answer: &Answer<'_>) -> ServiceError {
+    let Ok(body) = cbor::parse(answer.body) else { return ServiceError::default() };
+    let text = |name| cbor::text(&body, name);
+    ServiceError {
+        code: bare(text("__type").unwrap_or_default()),
+        message: text("message").or_else(|| text("Message")).map(str::to_owned),
+        ..ServiceError::default()
+    }
+}
+
+/// `namespace#Name:http://…` → `Name`
+fn bare(code: &str) -> String {
+    code.split(':').next().and_then(|code| code.rsplit('#').next()).unwrap_or_default().to_owned()
 }
 
 /// `<Error>` as root (S3), or below it in `<ErrorResponse>` (query) or `<Response><Errors>` (EC2).
@@ -106,6 +123,7 @@ fn read_xml(text: &str) -> ServiceError {
             "Code" => &mut error.code,
             "Message" | "message" => error.message.get_or_insert_default(),
             "RequestId" | "RequestID" => error.request_id.get_or_insert_default(),
+            "Region" => error.region.get_or_insert_default(),
             "HostId" => error.extended_request_id.get_or_insert_default(),
             _ => continue,
         };

@@ -48,7 +48,7 @@ fn seconds(at: Timestamp) -> f64 {
 }
 
 /// As Java's `Instant`: no fraction, or three, six or nine digits of it.
-fn show(at: Timestamp) -> String {
+pub(super) fn show(at: Timestamp) -> String {
     match at.subsec_nanosecond() {
         0 => format!("{at:.0}"),
         nanos if nanos % 1_000_000 == 0 => format!("{at:.3}"),

@@ -49,6 +49,23 @@ async fn credentials_and_region_of_the_environment() {
         [("AWS_SHARED_CREDENTIALS_FILE", credentials.to_str().unwrap()), ("AWS_CONFIG_FILE", config.to_str().unwrap())];
     assert_eq!(identity(&[endpoint, files[0], files[1], ("AWS_PROFILE", "rectify")]), "123456789012 eu-north-1");
 
+    // The services' section of the profile, its own endpoint, and a variable over both.
+    let url = endpoint.1;
+    for (profile, variables) in [
+        (
+            format!(
+                "endpoint_url = http://127.0.0.1:9\nservices = here\n[services here]\nsts =\n  endpoint_url = {url}\n"
+            ),
+            vec![],
+        ),
+        (format!("endpoint_url = {url}\n"), vec![]),
+        ("endpoint_url = http://127.0.0.1:9\n".to_owned(), vec![("AWS_ENDPOINT_URL", url)]),
+    ] {
+        std::fs::write(&config, format!("[profile rectify]\nregion = eu-north-1\n{profile}")).unwrap();
+        let variables = [files.as_slice(), &[("AWS_PROFILE", "rectify")], &variables].concat();
+        assert_eq!(identity(&variables), "123456789012 eu-north-1", "{profile}");
+    }
+
     let none = identity(&[endpoint, ("AWS_REGION", "eu-west-1")]);
     assert!(none.starts_with("Sts.SdkClientException: no AWS credentials: looked at the environment"), "{none}");
     println!("{none}");

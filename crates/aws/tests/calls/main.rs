@@ -1,6 +1,7 @@
 //! Whole calls over the wire.
 
 #[cfg(test)]
+mod corrections;
 mod environment;
 #[cfg(test)]
 mod faults;

@@ -27,7 +27,7 @@ impl Function for Echo {
 }
 
 /// An executor, and the folder of its store.
-fn executor_of(aws: Aws) -> (Executor, TempDir) {
+pub(super) fn executor_of(aws: Aws) -> (Executor, TempDir) {
     let (store, folder) = store();
     let executor = Executor::new(aws, store.findings(), GuardrailSettings::default(), Channels::default());
     (executor.with_function(Echo), folder)
@@ -37,7 +37,7 @@ async fn executor() -> (Executor, TempDir) {
     executor_of(Aws::from_environment().await)
 }
 
-fn task(resource: &str, arguments: Value) -> Task {
+pub(super) fn task(resource: &str, arguments: Value) -> Task {
     Task {
         execution_arn: "arn:aws:states:eu-west-1:123456789012:execution:m:e".to_owned(),
         state_machine_arn: "arn:aws:states:eu-west-1:123456789012:stateMachine:m".to_owned(),

@@ -52,7 +52,8 @@ async fn execute(definition: &str, input: &str) -> Result<ExitCode, Problem> {
     let aws = Aws::from_environment().await;
     let account = start::account(None, &aws).await;
     let region = aws.region().to_owned();
-    let executor = Executor::new(aws, store.findings(), GuardrailSettings::default(), Channels::default());
+    let executor = Executor::new(aws, store.findings(), GuardrailSettings::default(), Channels::default())
+        .with_destinations(start::destinations().map_err(Problem)?);
     let engine = Engine::start(store, Arc::new(executor), Arc::new(SystemClock), Options::default())
         .await
         .map_err(Problem::new)?;

@@ -87,7 +87,8 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     let own_address = own_listener.as_ref().unwrap_or(&listener).local_addr().map_err(Problem::new)?;
     let states = own_states(&aws, &access, own_address);
     let executor = Executor::new(aws.clone(), store.findings(), GuardrailSettings::new(registry.settings()), channels)
-        .with_states(states);
+        .with_states(states)
+        .with_destinations(start::destinations().map_err(Problem)?);
     let engine = Engine::start(store, Arc::new(executor), Arc::new(SystemClock), Options::default())
         .await
         .map_err(Problem::new)?;
