@@ -113,7 +113,7 @@ pub struct InspectionDataRequest {
     pub protocol: String,
     pub method: String,
     pub url: String,
-    /// JSON: each name with a list of values.
+    /// `[name: value, …]`.
     pub headers: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
@@ -127,7 +127,7 @@ pub struct InspectionDataResponse {
     pub protocol: String,
     pub status_code: String,
     pub status_message: String,
-    /// JSON: each name with a list of values.
+    /// `[name: value, …]`.
     pub headers: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
