@@ -116,7 +116,11 @@ impl Executor {
         let fresh = self.authorize(&mut request, &connection).await?;
         if let Some(tracing) = tracing {
             // What the connection adds is left out by asking anew without it.
-            let shown = if tracing.reveal_secrets { &request } else { &wanted.request(&parameters, &connection.bare(), region)? };
+            let shown = if tracing.reveal_secrets {
+                &request
+            } else {
+                &wanted.request(&parameters, &connection.bare(), region)?
+            };
             tracing.sent(shown);
         }
         let mut answer = self.send(request.clone()).await?;
