@@ -1,4 +1,5 @@
-//! botocore's JSON with all taken away that no call needs: prose, patterns, examples, shapes that nothing reaches.
+//! botocore's JSON with all taken away that no call and no check of a result needs: prose, patterns, examples, limits of what is
+//! only sent, shapes that nothing reaches.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -75,6 +76,8 @@ const REFERENCE: &[&str] = &[
     "xmlAttribute",
     "xmlNamespace",
 ];
+/// What is kept of a shape besides, where an answer may hold it.
+const LIMITS: &[&str] = &["enum", "max", "min"];
 /// What this product speaks, best first.
 const PROTOCOLS: &[&str] = &["json", "rest-json", "rest-xml", "query", "ec2", "smithy-rpc-v2-cbor"];
 
@@ -149,16 +152,17 @@ fn distil(model: &Value) -> Value {
     let mut metadata = keep(&model["metadata"], METADATA);
     metadata["protocol"] = protocol(&model["metadata"]);
     let operations = map(&model["operations"], operation);
-    let mut reached = BTreeSet::new();
+    let (mut reached, mut answered) = (BTreeSet::new(), BTreeSet::new());
     for operation in model["operations"].as_object().into_iter().flat_map(Map::values) {
+        reach(&operation["output"], &model["shapes"], &mut answered);
         let errors = operation["errors"].as_array().into_iter().flatten();
         for reference in [&operation["input"], &operation["output"]].into_iter().chain(errors) {
             reach(reference, &model["shapes"], &mut reached);
         }
     }
-    let shapes = map(&model["shapes"], shape);
-    let shapes = shapes.as_object().into_iter().flatten().filter(|(name, _)| reached.contains(name.as_str()));
-    let shapes: Map<String, Value> = shapes.map(|(name, shape)| (name.clone(), shape.clone())).collect();
+    let shapes = model["shapes"].as_object().into_iter().flatten().filter(|(name, _)| reached.contains(name.as_str()));
+    let shapes: Map<String, Value> =
+        shapes.map(|(name, model)| (name.clone(), shape(model, answered.contains(name)))).collect();
     json!({"metadata": metadata, "operations": operations, "shapes": shapes})
 }
 
@@ -182,8 +186,11 @@ fn operation(operation: &Value) -> Value {
     kept
 }
 
-fn shape(shape: &Value) -> Value {
+fn shape(shape: &Value, answered: bool) -> Value {
     let mut kept = keep(shape, SHAPE);
+    if answered && let (Value::Object(kept), Value::Object(limits)) = (&mut kept, keep(shape, LIMITS)) {
+        kept.extend(limits);
+    }
     if kept.get("members").is_some() {
         kept["members"] = map(&shape["members"], reference);
     }

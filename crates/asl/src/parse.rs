@@ -48,10 +48,16 @@ pub fn parse(
     document: &Document,
     resources: &dyn Resources,
 ) -> Result<(StateMachine, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let mut parser = Parser::new(document, resources);
-    let machine = parser.machine();
-    let diagnostics = parser.finish()?;
-    machine.map(|machine| (machine, diagnostics)).ok_or_else(no_machine)
+    Parser::new(document, resources).whole()
+}
+
+/// The same of a machine whose states may lead to states that it does not have, those of branches and processors excepted: how
+/// a single state is read.
+pub fn parse_open(
+    document: &Document,
+    resources: &dyn Resources,
+) -> Result<(StateMachine, Vec<Diagnostic>), Vec<Diagnostic>> {
+    Parser { leads_anywhere: true, ..Parser::new(document, resources) }.whole()
 }
 
 /// The same for a state machine of this type: Express ones have some things less.
@@ -103,6 +109,8 @@ pub(crate) struct Parser<'a> {
     downgraded: Option<String>,
     /// Whether it is to be an Express state machine.
     pub(crate) express: bool,
+    /// The states of the next flow may lead to states that are not there.
+    leads_anywhere: bool,
     problems: Problems,
 }
 
@@ -116,8 +124,15 @@ impl<'a> Parser<'a> {
             labels: HashSet::new(),
             downgraded: None,
             express: resources.is_express(),
+            leads_anywhere: false,
             problems: Problems::default(),
         }
+    }
+
+    fn whole(mut self) -> Result<(StateMachine, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let machine = self.machine();
+        let diagnostics = self.finish()?;
+        machine.map(|machine| (machine, diagnostics)).ok_or_else(no_machine)
     }
 
     /// The warnings if there are but warnings, else all problems, in the order of the text.

@@ -17,6 +17,7 @@ use discovery::Discovered;
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::conformity::{self, Nonconformity, Wanted};
 use crate::credentials::Keys;
 use crate::http::HttpClient;
 use crate::model;
@@ -132,6 +133,12 @@ impl Aws {
     /// Whether an operation can be called; else why not, with the nearest known name.
     pub fn check(&self, service: &str, action: &str) -> Result<(), CallError> {
         plan::check(service, action)
+    }
+
+    /// Whether a result is one that an operation can give, as far as its model says. What is not known is not checked: fields that
+    /// the model does not have, services and operations that there are none of.
+    pub fn conforms(service: &str, action: &str, result: &Value, wanted: Wanted<'_>) -> Result<(), Nonconformity> {
+        conformity::check(service, action, result, wanted)
     }
 
     /// All services' names, as `aws-sdk` tasks name them.

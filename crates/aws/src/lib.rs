@@ -2,6 +2,7 @@
 
 pub mod call;
 mod checksum;
+mod conformity;
 mod credentials;
 mod endpoint;
 pub mod http;
@@ -15,6 +16,7 @@ mod retry;
 mod sign;
 
 pub use call::{Aws, Call, CallError, VersionOneAnswer};
+pub use conformity::{Nonconformity, Wanted};
 pub use http::HttpClient;
 pub use members::Member;
 pub use options::Options;

@@ -123,6 +123,15 @@ pub(crate) struct Shape {
     pub payload: Option<String>,
     #[serde(default)]
     pub document: bool,
+    /// The strings it can be; kept of what is answered only, as `min` and `max` are.
+    #[serde(default)]
+    pub r#enum: Vec<String>,
+    /// The least number, the fewest characters or elements.
+    #[serde(default)]
+    pub min: Option<f64>,
+    /// The greatest number, the most characters or elements.
+    #[serde(default)]
+    pub max: Option<f64>,
     #[serde(default)]
     pub eventstream: bool,
     #[serde(default)]

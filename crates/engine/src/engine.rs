@@ -9,6 +9,7 @@ mod message;
 pub(crate) mod names;
 mod sleepers;
 mod slot;
+mod test_state;
 mod tokens;
 mod worker;
 
@@ -27,6 +28,7 @@ use tokio::{
     task::JoinSet,
 };
 
+pub use self::test_state::{TestRefusal, Testee};
 use self::{limit::Limit, machines::Machines, message::Message};
 use crate::{
     Clock, ExecutionStore, FindingStore, TaskExecutor,
@@ -40,6 +42,8 @@ const WORKERS: usize = 16;
 /// Messages that wait for a worker; beyond it, senders wait. More than [`Options::executions_in_memory`] by default, so that those
 /// who take up executions do not wait for a worker that is stuck.
 const INBOX_LIMIT: usize = 16_384;
+/// States tested at once; beyond it, tests wait.
+const TESTS_AT_ONCE: usize = 64;
 /// How often those who wait for room in memory ask for it.
 const ASK_FOR_ROOM: Duration = Duration::from_secs(1);
 
@@ -166,6 +170,7 @@ struct Shared {
     tasks: Limit,
     local_tasks: Limit,
     jobs: Limit,
+    tests: Limit,
     /// Told when an execution leaves memory whose timer is due before the waker wakes.
     evictions: Notify,
     /// When the waker wakes, in microseconds since 1970.
@@ -205,6 +210,7 @@ impl Engine {
             memory: Limit::new("executions_in_memory", options.executions_in_memory),
             tasks: Limit::new("tasks_at_once", options.tasks_at_once),
             local_tasks: Limit::new("tasks_at_once, of built-in functions", options.tasks_at_once),
+            tests: Limit::new("states tested at once", TESTS_AT_ONCE),
             evictions: Notify::new(),
             sleeping_until: AtomicI64::new(i64::MAX),
             alerts: Notify::new(),

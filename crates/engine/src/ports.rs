@@ -4,7 +4,10 @@ mod executions;
 
 use async_trait::async_trait;
 use detection::{Event, Finding, FindingInput, Settings, Sighting, Stage, WorkflowStatus, decide::Exception};
-use execution::ScheduledTask;
+use execution::{
+    ScheduledTask,
+    inspection::{InspectionDataRequest, InspectionDataResponse},
+};
 use jiff::Timestamp;
 use serde_json::Value;
 use thiserror::Error;
@@ -27,6 +30,12 @@ pub trait TaskExecutor: Send + Sync {
     /// Performs a task; one with [`submitted`](ScheduledTask::submitted) is a job that was begun, whose end is waited for. Dropping
     /// the future cancels it.
     async fn perform(&self, task: Task) -> TaskOutcome;
+
+    /// The same as [`TaskExecutor::perform`], and for an HTTP Task what went over the wire: for somebody who tests it. What a connection
+    /// adds to the request is shown only to those who may see secrets.
+    async fn perform_traced(&self, task: Task, _reveal_secrets: bool) -> (TaskOutcome, Option<Trace>) {
+        (self.perform(task).await, None)
+    }
 
     /// Nobody waits for a job any more that was begun: its execution was stopped, or the task's time is over. Stops it where the
     /// service can, as well as it goes; a crash on the way leaves the job alone.
@@ -51,6 +60,15 @@ pub struct Task {
     pub state_machine_arn: String,
     /// What to do.
     pub scheduled: ScheduledTask,
+}
+
+/// What went over the wire for an HTTP Task.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// The last request.
+    pub request: InspectionDataRequest,
+    /// Its answer, if there was one.
+    pub response: Option<InspectionDataResponse>,
 }
 
 /// A task's answer.

@@ -11,12 +11,12 @@ use crate::{
     path::PathId,
 };
 
-/// The element of `Catch` that names a failure.
-pub(crate) fn find<'state>(state: &'state State, failure: &Failure) -> Option<&'state Catcher> {
+/// The element of `Catch` that names a failure, and which it is.
+pub(crate) fn find<'state>(state: &'state State, failure: &Failure) -> Option<(usize, &'state Catcher)> {
     if failure.is_fatal() {
         return None;
     }
-    state.catch.iter().find(|catcher| failure.is_named_by(&catcher.error_equals))
+    state.catch.iter().enumerate().find(|(_, catcher)| failure.is_named_by(&catcher.error_equals))
 }
 
 /// What a Catch sees of a failure. A missing cause is `null`, but that of a time-out is empty.

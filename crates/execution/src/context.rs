@@ -53,6 +53,13 @@ pub(crate) fn set_state(
     set(context, "Map", item.map(|item| json!({"Item": item})));
 }
 
+/// Makes it show the item that a Map's ItemSelector is evaluated for, and nothing else.
+pub(crate) fn set_item(context: &mut Value, item: Option<Item<'_>>) {
+    if let Some(context) = context.as_object_mut() {
+        set(context, "Map", item.map(|item| json!({"Item": of_item(item)})));
+    }
+}
+
 fn of_state(path: Option<&Path>, state: &State) -> Value {
     let mut fields = Map::new();
     fields.insert("Name".to_owned(), state.name.clone().into());

@@ -1,7 +1,7 @@
 //! How data flows through a state: InputPath → Parameters → ResultSelector → ResultPath → OutputPath in JSONPath,
 //! Arguments → Output in JSONata, and Assign in both.
 
-use asl::{Dynamic, State, state::Selector};
+use asl::{Dynamic, Kind, State, state::Selector};
 use indexmap::IndexMap;
 use query::{Language, Template};
 use serde_json::{Map, Value};
@@ -20,7 +20,11 @@ pub(crate) type Assigned = IndexMap<String, Json>;
 /// The input, after `InputPath`.
 pub(crate) fn input(driver: &mut Driver<'_, '_>, path: PathId, state: &State) -> Result<Json, Failure> {
     let input = driver.input(path);
-    select(driver, path, state, &state.input_path, input)
+    let effective = select(driver, path, state, &state.input_path, input)?;
+    if state.query_language == Language::JsonPath {
+        driver.inspect(|data| data.after_input_path = Some(effective.clone()));
+    }
+    Ok(effective)
 }
 
 /// What a Task, Parallel or Pass works on: `Parameters` or `Arguments`, else its effective input. `token` is the task's.
@@ -35,10 +39,21 @@ pub(crate) fn arguments(
         Language::JsonPath => (&state.parameters, ""),
         Language::Jsonata => (&state.arguments, "Arguments"),
     };
-    let Some(template) = template else { return Ok(effective) };
-    let view = View { token, ..View::of_state(state, effective.value()) };
-    let arguments = driver.evaluate(path, state, view, field, |scope| template.evaluate(scope))?;
-    limited(driver, state, Json::new(arguments))
+    let arguments = match template {
+        Some(template) => {
+            let view = View { token, ..View::of_state(state, effective.value()) };
+            let arguments = driver.evaluate(path, state, view, field, |scope| template.evaluate(scope))?;
+            limited(driver, state, Json::new(arguments))?
+        }
+        None => effective,
+    };
+    match (state.query_language, &state.kind) {
+        (Language::JsonPath, _) => driver.inspect(|data| data.after_parameters = Some(arguments.clone())),
+        (Language::Jsonata, Kind::Task(_)) => driver.inspect(|data| data.after_arguments = Some(arguments.clone())),
+        // AWS does not show those of a Parallel.
+        (Language::Jsonata, _) => {}
+    }
+    Ok(arguments)
 }
 
 /// A payload, if it is within the limits.
@@ -79,6 +94,7 @@ pub(crate) fn combine<'machine>(
     input: Json,
     result: Json,
 ) -> Result<Exit<'machine>, Failure> {
+    driver.inspect(|data| data.after_result_selector = Some(result.clone()));
     let view = View { root: result.value(), ..View::of(input.value()) };
     let assigned = assign(driver, path, state, state.assign.as_ref(), view)?;
     let output = match &state.result_path {
@@ -89,6 +105,7 @@ pub(crate) fn combine<'machine>(
             Json::new(output.map_err(|error| Failure::of_query(error, "ResultPath"))?)
         }
     };
+    driver.inspect(|data| data.after_result_path = Some(output.clone()));
     let output = select(driver, path, state, &state.output_path, output)?;
     Ok(Exit { output, assigned, next: state.next.as_deref() })
 }

@@ -1,9 +1,11 @@
 //! Drives the paths of an execution within one step.
 
+use std::sync::Arc;
+
 use asl::{Kind, State, StateMachine};
 use jiff::Timestamp;
 use query::{Moment, Scope};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     Command, EventDetails, EventType, Execution, Fact, HistoryEvent, IllegalInput, Json, Record, Step,
@@ -12,6 +14,8 @@ use crate::{
     failure::{self, Failure},
     flow,
     history::{DataDetails, ErrorDetails, OutputDetails, StateEntered, StateExited},
+    inspection::{InspectionData, Mock},
+    inspector::Inspector,
     journal,
     limits::Budget,
     path::{Path, PathId, Position, ROOT},
@@ -38,6 +42,8 @@ pub(crate) struct Driver<'machine, 'execution> {
     broken: Option<String>,
     /// There is room for no more than the event of the end.
     history_is_full: bool,
+    /// Of a state that is only tested: it is told what happens to the state's data.
+    pub(crate) inspector: Option<&'execution mut Inspector>,
 }
 
 /// The way out of a state.
@@ -114,6 +120,38 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
             evaluations: 0,
             broken: None,
             history_is_full: false,
+            inspector: None,
+        }
+    }
+
+    /// Tells an inspector of the one state that is run.
+    pub(crate) fn inspected_by(self, inspector: &'execution mut Inspector) -> Driver<'machine, 'execution> {
+        Driver { inspector: Some(inspector), ..self }
+    }
+
+    /// Keeps data of a state that is tested.
+    pub(crate) fn inspect(&mut self, keep: impl FnOnce(&mut InspectionData)) {
+        if let Some(inspector) = &mut self.inspector {
+            keep(&mut inspector.data);
+        }
+    }
+
+    /// What a Parallel or Map that is tested is taken to have done; `None` where its branches are to run.
+    pub(crate) fn mocked(&self) -> Option<Result<Json, Failure>> {
+        Some(match &self.inspector.as_ref()?.mock {
+            Some(Mock::Result(result)) => Ok(result.clone()),
+            Some(Mock::Error { error, cause }) => Err(Failure::given(Some(error.clone()), cause.clone())),
+            None => Err(Failure::runtime("A Map or Parallel is tested with a mock.".to_owned())),
+        })
+    }
+
+    /// What a state that is tested begins with.
+    pub(crate) fn set_up(&mut self, variables: Map<String, Value>, context: impl FnOnce(&Execution) -> Value) {
+        if let Some(inspector) = &mut self.inspector {
+            inspector.context = context(self.execution);
+            if let Some(path) = self.execution.paths.get_mut(&ROOT) {
+                path.variables = Arc::new(variables);
+            }
         }
     }
 
@@ -281,9 +319,18 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
     ) -> Result<T, query::Error> {
         self.evaluations += 1;
         let moment = random::evaluation(&self.moment, self.evaluations);
-        let context = self.context.get_or_insert_with(|| context::of_execution(self.execution));
-        context::set_state(context, self.execution, path, state, view.item, view.token);
-        let none = serde_json::Map::new();
+        let context = self.context.get_or_insert_with(|| match &self.inspector {
+            Some(inspector) => inspector.context.clone(),
+            None => context::of_execution(self.execution),
+        });
+        match &self.inspector {
+            Some(inspector) if inspector.is_context_given => context::set_item(context, view.item),
+            inspector => {
+                let item = view.item.or_else(|| inspector.as_ref()?.item());
+                context::set_state(context, self.execution, path, state, item, view.token);
+            }
+        }
+        let none = Map::new();
         let variables = self.execution.paths.get(&path).map_or(&none, |path| &path.variables);
         expression(&Scope {
             root: view.root,
@@ -349,6 +396,12 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
         };
         let details = StateEntered { name: state.name.clone(), input, input_details: DataDetails::default() };
         self.event(path, state::entered(state), EventDetails::StateEntered(details));
+        if let Some(input) = self.inspector.as_ref().and_then(|inspector| inspector.data.input.clone())
+            && let Some(position) = self.execution.paths.get_mut(&path).and_then(|path| path.position.as_mut())
+        {
+            // TestState shows every text as it came, an execution only that of its own input.
+            position.input = input;
+        }
         self.perform(path);
     }
 
@@ -398,7 +451,10 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
             assigned_variables: assigned,
         };
         self.event(path, state::exited(state), EventDetails::StateExited(details));
-        match next {
+        if let (Some(inspector), Some(path)) = (&mut self.inspector, self.execution.paths.get(&path)) {
+            inspector.left(&output, next, &path.variables);
+        }
+        match next.filter(|_| self.inspector.is_none()) {
             Some(next) => self.go_to(path, next, output),
             None => self.end_path(path, output),
         }

@@ -32,7 +32,10 @@ impl Driver<'_, '_> {
             Kind::Parallel(_) => _ = self.event(path, EventType::ParallelStateFailed, None),
             _ => {}
         }
-        let Some(catcher) = catch::find(state, &failure) else { return self.fail_path(path, state, failure) };
+        let Some((index, catcher)) = catch::find(state, &failure) else { return self.fail_path(path, state, failure) };
+        if let Some(inspector) = &mut self.inspector {
+            inspector.caught(index, &failure);
+        }
         let left = catch::exit(self, path, state, catcher, &failure).and_then(|exit| self.try_leave(path, exit));
         if let Err(again) = left {
             let entered_id = self.position(path).map_or(0, |position| position.entered_id);
@@ -68,9 +71,17 @@ impl Driver<'_, '_> {
         let moment = self.moment;
         let failed = self.path(path).map_or(0, |path| path.previous);
         let jitter = || random::jitter(&moment, failed);
-        let Some((retrier, pause)) = retry::find(&state.retry, &position.retries, failure, jitter) else {
+        let retries = match &self.inspector {
+            Some(inspector) => &vec![inspector.retry_count; state.retry.len()],
+            None => &position.retries,
+        };
+        let Some((retrier, pause)) = retry::find(&state.retry, retries, failure, jitter) else {
             return false;
         };
+        if let Some(inspector) = &mut self.inspector {
+            inspector.retried(retrier, pause, failure);
+            return true;
+        }
         let at = time::later(moment.now, pause);
         self.fact(path, Fact::Retry { retrier, at });
         self.start_timers(path);

@@ -6,12 +6,14 @@
 //! `step` hands the input to the driver, which takes every path of the execution (itself, the branches of a Parallel, the
 //! iterations of a Map) from state to state until all wait: `state/` says what each type of state does, `data_flow` how data
 //! goes through it, `handling` what becomes of a failure. They only write records; every change of an execution is made by
-//! `apply`, record by record, and `replay` calls nothing else.
+//! `apply`, record by record, and `replay` calls nothing else. [`StateTest`] runs one state in the same way, with an inspector in the
+//! driver that keeps what happens to its data.
 
 pub mod command;
 pub mod execution;
 pub mod history;
 pub mod input;
+pub mod inspection;
 pub mod journal;
 pub mod json;
 pub mod limits;
@@ -27,6 +29,7 @@ mod driver;
 mod failure;
 mod flow;
 mod handling;
+mod inspector;
 mod path;
 mod random;
 mod ready;
@@ -41,6 +44,7 @@ pub use command::{Command, ScheduledTask, Timer, TimerPurpose};
 pub use execution::{Ended, Execution, Status};
 pub use history::{EventDetails, EventType, HistoryEvent};
 pub use input::{ExecutionStart, IllegalInput, Input};
+pub use inspection::{Inspection, InspectionData, Mock, StateTest, Trial};
 pub use json::Json;
 pub use limits::{Limits, Quotas};
 pub use query::Moment;

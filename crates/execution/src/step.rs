@@ -46,25 +46,31 @@ pub(crate) fn step_within(
     // While something is left from before, a step goes on only if it is asked to: then all else is short.
     let goes_on = execution.ready.is_empty() || input == Input::Continue;
     let mut driver = Driver::new(machine, execution, moment, budget);
+    take(&mut driver, input)?;
+    if goes_on {
+        driver.run();
+    }
+    driver.finish(goes_on)
+}
+
+/// What an input does at once, before anything else goes on.
+pub(crate) fn take(driver: &mut Driver<'_, '_>, input: Input) -> Result<(), IllegalInput> {
     match input {
-        Input::StartExecution(start) => start_execution(&mut driver, *start)?,
-        Input::TaskSubmitted { event_id, output } => state::task::submitted(&mut driver, event_id, output),
-        Input::TaskSucceeded { event_id, output } => state::task::succeeded(&mut driver, event_id, output),
-        Input::TaskFailed { event_id, error, cause } => state::task::failed(&mut driver, event_id, error, cause),
-        Input::TaskHeartbeat { event_id } => state::task::heartbeat(&mut driver, event_id),
+        Input::StartExecution(start) => start_execution(driver, *start)?,
+        Input::TaskSubmitted { event_id, output } => state::task::submitted(driver, event_id, output),
+        Input::TaskSucceeded { event_id, output } => state::task::succeeded(driver, event_id, output),
+        Input::TaskFailed { event_id, error, cause } => state::task::failed(driver, event_id, error, cause),
+        Input::TaskHeartbeat { event_id } => state::task::heartbeat(driver, event_id),
         Input::ActivityStarted { event_id, worker_name } => {
-            state::task::activity_started(&mut driver, event_id, worker_name);
+            state::task::activity_started(driver, event_id, worker_name);
         }
-        Input::TimerFired { timer } => timer_fired(&mut driver, timer),
+        Input::TimerFired { timer } => timer_fired(driver, timer),
         Input::Continue => {}
         Input::StopExecution { error, cause } => {
             driver.stop(EventType::ExecutionAborted, ErrorDetails { error, cause });
         }
     }
-    if goes_on {
-        driver.run();
-    }
-    driver.finish(goes_on)
+    Ok(())
 }
 
 /// Whether an execution can take an input.
@@ -89,7 +95,7 @@ fn check(execution: &Execution, input: &Input) -> Result<(), IllegalInput> {
     }
 }
 
-fn start_execution(driver: &mut Driver<'_, '_>, start: ExecutionStart) -> Result<(), IllegalInput> {
+pub(crate) fn start_execution(driver: &mut Driver<'_, '_>, start: ExecutionStart) -> Result<(), IllegalInput> {
     let input = Json::parse(&start.input).map_err(|error| IllegalInput::InputNotJson(error.to_string()))?;
     if input.depth() > Limits::AWS.depth {
         let reason = format!("arrays and objects nest deeper than {} levels", Limits::AWS.depth);

@@ -2,6 +2,7 @@
 
 mod errors;
 mod harness;
+mod inspection;
 mod machines;
 mod property;
 mod tasks;

@@ -7,11 +7,11 @@ use aws::{Aws, http::Destinations};
 use detection::Finding;
 use engine::{
     FindingStore, TaskExecutor,
-    ports::{Task, TaskOutcome},
+    ports::{Task, TaskOutcome, Trace},
 };
 use serde_json::Value;
 
-use http_invoke::HttpTasks;
+use http_invoke::{HttpTasks, Tracing};
 
 use crate::{
     Channels, Function,
@@ -105,14 +105,13 @@ impl std::fmt::Debug for Executor {
 #[async_trait]
 impl TaskExecutor for Executor {
     async fn perform(&self, task: Task) -> TaskOutcome {
-        let answer = match Resource::parse(&task.scheduled.resource) {
-            Err(unsupported) => Err(unsupported.into()),
-            Ok(resource) => self.dispatch(&task, &resource).await,
-        };
-        match answer {
-            Ok(outcome) => outcome,
-            Err(Failure { error, cause }) => TaskOutcome::Failed { error, cause },
-        }
+        self.outcome(&task, None).await
+    }
+
+    async fn perform_traced(&self, task: Task, reveal_secrets: bool) -> (TaskOutcome, Option<Trace>) {
+        let tracing = Tracing::new(reveal_secrets);
+        let outcome = self.outcome(&task, Some(&tracing)).await;
+        (outcome, tracing.into_trace())
     }
 
     async fn stop_job(&self, task: Task) {
@@ -140,7 +139,23 @@ impl TaskExecutor for Executor {
 }
 
 impl Executor {
-    async fn dispatch(&self, task: &Task, resource: &Resource) -> Result<TaskOutcome, Failure> {
+    async fn outcome(&self, task: &Task, tracing: Option<&Tracing>) -> TaskOutcome {
+        let answer = match Resource::parse(&task.scheduled.resource) {
+            Err(unsupported) => Err(unsupported.into()),
+            Ok(resource) => self.dispatch(task, &resource, tracing).await,
+        };
+        match answer {
+            Ok(outcome) => outcome,
+            Err(Failure { error, cause }) => TaskOutcome::Failed { error, cause },
+        }
+    }
+
+    async fn dispatch(
+        &self,
+        task: &Task,
+        resource: &Resource,
+        tracing: Option<&Tracing>,
+    ) -> Result<TaskOutcome, Failure> {
         let (result, waits, named) = match resource {
             Resource::AwsSdk { service, action, waits } => {
                 let caller = self.caller(service, task)?;
@@ -150,7 +165,7 @@ impl Executor {
                 return self.optimized(task, (service, action), *pattern).await;
             }
             Resource::LambdaInvoke { waits } => (self.invoke_optimized(task).await?, *waits, "lambda"),
-            Resource::HttpInvoke => (self.invoke_http(task).await?, false, task.scheduled.state_name.as_str()),
+            Resource::HttpInvoke => (self.invoke_http(task, tracing).await?, false, task.scheduled.state_name.as_str()),
             Resource::ApiGatewayInvoke { waits } => {
                 (self.invoke_api(task).await?, *waits, task.scheduled.state_name.as_str())
             }

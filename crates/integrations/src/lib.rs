@@ -3,12 +3,14 @@
 //! - [`resource`] says which Resources there are, [`executor`] performs them, one file a kind;
 //! - [`functions`] are the built-in ones, one file each: a new one implements [`Function`] and is named in [`Executor::new`];
 //! - [`channels`] is where messages go, one file a kind: a new one is a variant of [`ChannelConfiguration`];
-//! - [`guardrail_test`] runs the tests of guardrails.
+//! - [`guardrail_test`] runs the tests of guardrails;
+//! - [`mock`] holds a mocked result of a Task against what its Resource answers.
 
 pub mod channels;
 pub mod executor;
 pub mod functions;
 pub mod guardrail_test;
+pub mod mock;
 pub mod resource;
 #[cfg(test)]
 mod tests;

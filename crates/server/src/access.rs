@@ -113,7 +113,10 @@ impl Access {
 fn new_credentials(region: &str) -> Result<String, AccessError> {
     let id: String = random_bytes::<16>()?.iter().map(|byte| char::from(b'A' + byte % 26)).collect();
     let secret = random_text(30)?;
-    Ok(format!("[{PROFILE}]\naws_access_key_id = AKIA{id}\naws_secret_access_key = {secret}\nregion = {region}\n"))
+    // SDKs would call TestState at the host `sync-127.0.0.1`, which there is none of.
+    Ok(format!(
+        "[{PROFILE}]\naws_access_key_id = AKIA{id}\naws_secret_access_key = {secret}\nregion = {region}\ndisable_host_prefix_injection = true\n"
+    ))
 }
 
 /// `length` random bytes as text.

@@ -15,6 +15,7 @@ mod page;
 mod send_task;
 mod start_execution;
 mod stop_execution;
+mod test_state;
 mod validate_state_machine_definition;
 
 use execution::Limits;
@@ -46,6 +47,7 @@ pub async fn call(app: &App, caller: &Caller, action: &str, body: &[u8]) -> Resu
         "StartExecution" => answer(start_execution::call(app, read(body)?).await?),
         "StopExecution" => answer(stop_execution::call(app, read(body)?).await?),
         "ValidateStateMachineDefinition" => answer(validate_state_machine_definition::call(app, read(body)?)),
+        "TestState" => answer(test_state::call(app, caller, read(body)?).await?),
         _ => Err(unknown_operation(&format!("AWSStepFunctions.{action}"))),
     }
 }

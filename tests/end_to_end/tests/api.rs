@@ -74,6 +74,63 @@ answer(result)
 }
 
 #[test]
+fn boto3_tests_single_states() {
+    let Some(account) = Account::start() else { return };
+    let serve = Serve::start("{}", &account.url);
+    let said = account.python_with(
+        &serve.url(),
+        &serve.data().join("credentials"),
+        r#"
+states = client('stepfunctions')
+role = 'arn:aws:iam::123456789012:role/r'
+def test(definition, **more):
+    try: got = states.test_state(definition=json.dumps(definition), **more)
+    except botocore.exceptions.ClientError as error: return [error.response['Error'][k] for k in ('Code', 'Message')]
+    del got['ResponseMetadata']
+    return got
+def mock(result, **more): return dict(mock=dict(result=json.dumps(result), **more))
+here = {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:sts:getCallerIdentity", "End": True}
+put = {"Type": "Task", "Resource": "arn:aws:states:::events:putEvents", "Parameters": {"Entries.$": "$.e"}, "Next": "N", "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "C"}]}
+both = {"Type": "Parallel", "Branches": [{"StartAt": "B", "States": {"B": {"Type": "Succeed"}}}], "End": True}
+machine = {"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "Z"}, "Z": {"Type": "Fail", "Error": "E"}}}
+account = json.loads(test(here, roleArn=role)['output'])['Account']
+answer(dict(
+    account=account, role=test(here), waiting=test(dict(here, Resource=here['Resource'] + '.waitForTaskToken'), roleArn=role), parallel=test(both),
+    info=test(put, input='{"e": []}', **mock({"Entries": []})),
+    debug=test(put, input='{"e": []}', inspectionLevel='DEBUG', mock=dict(errorOutput=dict(error='E', cause='c'))),
+    named=test(machine, stateName='Z'), unnamed=test(machine, stateName='Y'),
+    wrong=test(put, **mock({"Entries": 1})), loose=test(put, input='{"e": 1}', **mock({"Entries": 1}, fieldValidationMode='NONE'))['status'],
+    both=test(put, mock=dict(result='1', errorOutput=dict(error='E'))), secrets=test(put, revealSecrets=True, **mock({})),
+    context=test(put, context='{"Map": {}}', **mock({})), no_mock=test(put, context='{}'), variables=test(here, variables='[]', roleArn=role),
+    input=test({"Type": "Succeed"}, input='{'), level=test({"Type": "Succeed"}, inspectionLevel='ALL')[0],
+))
+"#,
+    );
+    let invalid = |text: &str| json!(["ValidationException", text]);
+    let unsupported = |text: &str| json!(["InvalidDefinition", format!("TestState API does not support {text}")]);
+    let expected = json!({
+        "account": "123456789012", "role": invalid("RoleArn must be specified when testing a Task state"),
+        "waiting": unsupported("'.sync' or '.waitForTaskToken' integration patterns."),
+        "parallel": unsupported("Map or Parallel states. Supported state types include: [Task, Wait, Pass, Succeed, Fail, Choice]"),
+        "info": {"output": "{\"Entries\":[]}", "nextState": "N", "status": "SUCCEEDED"},
+        "debug": {
+            "output": "{\"Error\":\"E\",\"Cause\":\"c\"}", "error": "E", "cause": "c", "nextState": "C", "status": "CAUGHT_ERROR",
+            "inspectionData": {"input": "{\"e\": []}", "afterInputPath": "{\"e\": []}", "afterParameters": "{\"Entries\":[]}", "errorDetails": {"catchIndex": 0}},
+        },
+        "named": {"error": "E", "status": "FAILED"}, "unnamed": invalid("State not found in definition"),
+        "wrong": invalid("Mock result schema validation error: Field 'Entries' must be an array"), "loose": "SUCCEEDED",
+        "both": invalid("A test mock should have only one of the following fields: [result, errorOutput]."),
+        "secrets": invalid("TestState does not support RevealSecrets when a mock is specified."),
+        "context": invalid("Invalid Context object provided: 'Map' field is not supported when mocking a Context object"),
+        "no_mock": invalid("TestState does not support Context when a mock is not specified."),
+        "variables": invalid("Variables must be a valid JSON object: invalid type: sequence, expected a map at line 1 column 0"),
+        "input": ["InvalidExecutionInput", "Invalid Execution Input: 'EOF while parsing an object at line 1 column 1'"],
+        "level": "ValidationException",
+    });
+    assert_eq!(said, expected);
+}
+
+#[test]
 fn boto3_puts_and_tests_events() {
     let Some(account) = Account::start() else { return };
     let serve = Serve::start("{}", &account.url);

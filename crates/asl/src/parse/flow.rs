@@ -11,6 +11,7 @@ use crate::{Flow, document::escape, nearest::did_you_mean};
 impl Parser<'_> {
     /// `StartAt` and `States` of an object.
     pub(crate) fn flow(&mut self, object: &Object<'_>) -> Option<Flow> {
+        let leads_anywhere = std::mem::take(&mut self.leads_anywhere);
         self.require(object, &["States", "StartAt"]);
         let start_at = self.text(object, "StartAt");
         let states = object.get("States")?;
@@ -32,7 +33,7 @@ impl Parser<'_> {
                 parsed.insert(name.clone(), Arc::new(state));
             }
         }
-        let ends = self.transitions(states, &pointer);
+        let ends = leads_anywhere || self.transitions(states, &pointer);
         let start_at = start_at?;
         if !states.contains_key(&start_at) {
             self.missing_target(&start_at, states, object.at("StartAt"));

@@ -309,3 +309,21 @@ mod never_panics {
         }
     }
 }
+
+#[test]
+fn a_single_state_leads_anywhere_and_what_is_inside_of_it_does_not() {
+    let check = |text: &str, expected: &[&str]| {
+        let document = Document::parse(text, Format::Json).expect("JSON");
+        let messages: Vec<String> = match parse_open(&document, &AnyResource) {
+            Ok(_) => Vec::new(),
+            Err(problems) => problems.into_iter().map(|problem| problem.message).collect(),
+        };
+        assert_eq!(messages, expected, "{text}");
+    };
+    check(r#"{"StartAt": "S", "States": {"S": {"Type": "Pass", "Next": "Elsewhere"}}}"#, &[]);
+    check(r#"{"StartAt": "T", "States": {"S": {"Type": "Pass", "Next": "S"}}}"#, &["Missing 'StartAt' target: T"]);
+    let inner = r#"{"StartAt": "I", "States": {"I": {"Type": "Pass", "Next": "J"}, "K": {"Type": "Succeed"}}}"#;
+    let outer =
+        format!(r#"{{"StartAt": "S", "States": {{"S": {{"Type": "Parallel", "Branches": [{inner}], "Next": "X"}}}}}}"#);
+    check(&outer, &["Missing 'Next' target: J", "State \"K\" is not reachable."]);
+}

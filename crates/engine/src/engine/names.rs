@@ -39,6 +39,11 @@ pub(crate) fn execution_arn(state_machine_arn: &str, name: &str) -> Option<Strin
         .then(|| format!("arn:{}:states:{}:{}:execution:{}:{name}", arn.partition, arn.region, arn.account, arn.name))
 }
 
+/// The ARN of an execution of an Express state machine.
+pub(crate) fn express_execution_arn(account: &str, region: &str, machine: &str, name: &str) -> String {
+    format!("arn:{}:states:{region}:{account}:express:{machine}:{name}", partition(region))
+}
+
 /// The account and the Region of an ARN of Step Functions.
 pub(crate) fn account_and_region(arn: &str) -> Option<(&str, &str)> {
     Arn::parse(arn).map(|arn| (arn.account, arn.region))

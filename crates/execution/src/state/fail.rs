@@ -16,7 +16,7 @@ pub(crate) fn perform<'machine>(
     state: &'machine State,
     fail: &'machine Fail,
 ) -> Result<Outcome<'machine>, Failure> {
-    let input = driver.input(path);
+    let input = data_flow::input(driver, path, state)?;
     let view = View::of_state(state, input.value());
     let error = text(driver, path, state, view, fail.error.as_ref(), "Error")?;
     let cause = text(driver, path, state, view, fail.cause.as_ref(), "Cause")?;

@@ -18,12 +18,17 @@ use crate::{
     state::branch,
 };
 
+mod inspect;
+
 pub(crate) fn perform<'machine>(
     driver: &mut Driver<'machine, '_>,
     path: PathId,
     state: &'machine State,
     map: &'machine Map,
 ) -> Result<Outcome<'machine>, Failure> {
+    if driver.inspector.is_some() {
+        return inspect::perform(driver, path, state, map);
+    }
     if map.mode == ProcessorMode::Distributed {
         let cause = "This engine does not run a Map in Mode DISTRIBUTED yet: use INLINE, or run the state machine on AWS Step Functions.";
         return Err(Failure::runtime(cause.to_owned()));

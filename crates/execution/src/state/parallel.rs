@@ -19,6 +19,9 @@ pub(crate) fn perform<'machine>(
     let effective = data_flow::input(driver, path, state)?;
     let input = data_flow::arguments(driver, path, state, effective, None)?;
     driver.event(path, EventType::ParallelStateStarted, None);
+    if let Some(mocked) = driver.mocked() {
+        return data_flow::exit_with_result(driver, path, state, mocked?).map(Outcome::Leave);
+    }
     for (index, flow) in (0..).zip(&parallel.branches) {
         let branch = branch::begin(driver, path, index);
         driver.go_later_to(branch, &flow.start_at, input.clone());

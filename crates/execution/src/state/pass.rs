@@ -16,16 +16,24 @@ pub(crate) fn perform<'machine>(
     state: &'machine State,
     pass: &'machine Pass,
 ) -> Result<Outcome<'machine>, Failure> {
-    let effective = data_flow::input(driver, path, state)?;
     let exit = match state.query_language {
         Language::Jsonata => {
+            let effective = data_flow::input(driver, path, state)?;
             let from = (state.output.as_ref(), state.assign.as_ref());
             data_flow::exit_with_input(driver, path, state, effective, from, state.next.as_deref())
         }
         Language::JsonPath => {
             let result = match &pass.result {
-                Some(result) => Json::new(result.clone()),
-                None => data_flow::arguments(driver, path, state, effective, None)?,
+                // What would make a result of the input is not even looked at.
+                Some(result) => {
+                    let result = Json::new(result.clone());
+                    driver.inspect(|data| data.result = Some(result.clone()));
+                    result
+                }
+                None => {
+                    let effective = data_flow::input(driver, path, state)?;
+                    data_flow::arguments(driver, path, state, effective, None)?
+                }
             };
             let input = driver.input(path);
             data_flow::combine(driver, path, state, input, result)

@@ -209,6 +209,7 @@ pub(crate) fn succeeded(driver: &mut Driver<'_, '_>, event_id: u64, output: Valu
     driver.cancel(path, Came::Answer);
     let (kind, details) = integration.succeeded(output.clone());
     driver.event(path, kind, details);
+    driver.inspect(|data| data.result = Some(output.clone()));
     let exit = data_flow::exit_with_result(driver, path, state, output);
     driver.conclude(path, exit.map(Outcome::Leave));
 }

@@ -7,6 +7,7 @@ mod form;
 #[cfg(test)]
 mod tests;
 mod token;
+mod trace;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use engine::ports::Task;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use serde_json::{Map, Value};
 use token::Tokens;
+pub(super) use trace::Tracing;
 
 use super::{
     Executor, Failure, home, http_answer,
@@ -96,26 +98,38 @@ impl HttpTasks {
 }
 
 impl Executor {
-    pub(super) async fn invoke_http(&self, task: &Task) -> Result<Value, Failure> {
-        match tokio::time::timeout(TIMEOUT, self.invoke_within(task)).await {
+    pub(super) async fn invoke_http(&self, task: &Task, tracing: Option<&Tracing>) -> Result<Value, Failure> {
+        match tokio::time::timeout(TIMEOUT, self.invoke_within(task, tracing)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(socket(format!("no answer within {} s", TIMEOUT.as_secs()))),
         }
     }
 
-    async fn invoke_within(&self, task: &Task) -> Result<Value, Failure> {
+    async fn invoke_within(&self, task: &Task, tracing: Option<&Tracing>) -> Result<Value, Failure> {
         let parameters = Parameters::new(RESOURCE, &task.scheduled.arguments, KNOWN)?;
         let wanted = Wanted::new(&parameters)?;
         let connection = self.connection(task, &wanted.connection_arn).await?;
         let (region, _) = home(task)?;
         let mut request = wanted.request(&parameters, &connection, region)?;
         let fresh = self.authorize(&mut request, &connection).await?;
+        if let Some(tracing) = tracing {
+            // What the connection adds is left out by asking anew without it.
+            let shown = if tracing.reveal_secrets {
+                &request
+            } else {
+                &wanted.request(&parameters, &connection.bare(), region)?
+            };
+            tracing.sent(shown);
+        }
         let mut answer = self.send(request.clone()).await?;
         if answer.status() == StatusCode::UNAUTHORIZED && fresh == Some(false) {
             // The token that was kept may have been taken back.
             self.http.tokens.forget(&connection);
             self.authorize(&mut request, &connection).await?;
             answer = self.send(request).await?;
+        }
+        if let Some(tracing) = tracing {
+            tracing.answered(&answer);
         }
         refuse_binary(&answer)?;
         http_answer::shown(&answer, "States.Http.StatusCode.", str::to_owned)

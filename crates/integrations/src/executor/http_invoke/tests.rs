@@ -318,3 +318,32 @@ async fn an_api_of_api_gateway_is_called_and_signed_for() {
         assert!(signed.contains("/eu-west-1/execute-api/aws4_request"), "{signed}");
     }
 }
+
+#[tokio::test]
+async fn a_trace_shows_secrets_only_where_it_may() {
+    for reveal_secrets in [false, true] {
+        let (url, _received) = serve(|_| {
+            let parameters = json!({"header_parameters": [{"key": "x-own", "value": "theirs"}], "query_string_parameters": [{"key": "q", "value": "s"}]});
+            let key = json!({"api_key_name": "x-api-key", "api_key_value": "k3y", "invocation_http_parameters": parameters});
+            vec![described("API_KEY", json!({})), secret(&key), OK.to_owned()]
+        })
+        .await;
+        let (executor, _folder) = executor_at(&url);
+        let task = task(
+            "arn:aws:states:::http:invoke",
+            invoke(&url, json!({"RequestBody": {"a": 1}, "Headers": {"x-mine": "m"}})),
+        );
+        let (outcome, trace) = executor.perform_traced(task, reveal_secrets).await;
+        assert!(matches!(outcome, TaskOutcome::Succeeded(_)), "{outcome:?}");
+        let trace = trace.unwrap();
+        let shown = |text: &str, secret: &str| assert_eq!(text.contains(secret), reveal_secrets, "{text}");
+        shown(&trace.request.headers, "x-api-key: k3y");
+        shown(&trace.request.headers, "x-own: theirs");
+        shown(&trace.request.url, "q=s");
+        assert!(trace.request.headers.starts_with("[x-mine: m, "), "{}", trace.request.headers);
+        assert_eq!((trace.request.method.as_str(), trace.request.body.as_deref()), ("POST", Some("{\"a\":1}")));
+        let response = trace.response.unwrap();
+        assert_eq!((response.status_code.as_str(), response.status_message.as_str()), ("201", "Created"));
+        assert_eq!((response.protocol.as_str(), response.body.as_deref()), ("http", Some("{\"id\": 7}")));
+    }
+}
