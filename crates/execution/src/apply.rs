@@ -102,6 +102,7 @@ impl Execution {
                 | EventType::LambdaFunctionTimedOut
                 | EventType::ActivitySucceeded
                 | EventType::ActivityFailed
+                | EventType::ActivityScheduleFailed
                 | EventType::ActivityTimedOut,
                 _,
             ) => {

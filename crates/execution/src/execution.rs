@@ -99,9 +99,15 @@ impl Execution {
         commands.into_iter().map(|(_, command)| command).chain(goes_on)
     }
 
-    /// Whether it waits for nothing but timers, tokens and people: such a one can leave memory.
+    /// Whether it waits for nothing but timers, tokens, workers of activities and people: such a one can leave memory.
     pub fn only_waits(&self) -> bool {
-        self.ready.is_empty() && self.paths.values().filter_map(Path::task).all(|task| task.submitted)
+        self.ready.is_empty()
+            && self.paths.values().filter_map(Path::task).all(|task| task.submitted || task.is_activity())
+    }
+
+    /// Whether it waits for the end of this task.
+    pub fn awaits_task(&self, event_id: u64) -> bool {
+        self.path_of_task(event_id).is_some()
     }
 
     /// The timer of its `TimeoutSeconds`.

@@ -32,6 +32,7 @@ pub struct HistoryEvent {
 #[expect(missing_docs, reason = "each is AWS's HistoryEventType of the same name")]
 pub enum EventType {
     ActivityFailed,
+    ActivityScheduleFailed,
     ActivityScheduled,
     ActivityStarted,
     ActivitySucceeded,
@@ -103,6 +104,8 @@ impl EventType {
 pub enum EventDetails {
     #[serde(rename = "activityFailedEventDetails")]
     ActivityFailed(ErrorDetails),
+    #[serde(rename = "activityScheduleFailedEventDetails")]
+    ActivityScheduleFailed(ErrorDetails),
     #[serde(rename = "activityScheduledEventDetails")]
     ActivityScheduled(FunctionScheduled),
     #[serde(rename = "activityStartedEventDetails")]

@@ -56,12 +56,22 @@ pub enum Input {
         /// The task.
         event_id: u64,
     },
-    /// A worker took an activity task (`ActivityStarted`).
+    /// A worker wants an activity task (`ActivityStarted`): it is handed over. One that was taken already is handed over once more,
+    /// without an event: whoever tells this knows that it got lost on its way to the worker.
     ActivityStarted {
         /// The task.
         event_id: u64,
         /// `workerName`.
         worker_name: Option<String>,
+    },
+    /// An activity task can't be offered to workers (`ActivityScheduleFailed`).
+    ActivityScheduleFailed {
+        /// The task.
+        event_id: u64,
+        /// `error`.
+        error: String,
+        /// `cause`.
+        cause: String,
     },
     /// A timer that was asked for has run out.
     TimerFired {

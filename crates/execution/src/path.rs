@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::{Command, Json, ScheduledTask, Timer, TimerPurpose, record::TaskToken};
+use crate::{Command, Json, ScheduledTask, Timer, TimerPurpose, record::TaskToken, state::task::Integration};
 
 /// The number of a path. The execution itself is 0.
 pub(crate) type PathId = u32;
@@ -108,6 +108,11 @@ pub(crate) struct TaskStage {
 }
 
 impl TaskStage {
+    /// Whether workers ask for it.
+    pub(crate) fn is_activity(&self) -> bool {
+        Integration::of(&self.resource).is_activity()
+    }
+
     /// The timers that run for it.
     pub(crate) fn timers(&self) -> impl Iterator<Item = (Timer, Timestamp)> {
         let timer = |purpose| Timer { event_id: self.event_id, purpose };

@@ -55,6 +55,9 @@ pub(crate) fn step_within(
         Input::ActivityStarted { event_id, worker_name } => {
             state::task::activity_started(&mut driver, event_id, worker_name);
         }
+        Input::ActivityScheduleFailed { event_id, error, cause } => {
+            state::task::schedule_failed(&mut driver, event_id, error, cause);
+        }
         Input::TimerFired { timer } => timer_fired(&mut driver, timer),
         Input::Continue => {}
         Input::StopExecution { error, cause } => {
@@ -78,7 +81,8 @@ fn check(execution: &Execution, input: &Input) -> Result<(), IllegalInput> {
         | Input::TaskSucceeded { event_id, .. }
         | Input::TaskFailed { event_id, .. }
         | Input::TaskHeartbeat { event_id }
-        | Input::ActivityStarted { event_id, .. } => {
+        | Input::ActivityStarted { event_id, .. }
+        | Input::ActivityScheduleFailed { event_id, .. } => {
             if execution.tasks.contains_key(event_id) {
                 Ok(())
             } else {

@@ -139,6 +139,9 @@ fn choose(run: &Run, choice: u16) -> Input {
         (8, Some(event_id), _) => Input::TaskFailed { event_id, error: None, cause: Some("c".to_owned()) },
         (9, Some(event_id), _) => Input::TaskHeartbeat { event_id },
         (10, Some(event_id), _) => Input::ActivityStarted { event_id, worker_name: None },
+        (12, Some(event_id), _) if choice.is_multiple_of(3) => {
+            Input::ActivityScheduleFailed { event_id, error: "Gone".to_owned(), cause: "c".to_owned() }
+        }
         (11, Some(event_id), _) => Input::TaskSubmitted { event_id, output: json!({}) },
         (15, _, _) if choice > 65_000 => Input::StopExecution { error: None, cause: None },
         (_, _, Some(timer)) => Input::TimerFired { timer },
