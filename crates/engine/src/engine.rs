@@ -1,5 +1,6 @@
 //! The engine as others see it.
 
+mod activities;
 mod alerts;
 mod driver;
 mod executions;
@@ -27,7 +28,8 @@ use tokio::{
     task::JoinSet,
 };
 
-use self::{limit::Limit, machines::Machines, message::Message};
+pub use self::activities::HandedOver;
+use self::{activities::Activities, limit::Limit, machines::Machines, message::Message};
 use crate::{
     Clock, ExecutionStore, FindingStore, TaskExecutor,
     ports::{Receipt, Responder, StoreError},
@@ -65,6 +67,12 @@ impl Default for Options {
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "each is the Step Functions error of the same name, its text the message")]
 pub enum Refusal {
+    #[error("{0}")]
+    ActivityDoesNotExist(String),
+    #[error("{0}")]
+    ActivityLimitExceeded(String),
+    #[error("{0}")]
+    ActivityWorkerLimitExceeded(String),
     #[error("{0}")]
     StateMachineDoesNotExist(String),
     #[error("{0}")]
@@ -151,6 +159,7 @@ struct Shared {
     options: Options,
     machines: Machines,
     workers: Vec<mpsc::Sender<Message>>,
+    activities: Activities,
     memory: Limit,
     tasks: Limit,
     local_tasks: Limit,
@@ -189,6 +198,7 @@ impl Engine {
             executor,
             clock,
             machines: Machines::default(),
+            activities: Activities::default(),
             workers,
             memory: Limit::new("executions_in_memory", options.executions_in_memory),
             tasks: Limit::new("tasks_at_once", options.tasks_at_once),

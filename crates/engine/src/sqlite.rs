@@ -1,6 +1,8 @@
 //! Both stores on SQLite: one writer thread with group commit, WAL, `synchronous=FULL`.
 
+mod activities;
 mod alerts;
+mod catalogue;
 mod events;
 mod exceptions;
 mod executions;

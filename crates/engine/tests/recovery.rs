@@ -24,7 +24,7 @@ use detection::{Event, Finding};
 use engine::{
     Engine, ExecutionStore, SystemClock,
     engine::{ExecutionRecord, StateMachineRecord},
-    ports::{Begun, Due, NewExecution, Progress, Put, Receipt, Responder, StoreError, Stored, TokenHash},
+    ports::{ActivityTask, Begun, CatalogueStore, Due, NewExecution, Progress, Put, Receipt, Responder, StoreError, Stored, TokenHash},
     sqlite::SqliteStore,
 };
 use execution::{HistoryEvent, Record, Status};
@@ -67,6 +67,9 @@ impl Faulty {
 
 #[async_trait]
 impl ExecutionStore for Faulty {
+    fn catalogue(&self) -> &dyn CatalogueStore {
+        self.store.catalogue()
+    }
     async fn put_state_machine(&self, machine: StateMachineRecord, replace: bool) -> Result<Put, StoreError> {
         self.store.put_state_machine(machine, replace).await
     }
@@ -131,6 +134,12 @@ impl ExecutionStore for Faulty {
     }
     async fn task_of_token(&self, hash: TokenHash) -> Result<Option<(String, u64)>, StoreError> {
         self.store.task_of_token(hash).await
+    }
+    async fn activity_tasks(&self, activity: &str, limit: usize) -> Result<Vec<ActivityTask>, StoreError> {
+        self.store.activity_tasks(activity, limit).await
+    }
+    async fn forget_activity_task(&self, number: u64) -> Result<(), StoreError> {
+        self.write(self.store.forget_activity_task(number)).await
     }
     async fn alerts(&self, limit: usize) -> Result<Vec<(u64, Finding)>, StoreError> {
         self.store.alerts(limit).await

@@ -93,7 +93,7 @@ impl TaskExecutor for Executor {
                 self.is_built_in(task, arguments.get("FunctionName").and_then(Value::as_str))
             }
             Ok(Resource::LambdaFunction(arn)) => self.is_built_in(task, Some(&arn)),
-            Ok(Resource::AwsSdk { .. }) | Err(_) => false,
+            Ok(Resource::AwsSdk { .. } | Resource::Activity(_)) | Err(_) => false,
         }
     }
 
@@ -110,6 +110,9 @@ impl Executor {
                 (aws_sdk::call(aws, task, service, action).await?, *waits, task.scheduled.state_name.as_str())
             }
             Resource::LambdaInvoke { waits } => (self.invoke_optimized(task).await?, *waits, "lambda"),
+            Resource::Activity(arn) => {
+                return Err(Failure::runtime(format!("workers ask the engine for the tasks of `{arn}`: nothing else performs them")));
+            }
             Resource::LambdaFunction(arn) => (self.invoke_directly(task, arn).await?, false, arn.as_str()),
         };
         within_limit(&result, named)?;

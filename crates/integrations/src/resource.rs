@@ -32,7 +32,7 @@ const OPTIMIZED_ELSEWHERE: &[&str] = &[
 
 /// What is supported, for messages.
 const SUPPORTED: &str = "supported are `arn:aws:states:::aws-sdk:SERVICE:ACTION` and `arn:aws:states:::lambda:invoke`, both also with \
-                         `.waitForTaskToken`, and the ARN of a Lambda function";
+                         `.waitForTaskToken`, and the ARN of a Lambda function or of an activity";
 
 /// A Task's `Resource`, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +53,8 @@ pub enum Resource {
     },
     /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]`.
     LambdaFunction(String),
+    /// `arn:aws:states:REGION:ACCOUNT:activity:NAME`: workers ask the engine for it.
+    Activity(String),
 }
 
 /// A `Resource` that can't be called here.
@@ -72,7 +74,11 @@ impl Resource {
         match parts.as_slice() {
             ["arn", _, "states", "", "", "aws-sdk", call] => aws_sdk(text, call),
             ["arn", _, "states", "", "", service, call] => optimized(text, service, call),
-            ["arn", _, "states", _, _, "activity", _] => Err(unsupported(text, "activities are not supported yet")),
+            ["arn", _, "states", region, account, "activity", name]
+                if !region.is_empty() && !account.is_empty() && !name.is_empty() =>
+            {
+                Ok(Resource::Activity(text.to_owned()))
+            }
             ["arn", _, "lambda", region, account, "function", name]
                 if !region.is_empty() && !account.is_empty() && !name.is_empty() =>
             {
@@ -148,7 +154,7 @@ impl Resources for KnownResources {
                 .aws
                 .check(&service, &action)
                 .map_err(|error| UnknownResource { message: error.to_string(), help: None }),
-            Ok(Resource::LambdaInvoke { .. } | Resource::LambdaFunction(_)) => Ok(()),
+            Ok(Resource::LambdaInvoke { .. } | Resource::LambdaFunction(_) | Resource::Activity(_)) => Ok(()),
             Err(UnsupportedResource { message, help }) => Err(UnknownResource { message, help: Some(help) }),
         }
     }
@@ -180,6 +186,8 @@ mod tests {
         check("arn:aws:states:::lambda:invoke.waitForTaskToken", Ok(Resource::LambdaInvoke { waits: true }));
         let function = "arn:aws:lambda:us-east-1:123456789012:function:f:live";
         check(function, Ok(Resource::LambdaFunction(function.to_owned())));
+        let activity = "arn:aws:states:us-east-1:123456789012:activity:a";
+        check(activity, Ok(Resource::Activity(activity.to_owned())));
     }
 
     #[test]
@@ -194,7 +202,7 @@ mod tests {
         check("arn:aws:states:::lambda:invoke.sync", Err("pattern `.sync`"));
         check("arn:aws:states:::aws-sdk:s3", Err("names a service and an action"));
         check("arn:aws:states:::aws-sdk:s3:", Err("names a service and an action"));
-        check("arn:aws:states:us-east-1:123456789012:activity:a", Err("activities are not supported yet"));
+        check("arn:aws:states:us-east-1:123456789012:activity:", Err("not the ARN of anything"));
         check("", Err("supported are `arn:aws:states:::aws-sdk:SERVICE:ACTION`"));
         check("arn:aws:lambda:us-east-1:123456789012:function:", Err("can't be called"));
     }

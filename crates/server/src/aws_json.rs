@@ -61,6 +61,9 @@ impl From<StoreError> for ApiError {
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> ApiError {
         let code = match &refusal {
+            Refusal::ActivityDoesNotExist(_) => "ActivityDoesNotExist",
+            Refusal::ActivityLimitExceeded(_) => "ActivityLimitExceeded",
+            Refusal::ActivityWorkerLimitExceeded(_) => "ActivityWorkerLimitExceeded",
             Refusal::StateMachineDoesNotExist(_) => "StateMachineDoesNotExist",
             Refusal::StateMachineAlreadyExists(_) => "StateMachineAlreadyExists",
             Refusal::ExecutionDoesNotExist(_) => "ExecutionDoesNotExist",

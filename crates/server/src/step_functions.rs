@@ -2,11 +2,16 @@
 //!
 //! Source: <https://docs.aws.amazon.com/step-functions/latest/apireference/API_Operations.html>
 
+mod create_activity;
 mod create_state_machine;
+mod delete_activity;
 mod delete_state_machine;
+mod describe_activity;
 mod describe_execution;
 mod describe_state_machine;
+mod get_activity_task;
 mod get_execution_history;
+mod list_activities;
 mod list_executions;
 mod list_state_machines;
 mod page;
@@ -26,11 +31,16 @@ use crate::{
 /// Performs an action.
 pub async fn call(app: &App, caller: &Caller, action: &str, body: &[u8]) -> Result<Value, ApiError> {
     match action {
+        "CreateActivity" => answer(create_activity::call(app, caller, request(body)?).await?),
         "CreateStateMachine" => answer(create_state_machine::call(app, caller, request(body)?).await?),
+        "DeleteActivity" => answer(delete_activity::call(app, request(body)?).await?),
         "DeleteStateMachine" => answer(delete_state_machine::call(app, request(body)?).await?),
+        "DescribeActivity" => answer(describe_activity::call(app, request(body)?).await?),
         "DescribeExecution" => answer(describe_execution::call(app, request(body)?).await?),
         "DescribeStateMachine" => answer(describe_state_machine::call(app, request(body)?).await?),
+        "GetActivityTask" => answer(get_activity_task::call(app, request(body)?).await?),
         "GetExecutionHistory" => answer(get_execution_history::call(app, request(body)?).await?),
+        "ListActivities" => answer(list_activities::call(app, caller, request(body)?).await?),
         "ListExecutions" => answer(list_executions::call(app, request(body)?).await?),
         "ListStateMachines" => answer(list_state_machines::call(app, caller, request(body)?).await?),
         "SendTaskFailure" => answer(send_task::failure(app, request(body)?).await?),

@@ -36,6 +36,7 @@ enum Job {
     Begin(Arn),
     Write(Arn),
     Task(Arn, u64),
+    Offer(Arn, u64),
 }
 
 /// Begins a worker, within an async runtime. It ends, with all that it has under way, once the sender of `stopped` is gone and it
@@ -116,6 +117,7 @@ impl Jobs {
                 Message::Written { arn, outcome }
             })),
             Effect::Perform { arn, task } => self.perform_task(arn, *task),
+            Effect::Offer { arn, activity, event_id } => self.offer(arn, activity, event_id),
             Effect::Cancel { arn, event_id } => {
                 if let Some(task) = self.tasks.remove(&(arn, event_id)) {
                     task.abort();
@@ -136,6 +138,21 @@ impl Jobs {
             Message::TaskEnded { arn, event_id, outcome }
         });
         self.tasks.insert(key, handle);
+    }
+
+    /// Wakes a worker of an activity, if there is such an activity.
+    fn offer(&mut self, arn: Arn, activity: String, event_id: u64) {
+        let (shared, job) = (self.shared.clone(), Job::Offer(arn.clone(), event_id));
+        self.spawn(job, async move {
+            match shared.offer(&activity).await {
+                true => Message::Nothing,
+                false => {
+                    let cause = format!("Activity Does Not Exist: '{activity}'");
+                    let outcome = TaskOutcome::ScheduleFailed { error: "States.Runtime".to_owned(), cause };
+                    Message::TaskEnded { arn, event_id, outcome }
+                }
+            }
+        });
     }
 
     fn spawn(&mut self, job: Job, work: impl Future<Output = Message> + Send + 'static) -> AbortHandle {
@@ -169,6 +186,10 @@ impl Job {
             Job::Load(arn) => Message::Loaded { arn, outcome: Err(error()) },
             Job::Begin(arn) => Message::BeginWritten { arn, outcome: Err::<Begun, _>(error()) },
             Job::Write(arn) => Message::Written { arn, outcome: Err(error()) },
+            Job::Offer(arn, event_id) => {
+                tracing::error!(%arn, event_id, "offering an activity task panicked; this is a bug");
+                Message::Nothing
+            }
             Job::Task(arn, event_id) => {
                 tracing::error!(%arn, event_id, "a task's performer panicked; this is a bug");
                 let outcome = TaskOutcome::Failed {

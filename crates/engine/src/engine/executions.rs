@@ -129,7 +129,7 @@ impl Engine {
         }
         match self.deliver(arn, Input::StopExecution { error, cause }).await? {
             Delivered::Taken(at) => Ok(at),
-            Delivered::Late => {
+            Delivered::Late | Delivered::HandedOver(_) => {
                 let there = self.find_execution(arn).await?;
                 Ok(there.stopped_at.unwrap_or_else(|| self.shared().clock.now()))
             }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use asl::StateMachine;
-use execution::{Ended, Execution, Input};
+use execution::{Ended, Execution, Input, ScheduledTask};
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -36,6 +36,8 @@ pub(super) enum Message {
     Watch { arn: Arn, reply: oneshot::Sender<Ended> },
     /// Others want to get into memory.
     MakeRoom,
+    /// Something ended that nobody waits for.
+    Nothing,
     /// The time that [`Worker::due`](super::worker::Worker::due) named has come.
     Tick,
 }
@@ -59,10 +61,12 @@ pub(super) enum Started {
 }
 
 /// What became of an input from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Delivered {
     /// The execution took it, at that time, durably.
     Taken(Timestamp),
+    /// It took it, durably, and gives an activity task to the worker who asked.
+    HandedOver(Box<ScheduledTask>),
     /// It comes too late: nobody waits for it any more, or the execution has ended.
     Late,
 }
@@ -89,6 +93,8 @@ pub(super) enum Effect {
     Write { arn: Arn, number: u64, progress: Progress },
     /// Perform a task.
     Perform { arn: Arn, task: Box<Task> },
+    /// An activity task waits for a worker: wake one that asks.
+    Offer { arn: Arn, activity: String, event_id: u64 },
     /// Stop performing a task.
     Cancel { arn: Arn, event_id: u64 },
     /// An execution left memory until then: see that it is taken up.

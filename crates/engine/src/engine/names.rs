@@ -32,6 +32,11 @@ pub(crate) fn state_machine_arn(account: &str, region: &str, name: &str) -> Stri
     format!("arn:{}:states:{region}:{account}:stateMachine:{name}", partition(region))
 }
 
+/// The ARN of an activity.
+pub(crate) fn activity_arn(account: &str, region: &str, name: &str) -> String {
+    format!("arn:{}:states:{region}:{account}:activity:{name}", partition(region))
+}
+
 /// The ARN of an execution of a state machine; `None` if that is no state machine's ARN.
 pub(crate) fn execution_arn(state_machine_arn: &str, name: &str) -> Option<String> {
     let arn = Arn::parse(state_machine_arn)?;
@@ -47,6 +52,11 @@ pub(crate) fn account_and_region(arn: &str) -> Option<(&str, &str)> {
 /// Refuses what is no ARN of a state machine, in AWS's words.
 pub(crate) fn check_state_machine_arn(arn: &str) -> Result<(), Refusal> {
     check_arn(arn, "stateMachine")
+}
+
+/// Refuses what is no ARN of an activity, in AWS's words.
+pub(crate) fn check_activity_arn(arn: &str) -> Result<(), Refusal> {
+    check_arn(arn, "activity")
 }
 
 /// Refuses what is no ARN of an execution, in AWS's words.

@@ -78,7 +78,7 @@ impl Queued {
 /// What some steps asked for, to be done once it is durable.
 #[derive(Default)]
 pub(super) struct Batch {
-    pub(super) taken: Vec<(Queued, Timestamp)>,
+    pub(super) taken: Vec<(Queued, Delivered)>,
     pub(super) commands: Vec<Command>,
     pub(super) rows: Vec<JournalRow>,
 }
@@ -113,11 +113,14 @@ impl Slot {
             match guarded_step(live, queued.input.clone(), moment)? {
                 Ok(step) if step.records.is_empty() && step.commands.is_empty() => {
                     self.answered(&queued.input);
-                    queued.answer(Ok(Delivered::Late));
+                    // A heart may beat for a task that needs none.
+                    let beats = matches!(queued.input, Input::TaskHeartbeat { event_id } if live.execution.awaits_task(event_id));
+                    queued.answer(Ok(if beats { Delivered::Taken(to_the_millisecond(now)) } else { Delivered::Late }));
                 }
                 Ok(step) => {
+                    let delivered = delivered(&step, now);
                     batch.add(live, step);
-                    batch.taken.push((queued, to_the_millisecond(now)));
+                    batch.taken.push((queued, delivered));
                 }
                 Err(illegal) => {
                     tracing::debug!(arn = live.new.arn, %illegal, "an input was refused");
@@ -133,6 +136,7 @@ impl Slot {
     pub(super) fn answered(&mut self, input: &Input) {
         if let Input::TaskSucceeded { event_id, .. }
         | Input::TaskFailed { event_id, .. }
+        | Input::ActivityScheduleFailed { event_id, .. }
         | Input::TaskSubmitted { event_id, .. } = input
         {
             self.under_way.remove(event_id);
@@ -196,8 +200,27 @@ impl Batch {
                 _ => None,
             })
             .collect();
-        Progress { rows: std::mem::take(&mut self.rows), tokens, standing }
+        let activity_task = |command: &Command| match command {
+            Command::ScheduleTask(task) => task.activity().map(|activity| (activity.to_owned(), task.event_id)),
+            _ => None,
+        };
+        let cancelled = |command: &Command| match command {
+            Command::CancelTask { event_id } => Some(*event_id),
+            _ => None,
+        };
+        let offered = self.commands.iter().filter_map(activity_task).collect();
+        let withdrawn = self.commands.iter().filter_map(cancelled).collect();
+        Progress { rows: std::mem::take(&mut self.rows), tokens, offered, withdrawn, standing }
     }
+}
+
+/// What to answer once a step is durable.
+fn delivered(step: &Step, now: Timestamp) -> Delivered {
+    let task = step.commands.iter().find_map(|command| match command {
+        Command::HandOver(task) => Some(task.clone()),
+        _ => None,
+    });
+    task.map_or_else(|| Delivered::Taken(to_the_millisecond(now)), Delivered::HandedOver)
 }
 
 /// What a task token is looked up by.

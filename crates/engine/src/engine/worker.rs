@@ -98,6 +98,7 @@ impl Worker {
                 watchers.push(reply);
             }
             Message::MakeRoom => self.make_room(effects),
+            Message::Nothing => {}
             Message::Tick => self.tick(effects),
         }
     }
@@ -273,9 +274,9 @@ impl Worker {
     /// Everything up to here is in the store: now the answers are given and the commands performed.
     fn durable(&mut self, arn: Arn, mut slot: Slot, live: Box<Live>, batch: Batch, effects: &mut Vec<Effect>) {
         slot.failures = 0;
-        for (queued, at) in batch.taken {
+        for (queued, delivered) in batch.taken {
             slot.answered(&queued.input);
-            queued.answer(Ok(super::message::Delivered::Taken(at)));
+            queued.answer(Ok(delivered));
         }
         perform(&arn, &mut slot, &live, batch.commands, effects);
         if let Some(ended) = live.execution.ended() {
@@ -414,6 +415,10 @@ impl Worker {
 fn perform(arn: &Arn, slot: &mut Slot, live: &Live, commands: Vec<Command>, effects: &mut Vec<Effect>) {
     for command in commands {
         match command {
+            Command::ScheduleTask(scheduled) if scheduled.activity().is_some() => {
+                let activity = scheduled.resource;
+                effects.push(Effect::Offer { arn: arn.clone(), activity, event_id: scheduled.event_id });
+            }
             Command::ScheduleTask(scheduled) => {
                 if slot.under_way.insert(scheduled.event_id) {
                     let task = Box::new(Task {
@@ -434,7 +439,10 @@ fn perform(arn: &Arn, slot: &mut Slot, live: &Live, commands: Vec<Command>, effe
                     slot.queue.push_back(Queued::new(Input::Continue));
                 }
             }
-            Command::StartTimer { .. } | Command::CancelTimer { .. } | Command::CompleteExecution(_) => {}
+            Command::StartTimer { .. }
+            | Command::CancelTimer { .. }
+            | Command::HandOver(_)
+            | Command::CompleteExecution(_) => {}
         }
     }
 }
@@ -456,6 +464,7 @@ fn input_of(event_id: u64, outcome: TaskOutcome) -> Input {
     match outcome {
         TaskOutcome::Succeeded(output) => Input::TaskSucceeded { event_id, output },
         TaskOutcome::Failed { error, cause } => Input::TaskFailed { event_id, error: Some(error), cause: Some(cause) },
+        TaskOutcome::ScheduleFailed { error, cause } => Input::ActivityScheduleFailed { event_id, error, cause },
         TaskOutcome::Submitted(output) => Input::TaskSubmitted { event_id, output },
     }
 }

@@ -8,7 +8,7 @@ use detection::{Event, Finding};
 use execution::{Ended, HistoryEvent, Record, Status};
 use jiff::Timestamp;
 
-use super::{Receipt, Responder, StoreError};
+use super::{CatalogueStore, Receipt, Responder, StoreError};
 use crate::engine::{ExecutionRecord, StateMachineRecord};
 
 /// SHA-256 of a definition's text: definitions are kept once by it, and an execution keeps the one it began with.
@@ -45,6 +45,10 @@ pub struct Progress {
     pub rows: Vec<JournalRow>,
     /// The tokens of the tasks that these steps asked for, each with the task's event id.
     pub tokens: Vec<(TokenHash, u64)>,
+    /// The activity tasks that these steps asked for: the activity's ARN and the task's event id. Each waits for a worker.
+    pub offered: Vec<(String, u64)>,
+    /// Tasks, by their event ids, that nobody waits for any more: no worker is to have them.
+    pub withdrawn: Vec<u64>,
     /// How the execution stands afterwards.
     pub standing: Standing,
 }
@@ -127,9 +131,23 @@ pub enum Put {
     Other,
 }
 
+/// A task that waits for a worker, or was taken by one and may have got lost on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActivityTask {
+    /// Its number in the store; older ones have smaller numbers.
+    pub number: u64,
+    /// The execution that waits for it.
+    pub execution_arn: String,
+    /// Its event id there.
+    pub event_id: u64,
+}
+
 /// State machines, executions, their journals, task tokens and what is to be told.
 #[async_trait]
 pub trait ExecutionStore: Send + Sync {
+    /// What is kept beside state machines and executions.
+    fn catalogue(&self) -> &dyn CatalogueStore;
+
     /// Keeps a state machine and its definition; `replace` says whether one that is there may be changed.
     async fn put_state_machine(&self, machine: StateMachineRecord, replace: bool) -> Result<Put, StoreError>;
 
@@ -203,6 +221,12 @@ pub trait ExecutionStore: Send + Sync {
 
     /// Whose a task token is: the execution's ARN and the task's event id.
     async fn task_of_token(&self, hash: TokenHash) -> Result<Option<(String, u64)>, StoreError>;
+
+    /// Tasks that wait for a worker of an activity, the oldest first.
+    async fn activity_tasks(&self, activity: &str, limit: usize) -> Result<Vec<ActivityTask>, StoreError>;
+
+    /// A worker has it, or nobody waits for it. A crash before: it is handed out again.
+    async fn forget_activity_task(&self, number: u64) -> Result<(), StoreError>;
 
     /// Failed findings that nobody has been told of yet, the oldest first, each with the number of the execution that failed.
     async fn alerts(&self, limit: usize) -> Result<Vec<(u64, Finding)>, StoreError>;

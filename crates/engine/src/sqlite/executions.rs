@@ -9,14 +9,14 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    SqliteStore, alerts, at_most, integer, journal, micros, natural, receive,
+    SqliteStore, activities, alerts, at_most, integer, journal, micros, natural, receive,
     state_machines::{self, definition},
     time_of,
 };
 use crate::{
     engine::{ExecutionRecord, StateMachineRecord, names},
     ports::{
-        Begun, Due, ExecutionStore, NewExecution, Progress, Put, Receipt, Responder, Standing, StoreError, Stored,
+        ActivityTask, Begun, CatalogueStore, Due, ExecutionStore, NewExecution, Progress, Put, Receipt, Responder, Standing, StoreError, Stored,
         TokenHash,
     },
 };
@@ -26,6 +26,10 @@ const SELECT: &str =
 
 #[async_trait]
 impl ExecutionStore for SqliteStore {
+    fn catalogue(&self) -> &dyn CatalogueStore {
+        self
+    }
+
     async fn put_state_machine(&self, machine: StateMachineRecord, replace: bool) -> Result<Put, StoreError> {
         let (account, region) = names::account_and_region(&machine.arn)
             .map(|(account, region)| (account.to_owned(), region.to_owned()))
@@ -179,6 +183,15 @@ impl ExecutionStore for SqliteStore {
             .await
     }
 
+    async fn activity_tasks(&self, activity: &str, limit: usize) -> Result<Vec<ActivityTask>, StoreError> {
+        let activity = activity.to_owned();
+        self.readers.read(move |connection| activities::tasks(connection, &activity, limit)).await
+    }
+
+    async fn forget_activity_task(&self, number: u64) -> Result<(), StoreError> {
+        self.writer.write(move |connection| activities::forget_task(connection, number)).await
+    }
+
     async fn alerts(&self, limit: usize) -> Result<Vec<(u64, Finding)>, StoreError> {
         self.readers.read(move |connection| alerts::pending(connection, limit)).await
     }
@@ -192,13 +205,16 @@ impl ExecutionStore for SqliteStore {
 struct WrittenProgress {
     rows: Vec<journal::Written>,
     tokens: Vec<(TokenHash, u64)>,
+    offered: Vec<(String, u64)>,
+    withdrawn: Vec<u64>,
     standing: Standing,
 }
 
 impl WrittenProgress {
     fn new(progress: Progress) -> Result<WrittenProgress, StoreError> {
         let rows = progress.rows.iter().map(journal::Written::new).collect::<Result<_, _>>()?;
-        Ok(WrittenProgress { rows, tokens: progress.tokens, standing: progress.standing })
+        let Progress { tokens, offered, withdrawn, standing, .. } = progress;
+        Ok(WrittenProgress { rows, tokens, offered, withdrawn, standing })
     }
 }
 
@@ -209,7 +225,7 @@ fn append(connection: &Connection, id: i64, progress: &WrittenProgress) -> Resul
             .prepare_cached("INSERT INTO task_tokens (hash, execution, event_id) VALUES (?1, ?2, ?3)")?
             .execute(params![hash, id, integer(*event_id)?])?;
     }
-    Ok(())
+    activities::change_tasks(connection, id, &progress.offered, &progress.withdrawn)
 }
 
 /// The columns that a [`Standing`] sets: status, ended, stopped_at, waiting, next_timer_at.

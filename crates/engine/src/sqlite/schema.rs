@@ -65,6 +65,16 @@ const MIGRATIONS: &[&str] = &["
         id INTEGER PRIMARY KEY, guardrail TEXT, resource TEXT, account TEXT, until INTEGER NOT NULL, format INTEGER NOT NULL,
         body TEXT NOT NULL
     );
+", "
+    CREATE TABLE activities (
+        arn TEXT PRIMARY KEY, account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL, created_at INTEGER NOT NULL
+    ) WITHOUT ROWID;
+
+    CREATE TABLE activity_tasks (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, activity TEXT NOT NULL, execution INTEGER NOT NULL, event_id INTEGER NOT NULL,
+        UNIQUE (execution, event_id)
+    );
+    CREATE INDEX activity_tasks_of_activity ON activity_tasks (activity, id);
 "];
 
 /// Brings a file to the newest version, each migration in a transaction of its own: a crash leaves it at some version, whole.

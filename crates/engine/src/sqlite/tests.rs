@@ -20,7 +20,7 @@ fn new_execution(name: &str) -> NewExecution {
 }
 
 fn progress() -> Progress {
-    Progress { rows: Vec::new(), tokens: Vec::new(), standing: Standing::Working }
+    Progress { rows: Vec::new(), tokens: Vec::new(), offered: Vec::new(), withdrawn: Vec::new(), standing: Standing::Working }
 }
 
 async fn insert(store: &SqliteStore, name: &str) -> Result<(), StoreError> {

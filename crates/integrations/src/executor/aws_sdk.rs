@@ -17,7 +17,8 @@ pub(super) struct Patience {
     pub(super) timeout_seconds: u64,
 }
 
-const PATIENCE: Patience = Patience { attempts: 3, timeout_seconds: 60 };
+/// More than the minute that GetActivityTask waits for a task.
+const PATIENCE: Patience = Patience { attempts: 3, timeout_seconds: 70 };
 
 /// Makes the call, with the process's own credentials or as the role of the task's `Credentials`.
 pub(super) async fn call(aws: &Aws, task: &Task, service: &str, action: &str) -> Result<Value, Failure> {

@@ -124,6 +124,7 @@ fn names(effects: &[Effect]) -> Vec<String> {
         Effect::Begin { progress, .. } => format!("begin {} rows", progress.rows.len()),
         Effect::Write { progress, .. } => format!("write {} rows", progress.rows.len()),
         Effect::Perform { task, .. } => format!("perform {}", task.scheduled.event_id),
+        Effect::Offer { event_id, .. } => format!("offer {event_id}"),
         Effect::Cancel { event_id, .. } => format!("cancel {event_id}"),
         Effect::Evicted { next_timer_at } => format!("evicted {}", next_timer_at.is_some()),
         Effect::Alert => "alert".to_owned(),
