@@ -4,6 +4,7 @@ mod activities;
 mod alerts;
 mod driver;
 mod executions;
+mod express;
 mod limit;
 mod machines;
 mod message;
@@ -22,14 +23,16 @@ use std::{
 use detection::Event;
 use execution::{Ended, Status};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use thiserror::Error;
 use tokio::{
     sync::{Notify, mpsc, watch},
     task::JoinSet,
 };
 
-pub use self::activities::HandedOver;
 use self::{activities::Activities, limit::Limit, machines::Machines, message::Message};
+pub use self::{activities::HandedOver, express::SyncExecution, machines::NewMachine};
 use crate::{
     Clock, ExecutionStore, FindingStore, TaskExecutor,
     ports::{Receipt, Responder, StoreError},
@@ -55,11 +58,18 @@ pub struct Options {
     /// Tasks under way at once, and as many more of those that the executor performs itself ([`TaskExecutor::is_local`]); beyond it,
     /// tasks wait. What waits costs little: a limit only so that a flood ends somewhere.
     pub tasks_at_once: usize,
+    /// Executions of Express machines at once; beyond it, starts are refused.
+    pub express_executions: usize,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { evict_after_seconds: 60, executions_in_memory: 10_000, tasks_at_once: 1024 }
+        Options {
+            evict_after_seconds: 60,
+            executions_in_memory: 10_000,
+            tasks_at_once: 1024,
+            express_executions: 10_000,
+        }
     }
 }
 
@@ -77,6 +87,12 @@ pub enum Refusal {
     StateMachineDoesNotExist(String),
     #[error("{0}")]
     StateMachineAlreadyExists(String),
+    #[error("{0}")]
+    StateMachineTypeNotSupported(String),
+    #[error("{0}")]
+    ExecutionLimitExceeded(String),
+    #[error("{0}")]
+    Throttling(String),
     #[error("{0}")]
     ExecutionDoesNotExist(String),
     #[error("{0}")]
@@ -99,6 +115,32 @@ pub enum Refusal {
     Store(#[from] StoreError),
 }
 
+/// `type` of a state machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum MachineType {
+    /// Its executions are durable, and begun once for each name.
+    #[default]
+    Standard,
+    /// Its executions take at most five minutes and are kept in memory.
+    Express,
+}
+
+/// What a state machine is configured with beside its definition and role, as it was given; nothing here looks into it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MachineSettings {
+    /// `loggingConfiguration`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logging_configuration: Option<Value>,
+    /// `tracingConfiguration`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracing_configuration: Option<Value>,
+    /// `encryptionConfiguration`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption_configuration: Option<Value>,
+}
+
 /// A state machine as it is kept.
 #[derive(Clone, Debug)]
 pub struct StateMachineRecord {
@@ -110,7 +152,19 @@ pub struct StateMachineRecord {
     pub definition: String,
     /// `roleArn`.
     pub role_arn: String,
-    /// When it was made.
+    /// `type`.
+    pub machine_type: MachineType,
+    /// Everything else it is configured with.
+    pub settings: MachineSettings,
+    /// `revisionId`: none until it was updated for the first time.
+    pub revision_id: Option<String>,
+    /// When it was updated last.
+    pub updated_at: Timestamp,
+    /// The number of the version that this is, where it is one.
+    pub version: Option<u64>,
+    /// `description` of the version.
+    pub description: Option<String>,
+    /// When it, or the version, was made.
     pub created_at: Timestamp,
 }
 
@@ -123,6 +177,10 @@ pub struct ExecutionRecord {
     pub name: String,
     /// Its state machine.
     pub state_machine_arn: String,
+    /// The version that it was started as, where it was.
+    pub version_arn: Option<String>,
+    /// The alias that it was started by, where it was.
+    pub alias_arn: Option<String>,
     /// Its input's text.
     pub input: String,
     /// Its status.
@@ -161,6 +219,7 @@ struct Shared {
     workers: Vec<mpsc::Sender<Message>>,
     activities: Activities,
     memory: Limit,
+    express: Limit,
     tasks: Limit,
     local_tasks: Limit,
     /// Told when an execution leaves memory whose timer is due before the waker wakes.
@@ -192,6 +251,7 @@ impl Engine {
     ) -> Result<Engine, StoreError> {
         // Whether the store answers at all is told now, and not only in the log.
         store.with_work(0, 1).await?;
+        let last_express = store.last_express().await?;
         let (workers, inboxes): (Vec<_>, Vec<_>) = (0..WORKERS).map(|_| mpsc::channel(INBOX_LIMIT)).unzip();
         let shared = Arc::new(Shared {
             store,
@@ -201,6 +261,7 @@ impl Engine {
             activities: Activities::default(),
             workers,
             memory: Limit::new("executions_in_memory", options.executions_in_memory),
+            express: Limit::new("express_executions", options.express_executions),
             tasks: Limit::new("tasks_at_once", options.tasks_at_once),
             local_tasks: Limit::new("tasks_at_once, of built-in functions", options.tasks_at_once),
             evictions: Notify::new(),
@@ -214,6 +275,7 @@ impl Engine {
         }
         let mut running = JoinSet::new();
         running.spawn(sleepers::recover(shared.clone()));
+        running.spawn(express::recover(shared.clone(), last_express));
         running.spawn(sleepers::wake(shared.clone()));
         running.spawn(alerts::tell(shared.clone()));
         Ok(Engine { inner: Arc::new(Inner { shared, findings, _running: running, _stop: stop }) })

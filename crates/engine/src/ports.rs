@@ -12,7 +12,8 @@ use thiserror::Error;
 
 pub use self::catalogue::{Activity, CatalogueStore};
 pub use self::executions::{
-    ActivityTask, Begun, DefinitionHash, Due, ExecutionStore, JournalRow, NewExecution, Progress, Put, Standing, Stored, TokenHash,
+    ActivityTask, Begun, DefinitionHash, Due, ExecutionKind, ExecutionStore, JournalRow, NewExecution, Progress, Put,
+    Standing, Stored, TokenHash,
 };
 
 /// The time and randomness of the world.

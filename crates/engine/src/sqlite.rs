@@ -6,6 +6,7 @@ mod catalogue;
 mod events;
 mod exceptions;
 mod executions;
+mod express;
 mod findings;
 mod journal;
 mod pool;

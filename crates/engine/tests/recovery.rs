@@ -24,7 +24,10 @@ use detection::{Event, Finding};
 use engine::{
     Engine, ExecutionStore, SystemClock,
     engine::{ExecutionRecord, StateMachineRecord},
-    ports::{ActivityTask, Begun, CatalogueStore, Due, NewExecution, Progress, Put, Receipt, Responder, StoreError, Stored, TokenHash},
+    ports::{
+        ActivityTask, Begun, CatalogueStore, Due, NewExecution, Progress, Put, Receipt, Responder, StoreError, Stored,
+        TokenHash,
+    },
     sqlite::SqliteStore,
 };
 use execution::{HistoryEvent, Record, Status};
@@ -101,6 +104,23 @@ impl ExecutionStore for Faulty {
         now: Timestamp,
     ) -> Result<(Receipt, Vec<String>), StoreError> {
         self.write(self.store.receive(event, responders, now)).await
+    }
+    async fn keep_express(&self, new: NewExecution) -> Result<u64, StoreError> {
+        self.write(self.store.keep_express(new)).await
+    }
+    async fn forget_express(&self, number: u64) -> Result<(), StoreError> {
+        self.write(self.store.forget_express(number)).await
+    }
+    async fn express_starts(
+        &self,
+        after: u64,
+        until: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, NewExecution, String)>, StoreError> {
+        self.store.express_starts(after, until, limit).await
+    }
+    async fn last_express(&self) -> Result<u64, StoreError> {
+        self.store.last_express().await
     }
     async fn load(&self, arn: &str) -> Result<Option<Stored>, StoreError> {
         self.store.load(arn).await

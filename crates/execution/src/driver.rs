@@ -194,7 +194,8 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
 
     fn record(&mut self, record: Record) {
         let is_end = matches!(&record, Record::Event(event) if event.kind.is_end());
-        let is_last = self.execution.last_event_id >= Limits::AWS.history_events.saturating_sub(1);
+        let express = self.execution.start.as_ref().is_some_and(|start| start.express);
+        let is_last = !express && self.execution.last_event_id >= Limits::AWS.history_events.saturating_sub(1);
         if matches!(record, Record::Event(_)) && is_last && !is_end {
             self.history_is_full = true;
         }

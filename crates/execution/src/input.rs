@@ -19,6 +19,8 @@ pub struct ExecutionStart {
     pub state_machine_name: String,
     /// `$$.Execution.RoleArn`.
     pub role_arn: String,
+    /// Whether its machine is of type EXPRESS: it has five minutes at most, and a history without a limit, which nobody keeps.
+    pub express: bool,
     /// The input, as its text came: the first `StateEntered` shows it so, spaces and all.
     pub input: String,
 }

@@ -109,6 +109,8 @@ pub struct Start {
     pub name: String,
     pub state_machine_arn: String,
     pub state_machine_name: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub express: bool,
     /// When its `TimeoutSeconds` are over.
     #[serde(
         default,

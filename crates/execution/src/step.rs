@@ -100,12 +100,15 @@ fn start_execution(driver: &mut Driver<'_, '_>, start: ExecutionStart) -> Result
         return Err(IllegalInput::InputNotJson(reason));
     }
     let machine = driver.machine();
-    let timeout_at = machine.timeout_seconds.map(|seconds| time::later_by_seconds(driver.now(), seconds));
+    let express = start.express.then_some(Limits::AWS.express_seconds);
+    let timeout_seconds = machine.timeout_seconds.into_iter().chain(express).min();
+    let timeout_at = timeout_seconds.map(|seconds| time::later_by_seconds(driver.now(), seconds));
     driver.bare_fact(Fact::Start(Box::new(Start {
         execution_arn: start.execution_arn,
         name: start.name,
         state_machine_arn: start.state_machine_arn,
         state_machine_name: start.state_machine_name,
+        express: start.express,
         timeout_at,
     })));
     let details =

@@ -111,7 +111,9 @@ impl Executor {
             }
             Resource::LambdaInvoke { waits } => (self.invoke_optimized(task).await?, *waits, "lambda"),
             Resource::Activity(arn) => {
-                return Err(Failure::runtime(format!("workers ask the engine for the tasks of `{arn}`: nothing else performs them")));
+                return Err(Failure::runtime(format!(
+                    "workers ask the engine for the tasks of `{arn}`: nothing else performs them"
+                )));
             }
             Resource::LambdaFunction(arn) => (self.invoke_directly(task, arn).await?, false, arn.as_str()),
         };

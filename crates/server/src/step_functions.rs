@@ -17,7 +17,9 @@ mod list_executions;
 mod list_state_machines;
 mod page;
 mod send_task;
+mod settings;
 mod start_execution;
+mod start_sync_execution;
 mod stop_execution;
 
 use execution::Limits;
@@ -52,6 +54,7 @@ pub async fn call(app: &App, caller: &Caller, action: &str, body: &[u8]) -> Resu
         "SendTaskHeartbeat" => answer(send_task::heartbeat(app, read(body)?).await?),
         "SendTaskSuccess" => answer(send_task::success(app, read(body)?).await?),
         "StartExecution" => answer(start_execution::call(app, read(body)?).await?),
+        "StartSyncExecution" => answer(start_sync_execution::call(app, read(body)?).await?),
         "StopExecution" => answer(stop_execution::call(app, read(body)?).await?),
         _ => Err(unknown_operation(&format!("AWSStepFunctions.{action}"))),
     }

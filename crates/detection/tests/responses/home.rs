@@ -153,6 +153,7 @@ impl Home {
             state_machine_arn: "arn:aws:states:eu-west-1:111122223333:stateMachine:rectify".to_owned(),
             state_machine_name: "rectify".to_owned(),
             role_arn: "arn:aws:iam::111122223333:role/r".to_owned(),
+            express: false,
             input: input.to_string(),
         }));
         self.ended = None;

@@ -89,11 +89,7 @@ impl Engine {
 
     /// GetActivityTask: the oldest task that waits for a worker; `None` if none comes within 60 seconds. Dropped before it answers, it
     /// leaves the task to the next who asks.
-    pub async fn get_activity_task(
-        &self,
-        arn: &str,
-        worker_name: Option<&str>,
-    ) -> Result<Option<HandedOver>, Refusal> {
+    pub async fn get_activity_task(&self, arn: &str, worker_name: Option<&str>) -> Result<Option<HandedOver>, Refusal> {
         self.describe_activity(arn).await?;
         let shared = self.shared();
         let poll = Poll::new(shared.clone(), arn)?;
@@ -209,7 +205,9 @@ impl Claim {
             match shared.store.forget_activity_task(number).await {
                 Ok(()) => shared.activities.release(number),
                 // Still claimed, so that this process hands it out no more.
-                Err(error) => tracing::warn!(number, %error, "an activity task that a worker has is handed out again after a restart"),
+                Err(error) => {
+                    tracing::warn!(number, %error, "an activity task that a worker has is handed out again after a restart")
+                }
             }
         });
     }

@@ -17,7 +17,7 @@ use super::{
     message::{Arn, Effect, Live, Message},
     worker::Worker,
 };
-use crate::ports::{Begun, StoreError, Task, TaskOutcome};
+use crate::ports::{Begun, ExecutionKind, StoreError, Task, TaskOutcome};
 
 /// A sleep is never longer, so that a clock that was set is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -108,12 +108,18 @@ impl Jobs {
                 let outcome = load(&shared, &arn).await;
                 Message::Loaded { arn, outcome }
             })),
-            Effect::Begin { arn, new, progress } => drop(self.spawn(Job::Begin(arn.clone()), async move {
-                let outcome = shared.store.begin(Arc::unwrap_or_clone(new), progress).await;
+            Effect::Begin { arn, new, kept_as, progress } => drop(self.spawn(Job::Begin(arn.clone()), async move {
+                let outcome = match (new.kind, kept_as) {
+                    (ExecutionKind::Standard, _) => shared.store.begin(Arc::unwrap_or_clone(new), progress).await,
+                    _ => shared.begin_express(Arc::unwrap_or_clone(new), kept_as, &progress).await.map(Begun::New),
+                };
                 Message::BeginWritten { arn, outcome }
             })),
-            Effect::Write { arn, number, progress } => drop(self.spawn(Job::Write(arn.clone()), async move {
-                let outcome = shared.store.record(number, progress).await;
+            Effect::Write { arn, kind, number, progress } => drop(self.spawn(Job::Write(arn.clone()), async move {
+                let outcome = match kind {
+                    ExecutionKind::Standard => shared.store.record(number, progress).await,
+                    _ => shared.express_went_on(kind, number, &progress).await,
+                };
                 Message::Written { arn, outcome }
             })),
             Effect::Perform { arn, task } => self.perform_task(arn, *task),

@@ -1,17 +1,18 @@
 //! Executions, as the API has them.
 
-use execution::{Ended, ExecutionStart, HistoryEvent, Input, Status};
+use execution::{Ended, HistoryEvent, Input, Status};
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{
-    Engine, ExecutionRecord, Refusal,
+    Engine, ExecutionRecord, MachineType, Refusal,
+    machines::Registered,
     message::{Beginning, Delivered, Message, Started},
     names, stopping,
 };
-use crate::ports::{NewExecution, StoreError};
+use crate::ports::{ExecutionKind, NewExecution, StoreError};
 
 /// Bytes of an execution's input, at most.
 const INPUT_LIMIT: usize = 262_144;
@@ -47,6 +48,33 @@ impl Engine {
         finding: Option<String>,
     ) -> Result<ExecutionRecord, Refusal> {
         let registered = self.registered(state_machine_arn).await?;
+        if registered.record.machine_type == MachineType::Express {
+            return self.start_express(&registered, name, input).await;
+        }
+        let new = self.new_execution(&registered, name, input, ExecutionKind::Standard, finding)?;
+        let arn = new.arn.clone();
+        let shared = self.shared();
+        let room = shared.room().await?;
+        let (reply, answer) = oneshot::channel();
+        let beginning =
+            Beginning { new, machine: registered.machine.clone(), kept_as: None, watcher: None, room, reply };
+        shared.send(&arn, Message::Begin(Box::new(beginning))).await?;
+        match answer.await.map_err(|_| stopping())?? {
+            Started::New(record) => Ok(*record),
+            Started::Exists(Some(there)) => same_or_refused(*there, input),
+            Started::Exists(None) => same_or_refused(self.find_execution(&arn).await?, input),
+        }
+    }
+
+    /// What an execution of a machine begins with.
+    pub(super) fn new_execution(
+        &self,
+        registered: &Registered,
+        name: Option<&str>,
+        input: &str,
+        kind: ExecutionKind,
+        finding: Option<String>,
+    ) -> Result<NewExecution, Refusal> {
         let name = match name {
             Some(name) => name.to_owned(),
             None => Uuid::new_v4().to_string(),
@@ -54,36 +82,23 @@ impl Engine {
         names::check_name(&name)?;
         check_input(input)?;
         let machine = &registered.record;
-        let arn = names::execution_arn(&machine.arn, &name)
-            .ok_or_else(|| Refusal::InvalidArn(format!("Invalid Arn: '{}'", machine.arn)))?;
-        let start = ExecutionStart {
-            execution_arn: arn.clone(),
-            name: name.clone(),
-            state_machine_arn: machine.arn.clone(),
-            state_machine_name: machine.name.clone(),
-            role_arn: machine.role_arn.clone(),
-            input: input.to_owned(),
+        let arn = match kind {
+            ExecutionKind::Standard => names::execution_arn(&machine.arn, &name),
+            _ => names::express_arn(&machine.arn, &name, &Uuid::new_v4().to_string()),
         };
-        let shared = self.shared();
-        let room = shared.room().await?;
-        let new = NewExecution {
-            arn: arn.clone(),
+        Ok(NewExecution {
+            arn: arn.ok_or_else(|| Refusal::InvalidArn(format!("Invalid Arn: '{}'", machine.arn)))?,
             name,
             state_machine_arn: machine.arn.clone(),
+            kind,
+            version_arn: None,
+            alias_arn: None,
             definition: registered.hash,
             role_arn: machine.role_arn.clone(),
             input: input.to_owned(),
             finding,
-            started_at: to_the_millisecond(shared.clock.now()),
-        };
-        let (reply, answer) = oneshot::channel();
-        let beginning = Beginning { new, machine: registered.machine.clone(), start, room, reply };
-        shared.send(&arn, Message::Begin(Box::new(beginning))).await?;
-        match answer.await.map_err(|_| stopping())?? {
-            Started::New(record) => Ok(*record),
-            Started::Exists(Some(there)) => same_or_refused(*there, input),
-            Started::Exists(None) => same_or_refused(self.find_execution(&arn).await?, input),
-        }
+            started_at: to_the_millisecond(self.shared().clock.now()),
+        })
     }
 
     /// DescribeExecution.
@@ -99,7 +114,9 @@ impl Engine {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<ExecutionRecord>, Refusal> {
-        self.registered(state_machine_arn).await?;
+        if self.registered(state_machine_arn).await?.record.machine_type == MachineType::Express {
+            return Err(not_of_this_type());
+        }
         Ok(self.shared().store.executions(state_machine_arn, status, after, limit).await?)
     }
 
@@ -169,6 +186,12 @@ fn same_or_refused(there: ExecutionRecord, input: &str) -> Result<ExecutionRecor
         return Ok(there);
     }
     Err(Refusal::ExecutionAlreadyExists(format!("Execution Already Exists: '{}'", there.arn)))
+}
+
+/// What a machine of the other type is needed for.
+pub(super) fn not_of_this_type() -> Refusal {
+    let text = "This operation is not supported by this type of state machine";
+    Refusal::StateMachineTypeNotSupported(text.to_owned())
 }
 
 fn does_not_exist(arn: &str) -> Refusal {

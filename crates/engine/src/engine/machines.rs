@@ -5,9 +5,12 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use asl::{Diagnostic, Document, Format, StateMachine, parse::AnyResource};
+use asl::{
+    Diagnostic, Document, Format, StateMachine,
+    parse::{AnyResource, ExpressResources, Resources},
+};
 
-use super::{Engine, Refusal, StateMachineRecord, executions::to_the_millisecond, names};
+use super::{Engine, MachineSettings, MachineType, Refusal, StateMachineRecord, executions::to_the_millisecond, names};
 use crate::{
     ports::{DefinitionHash, Put, StoreError},
     sqlite::hash_of,
@@ -22,6 +25,21 @@ pub(super) struct Registered {
     pub(super) record: StateMachineRecord,
     pub(super) hash: DefinitionHash,
     pub(super) machine: Arc<StateMachine>,
+}
+
+/// A state machine to be made.
+#[derive(Clone, Debug, Default)]
+pub struct NewMachine {
+    /// Name.
+    pub name: String,
+    /// The definition's text: JSON.
+    pub definition: String,
+    /// `roleArn`.
+    pub role_arn: String,
+    /// `type`.
+    pub machine_type: MachineType,
+    /// Everything else it is configured with.
+    pub settings: MachineSettings,
 }
 
 /// What was parsed and read lately.
@@ -83,19 +101,16 @@ impl Machines {
 }
 
 impl Engine {
-    /// CreateStateMachine. The same name with the same definition is the same machine (idempotent), whatever role is named.
+    /// CreateStateMachine. The same name with the same definition, type and settings is the same machine (idempotent), whatever role
+    /// is named.
     pub async fn create_state_machine(
         &self,
         account: &str,
         region: &str,
-        name: &str,
-        definition: &str,
-        role_arn: &str,
+        new: NewMachine,
     ) -> Result<StateMachineRecord, Refusal> {
-        if !role_arn.starts_with("arn:") {
-            return Err(Refusal::InvalidArn(format!("Invalid Role Arn: '{role_arn}'")));
-        }
-        let machine = self.checked(account, region, name, definition, role_arn, Format::Json)?;
+        check_role(&new.role_arn)?;
+        let machine = self.checked(account, region, new, Format::Json)?;
         self.put(machine, false).await
     }
 
@@ -109,7 +124,13 @@ impl Engine {
         definition: &str,
         role_arn: &str,
     ) -> Result<StateMachineRecord, Refusal> {
-        let machine = self.checked(account, region, name, definition, role_arn, format_of(definition))?;
+        let new = NewMachine {
+            name: name.to_owned(),
+            definition: definition.to_owned(),
+            role_arn: role_arn.to_owned(),
+            ..NewMachine::default()
+        };
+        let machine = self.checked(account, region, new, format_of(definition))?;
         self.put(machine, true).await
     }
 
@@ -157,21 +178,25 @@ impl Engine {
         &self,
         account: &str,
         region: &str,
-        name: &str,
-        definition: &str,
-        role_arn: &str,
+        new: NewMachine,
         format: Format,
     ) -> Result<StateMachineRecord, Refusal> {
-        names::check_name(name)?;
-        parse(definition, format).map_err(|problems| {
-            Refusal::InvalidDefinition(format!("Invalid State Machine Definition: '{}'", said(&problems)))
-        })?;
+        let NewMachine { name, definition, role_arn, machine_type, settings } = new;
+        names::check_name(&name)?;
+        check_definition(&definition, format, machine_type)?;
+        let now = to_the_millisecond(self.shared().clock.now());
         Ok(StateMachineRecord {
-            arn: names::state_machine_arn(account, region, name),
-            name: name.to_owned(),
-            definition: definition.to_owned(),
-            role_arn: role_arn.to_owned(),
-            created_at: to_the_millisecond(self.shared().clock.now()),
+            arn: names::state_machine_arn(account, region, &name),
+            name,
+            definition,
+            role_arn,
+            machine_type,
+            settings,
+            revision_id: None,
+            updated_at: now,
+            version: None,
+            description: None,
+            created_at: now,
         })
     }
 
@@ -186,6 +211,27 @@ impl Engine {
     }
 }
 
+fn check_role(role_arn: &str) -> Result<(), Refusal> {
+    if role_arn.starts_with("arn:") {
+        return Ok(());
+    }
+    Err(Refusal::InvalidArn(format!("Invalid Role Arn: '{role_arn}'")))
+}
+
+/// Refuses a definition that AWS refuses, in its words.
+fn check_definition(definition: &str, format: Format, machine_type: MachineType) -> Result<(), Refusal> {
+    let resources: &dyn Resources = match machine_type {
+        MachineType::Standard => &AnyResource,
+        MachineType::Express => &ExpressResources(&AnyResource),
+    };
+    match parse_with(definition, format, resources) {
+        Ok(_) => Ok(()),
+        Err(problems) => {
+            Err(Refusal::InvalidDefinition(format!("Invalid State Machine Definition: '{}'", said(&problems))))
+        }
+    }
+}
+
 pub(super) fn does_not_exist(arn: &str) -> Refusal {
     Refusal::StateMachineDoesNotExist(format!("State Machine Does Not Exist: '{arn}'"))
 }
@@ -196,8 +242,12 @@ fn format_of(definition: &str) -> Format {
 }
 
 fn parse(definition: &str, format: Format) -> Result<StateMachine, Vec<Diagnostic>> {
+    parse_with(definition, format, &AnyResource)
+}
+
+fn parse_with(definition: &str, format: Format, resources: &dyn Resources) -> Result<StateMachine, Vec<Diagnostic>> {
     let document = Document::parse(definition, format)?;
-    asl::parse::parse(&document, &AnyResource).map(|(machine, _)| machine)
+    asl::parse::parse(&document, resources).map(|(machine, _)| machine)
 }
 
 /// Problems as AWS says them: `CODE: what at where`.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{ExecutionRecord, Refusal};
-use crate::ports::{Begun, NewExecution, Progress, Standing, StoreError, Task, TaskOutcome};
+use crate::ports::{Begun, ExecutionKind, NewExecution, Progress, Standing, StoreError, Task, TaskOutcome};
 
 /// An execution's ARN, shared by all that name it.
 pub(super) type Arn = Arc<str>;
@@ -46,7 +46,10 @@ pub(super) enum Message {
 pub(super) struct Beginning {
     pub(super) new: NewExecution,
     pub(super) machine: Arc<StateMachine>,
-    pub(super) start: execution::ExecutionStart,
+    /// The number under which its start is in the store already.
+    pub(super) kept_as: Option<u64>,
+    /// Who wants to know when it ends.
+    pub(super) watcher: Option<oneshot::Sender<Ended>>,
     pub(super) room: Room,
     pub(super) reply: oneshot::Sender<Result<Started, Refusal>>,
 }
@@ -88,9 +91,9 @@ pub(super) enum Effect {
     /// Read an execution from the store and replay it.
     Load { arn: Arn, after: Duration },
     /// Keep a new execution.
-    Begin { arn: Arn, new: Arc<NewExecution>, progress: Progress },
+    Begin { arn: Arn, new: Arc<NewExecution>, kept_as: Option<u64>, progress: Progress },
     /// Keep what an execution's steps said.
-    Write { arn: Arn, number: u64, progress: Progress },
+    Write { arn: Arn, kind: ExecutionKind, number: u64, progress: Progress },
     /// Perform a task.
     Perform { arn: Arn, task: Box<Task> },
     /// An activity task waits for a worker: wake one that asks.

@@ -44,6 +44,12 @@ pub(crate) fn execution_arn(state_machine_arn: &str, name: &str) -> Option<Strin
         .then(|| format!("arn:{}:states:{}:{}:execution:{}:{name}", arn.partition, arn.region, arn.account, arn.name))
 }
 
+/// The ARN of an execution of an Express state machine, which is told from others of its name by an id.
+pub(crate) fn express_arn(state_machine_arn: &str, name: &str, id: &str) -> Option<String> {
+    let arn = Arn::parse(state_machine_arn).filter(|arn| arn.kind == "stateMachine")?;
+    Some(format!("arn:{}:states:{}:{}:express:{}:{name}:{id}", arn.partition, arn.region, arn.account, arn.name))
+}
+
 /// The account and the Region of an ARN of Step Functions.
 pub(crate) fn account_and_region(arn: &str) -> Option<(&str, &str)> {
     Arn::parse(arn).map(|arn| (arn.account, arn.region))

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     Clock,
     engine::Refusal,
-    ports::{JournalRow, Progress, Standing, StoreError},
+    ports::{ExecutionKind, JournalRow, Progress, Standing, StoreError},
 };
 
 /// Steps in one write, at most: the rest of the queue comes with the next.
@@ -148,7 +148,9 @@ impl Slot {
         if let Some(ended) = live.execution.ended() {
             return Standing::Ended { ended: ended.clone(), at: to_the_millisecond(now) };
         }
-        if live.execution.only_waits() && live.next_seq > 0 {
+        // What is in memory only can't leave it.
+        let is_kept = live.new.kind == ExecutionKind::Standard;
+        if is_kept && live.execution.only_waits() && live.next_seq > 0 {
             let next = self.timers.values().min();
             return Standing::Waiting {
                 next_timer_at: next.and_then(|next| Timestamp::from_microsecond(next.as_microsecond()).ok()),

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     Clock,
-    ports::{Begun, Standing, StoreError, Task, TaskOutcome},
+    ports::{Begun, ExecutionKind, Standing, StoreError, Task, TaskOutcome},
 };
 
 /// An execution whose timer is due within this is not worth evicting.
@@ -104,7 +104,7 @@ impl Worker {
     }
 
     fn begin(&mut self, beginning: Beginning, effects: &mut Vec<Effect>) {
-        let Beginning { new, machine, start, room, reply } = beginning;
+        let Beginning { new, machine, kept_as, watcher, room, reply } = beginning;
         let arn: Arn = new.arn.as_str().into();
         if let Some(there) = self.slots.get_mut(&arn) {
             match there.phase {
@@ -122,14 +122,17 @@ impl Worker {
             standing: Standing::Working,
         });
         let mut slot = Slot::new(Phase::Loading, Some(room));
-        slot.queue.push_back(Queued::new(Input::StartExecution(Box::new(start))));
+        slot.queue.push_back(Queued::new(Input::StartExecution(Box::new(start_of(&live)))));
         match slot.take(&mut live, &*self.clock) {
             Ok(mut batch) if !batch.rows.is_empty() => {
                 self.set_timers(&arn, &mut slot, &batch.commands);
                 let standing = slot.standing(&live, self.clock.now());
                 live.standing = standing.clone();
                 let progress = batch.progress(standing);
-                effects.push(Effect::Begin { arn: arn.clone(), new: live.new.clone(), progress });
+                effects.push(Effect::Begin { arn: arn.clone(), new: live.new.clone(), kept_as, progress });
+                if let Some(watcher) = watcher {
+                    self.watchers.entry(arn.clone()).or_default().push(watcher);
+                }
                 slot.phase = Phase::Beginning(live, batch, reply);
                 self.slots.insert(arn, slot);
             }
@@ -171,6 +174,7 @@ impl Worker {
                 }
             }
             Err(error) => {
+                self.watchers.remove(arn);
                 answer(reply, Err(error.clone().into()));
                 beginners.into_iter().for_each(|beginner| answer(beginner, Err(error.clone().into())));
                 self.forget_timers(arn, &mut slot);
@@ -242,14 +246,20 @@ impl Worker {
     /// Takes what is queued, and has it written; or rests.
     fn advance(&mut self, arn: Arn, mut slot: Slot, mut live: Box<Live>, effects: &mut Vec<Effect>) {
         slot.idle_since = None;
-        let Ok(mut batch) = slot.take(&mut live, &*self.clock) else { return self.poison(arn, slot, effects) };
+        let Ok(mut batch) = slot.take(&mut live, &*self.clock) else {
+            return match live.new.kind {
+                ExecutionKind::Standard => self.poison(arn, slot, effects),
+                _ => self.give_up(arn, slot, &live, effects),
+            };
+        };
         self.set_timers(&arn, &mut slot, &batch.commands);
         let standing = slot.standing(&live, self.clock.now());
         if batch.rows.is_empty() && standing == live.standing {
             return self.durable(arn, slot, live, batch, effects);
         }
         live.standing = standing.clone();
-        effects.push(Effect::Write { arn: arn.clone(), number: live.number, progress: batch.progress(standing) });
+        let (kind, number) = (live.new.kind, live.number);
+        effects.push(Effect::Write { arn: arn.clone(), kind, number, progress: batch.progress(standing) });
         slot.phase = Phase::Writing(live, batch);
         self.slots.insert(arn, slot);
     }
@@ -338,6 +348,21 @@ impl Worker {
         let (error, cause) = (Some("States.Runtime".to_owned()), Some(error.to_string()));
         slot.queue.push_back(Queued::new(Input::StopExecution { error, cause }));
         self.load(arn, slot, effects);
+    }
+
+    /// A step of an Express execution panicked: there is nothing to replay, so it ends here.
+    fn give_up(&mut self, arn: Arn, slot: Slot, live: &Live, effects: &mut Vec<Effect>) {
+        tracing::error!(%arn, "a step of an execution panicked; this is a bug");
+        let ended = Ended {
+            status: Status::Failed,
+            output: None,
+            error: Some("States.Runtime".to_owned()),
+            cause: Some("a step of the execution panicked; this is a bug: please report it".to_owned()),
+        };
+        let standing = Standing::Ended { ended: ended.clone(), at: self.clock.now() };
+        let (kind, number, progress) = (live.new.kind, live.number, Batch::default().progress(standing));
+        effects.push(Effect::Write { arn: arn.clone(), kind, number, progress });
+        self.finish(&arn, slot, live, &ended, effects);
     }
 
     fn tick(&mut self, effects: &mut Vec<Effect>) {
@@ -477,6 +502,7 @@ pub(super) fn start_of(live: &Live) -> execution::ExecutionStart {
         name: new.name.clone(),
         state_machine_arn: new.state_machine_arn.clone(),
         state_machine_name: new.state_machine_arn.rsplit(':').next().unwrap_or_default().to_owned(),
+        express: new.kind != ExecutionKind::Standard,
         role_arn: new.role_arn.clone(),
         input: new.input.clone(),
     }
@@ -491,6 +517,8 @@ fn record_of(live: &Live) -> ExecutionRecord {
         arn: live.new.arn.clone(),
         name: live.new.name.clone(),
         state_machine_arn: live.new.state_machine_arn.clone(),
+        version_arn: live.new.version_arn.clone(),
+        alias_arn: live.new.alias_arn.clone(),
         input: live.new.input.clone(),
         status: live.execution.status(),
         ended,

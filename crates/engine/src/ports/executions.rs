@@ -17,6 +17,18 @@ pub type DefinitionHash = [u8; 32];
 /// SHA-256 of a task token: the token itself is not looked up by, nor kept beside, what it stands for.
 pub type TokenHash = [u8; 32];
 
+/// How an execution is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExecutionKind {
+    /// All of it: what was answered survives a crash.
+    #[default]
+    Standard,
+    /// Of an Express machine, and somebody waits for its end: nothing of it, a crash ends it.
+    Synchronous,
+    /// Of an Express machine: its start. A crash begins it anew (at least once).
+    Asynchronous,
+}
+
 /// An execution to be kept from now on.
 #[derive(Clone, Debug)]
 pub struct NewExecution {
@@ -26,6 +38,12 @@ pub struct NewExecution {
     pub name: String,
     /// Its state machine.
     pub state_machine_arn: String,
+    /// How it is kept.
+    pub kind: ExecutionKind,
+    /// The version that it is started as, where it is.
+    pub version_arn: Option<String>,
+    /// The alias that it is started by, where it is.
+    pub alias_arn: Option<String>,
     /// The definition it runs to its end.
     pub definition: DefinitionHash,
     /// The machine's role.
@@ -188,6 +206,25 @@ pub trait ExecutionStore: Send + Sync {
         responders: Vec<Responder>,
         now: Timestamp,
     ) -> Result<(Receipt, Vec<String>), StoreError>;
+
+    /// Keeps the start of an asynchronous execution of an Express machine; its number there.
+    ///
+    /// A crash before: its starter got no answer. After: it is begun anew at the next start.
+    async fn keep_express(&self, new: NewExecution) -> Result<u64, StoreError>;
+
+    /// It has ended. A crash before: it is begun once more.
+    async fn forget_express(&self, number: u64) -> Result<(), StoreError>;
+
+    /// Starts that were kept and not forgotten, each with its definition's text: numbers above `after` and up to `until`, ascending.
+    async fn express_starts(
+        &self,
+        after: u64,
+        until: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, NewExecution, String)>, StoreError>;
+
+    /// The highest number of a start that was kept; 0 where there is none.
+    async fn last_express(&self) -> Result<u64, StoreError>;
 
     /// What is needed to replay an execution that has not ended.
     async fn load(&self, arn: &str) -> Result<Option<Stored>, StoreError>;

@@ -21,14 +21,7 @@ pub(super) fn put(connection: &Connection, activity: Activity, limit: usize) -> 
             "INSERT INTO activities (arn, account, region, name, created_at) SELECT ?1, ?2, ?3, ?4, ?5
              WHERE (SELECT count(*) FROM activities WHERE account = ?2 AND region = ?3) < ?6",
         )?
-        .execute(params![
-            activity.arn,
-            account,
-            region,
-            activity.name,
-            micros(activity.created_at),
-            at_most(limit)
-        ])?;
+        .execute(params![activity.arn, account, region, activity.name, micros(activity.created_at), at_most(limit)])?;
     Ok((inserted == 1).then_some(activity))
 }
 
@@ -99,8 +92,6 @@ pub(super) fn tasks(connection: &Connection, activity: &str, limit: usize) -> Re
 }
 
 pub(super) fn forget_task(connection: &Connection, number: u64) -> Result<(), StoreError> {
-    connection
-        .prepare_cached("DELETE FROM activity_tasks WHERE id = ?1")?
-        .execute([integer(number)?])?;
+    connection.prepare_cached("DELETE FROM activity_tasks WHERE id = ?1")?.execute([integer(number)?])?;
     Ok(())
 }

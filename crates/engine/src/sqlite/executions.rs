@@ -9,20 +9,19 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    SqliteStore, activities, alerts, at_most, integer, journal, micros, natural, receive,
+    SqliteStore, activities, alerts, at_most, express, integer, journal, micros, natural, receive,
     state_machines::{self, definition},
     time_of,
 };
 use crate::{
     engine::{ExecutionRecord, StateMachineRecord, names},
     ports::{
-        ActivityTask, Begun, CatalogueStore, Due, ExecutionStore, NewExecution, Progress, Put, Receipt, Responder, Standing, StoreError, Stored,
-        TokenHash,
+        ActivityTask, Begun, CatalogueStore, Due, ExecutionKind, ExecutionStore, NewExecution, Progress, Put, Receipt,
+        Responder, Standing, StoreError, Stored, TokenHash,
     },
 };
 
-const SELECT: &str =
-    "SELECT arn, name, state_machine_arn, input, status, ended, started_at, stopped_at, id FROM executions";
+const SELECT: &str = "SELECT arn, name, state_machine_arn, input, status, ended, started_at, stopped_at, id, version_arn, alias_arn FROM executions";
 
 #[async_trait]
 impl ExecutionStore for SqliteStore {
@@ -92,6 +91,27 @@ impl ExecutionStore for SqliteStore {
     ) -> Result<(Receipt, Vec<String>), StoreError> {
         let event = Arc::new(event.clone());
         self.writer.write(move |connection| receive::receive(connection, &event, &responders, now)).await
+    }
+
+    async fn keep_express(&self, new: NewExecution) -> Result<u64, StoreError> {
+        self.writer.write(move |connection| express::keep(connection, &new)).await
+    }
+
+    async fn forget_express(&self, number: u64) -> Result<(), StoreError> {
+        self.writer.write(move |connection| express::forget(connection, number)).await
+    }
+
+    async fn express_starts(
+        &self,
+        after: u64,
+        until: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, NewExecution, String)>, StoreError> {
+        self.readers.read(move |connection| express::starts(connection, after, until, limit)).await
+    }
+
+    async fn last_express(&self) -> Result<u64, StoreError> {
+        self.readers.read(|connection| express::last(connection)).await
     }
 
     async fn load(&self, arn: &str) -> Result<Option<Stored>, StoreError> {
@@ -253,8 +273,8 @@ pub(super) fn insert(
     let inserted = connection
         .prepare_cached(
             "INSERT OR IGNORE INTO executions (arn, name, state_machine_arn, definition, role_arn, input, finding, started_at, status, ended,
-                 stopped_at, waiting, next_timer_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                 stopped_at, waiting, next_timer_at, version_arn, alias_arn)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?
         .execute(params![
             new.arn,
@@ -269,7 +289,9 @@ pub(super) fn insert(
             ended,
             stopped_at,
             waiting,
-            next_timer_at
+            next_timer_at,
+            new.version_arn,
+            new.alias_arn
         ])?;
     Ok((inserted == 1).then(|| connection.last_insert_rowid()))
 }
@@ -297,7 +319,8 @@ fn vanished(arn: &str) -> StoreError {
 fn load(connection: &Connection, arn: &str) -> Result<Option<Stored>, StoreError> {
     let found = connection
         .prepare_cached(
-            "SELECT id, name, state_machine_arn, definition, role_arn, input, finding, started_at, waiting, next_timer_at
+            "SELECT id, name, state_machine_arn, definition, role_arn, input, finding, started_at, waiting, next_timer_at,
+                 version_arn, alias_arn
              FROM executions WHERE arn = ?1 AND status = 'RUNNING'",
         )?
         .query_row([arn], |row| {
@@ -305,6 +328,9 @@ fn load(connection: &Connection, arn: &str) -> Result<Option<Stored>, StoreError
                 arn: arn.to_owned(),
                 name: row.get(1)?,
                 state_machine_arn: row.get(2)?,
+                kind: ExecutionKind::Standard,
+                version_arn: row.get(10)?,
+                alias_arn: row.get(11)?,
                 definition: row.get(3)?,
                 role_arn: row.get(4)?,
                 input: row.get(5)?,
@@ -370,6 +396,8 @@ fn read(row: &Row<'_>) -> Result<ExecutionRecord, StoreError> {
         arn: row.get(0)?,
         name: row.get(1)?,
         state_machine_arn: row.get(2)?,
+        version_arn: row.get(9)?,
+        alias_arn: row.get(10)?,
         input: row.get(3)?,
         status: serde_json::from_value(serde_json::Value::String(row.get(4)?))?,
         ended: ended.map(|ended| serde_json::from_str::<Ended>(&ended)).transpose()?,

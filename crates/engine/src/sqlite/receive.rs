@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::{events, executions, findings, state_machines};
 use crate::{
     engine::names,
-    ports::{NewExecution, Receipt, Responder, Standing, StoreError},
+    ports::{ExecutionKind, NewExecution, Receipt, Responder, Standing, StoreError},
 };
 
 /// Within the writer's transaction; the ARNs of the executions that were begun.
@@ -53,6 +53,9 @@ fn respond(connection: &Connection, responder: &Responder, now: Timestamp) -> Re
         arn: arn.clone(),
         name: response.execution_name,
         state_machine_arn: machine.arn,
+        kind: ExecutionKind::Standard,
+        version_arn: None,
+        alias_arn: None,
         definition: state_machines::hash_of(&machine.definition),
         role_arn: machine.role_arn,
         input: response.input,

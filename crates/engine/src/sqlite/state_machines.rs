@@ -5,12 +5,13 @@ use sha2::{Digest, Sha256};
 
 use super::{SqliteStore, at_most, micros, time_of};
 use crate::{
-    engine::StateMachineRecord,
+    engine::{MachineType, StateMachineRecord},
     ports::{DefinitionHash, Put, StoreError},
 };
 
 const SELECT: &str =
-    "SELECT arn, name, text, role_arn, created_at FROM state_machines JOIN definitions ON hash = definition";
+    "SELECT arn, name, text, role_arn, created_at, type, settings, revision, updated_at FROM state_machines
+     JOIN definitions ON hash = definition";
 
 /// What a definition is kept by.
 pub(crate) fn hash_of(definition: &str) -> DefinitionHash {
@@ -69,7 +70,10 @@ fn put(
     let created_at = there.as_ref().map_or(machine.created_at, |there| there.created_at);
     if let Some(there) = there {
         // A create that names another role is the same create to AWS, and the role it names is ignored.
-        if there.definition == machine.definition && (!replace || there.role_arn == machine.role_arn) {
+        let same = there.definition == machine.definition
+            && there.machine_type == machine.machine_type
+            && there.settings == machine.settings;
+        if same && (!replace || there.role_arn == machine.role_arn) {
             return Ok(Put::Same(there));
         }
         if !replace {
@@ -82,10 +86,22 @@ fn put(
         .execute(params![hash, machine.definition])?;
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO state_machines (arn, account, region, name, definition, role_arn, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO state_machines (arn, account, region, name, definition, role_arn, created_at, type, settings, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+             ON CONFLICT (arn) DO UPDATE SET definition = ?5, role_arn = ?6, type = ?8, settings = ?9, updated_at = ?10",
         )?
-        .execute(params![machine.arn, account, region, machine.name, hash, machine.role_arn, micros(created_at)])?;
+        .execute(params![
+            machine.arn,
+            account,
+            region,
+            machine.name,
+            hash,
+            machine.role_arn,
+            micros(created_at),
+            type_text(machine.machine_type),
+            serde_json::to_string(&machine.settings)?,
+            micros(machine.updated_at)
+        ])?;
     Ok(Put::Stored(StateMachineRecord { created_at, ..machine }))
 }
 
@@ -97,13 +113,35 @@ pub(super) fn find(connection: &Connection, arn: &str) -> Result<Option<StateMac
 }
 
 fn read(row: &Row<'_>) -> Result<StateMachineRecord, StoreError> {
+    let created_at = time_of(row.get(4)?)?;
+    let updated_at: Option<i64> = row.get(8)?;
     Ok(StateMachineRecord {
         arn: row.get(0)?,
         name: row.get(1)?,
         definition: row.get(2)?,
         role_arn: row.get(3)?,
-        created_at: time_of(row.get(4)?)?,
+        machine_type: type_of(&row.get::<_, String>(5)?),
+        settings: serde_json::from_str(&row.get::<_, String>(6)?)?,
+        revision_id: row.get(7)?,
+        updated_at: updated_at.map(time_of).transpose()?.unwrap_or(created_at),
+        version: None,
+        description: None,
+        created_at,
     })
+}
+
+pub(super) fn type_text(machine_type: MachineType) -> &'static str {
+    match machine_type {
+        MachineType::Standard => "STANDARD",
+        MachineType::Express => "EXPRESS",
+    }
+}
+
+pub(super) fn type_of(text: &str) -> MachineType {
+    match text {
+        "EXPRESS" => MachineType::Express,
+        _ => MachineType::Standard,
+    }
 }
 
 /// A definition's text.

@@ -140,12 +140,15 @@ pub(crate) fn submitted(driver: &mut Driver<'_, '_>, event_id: u64, output: Valu
 /// A worker has it.
 pub(crate) fn activity_started(driver: &mut Driver<'_, '_>, event_id: u64, worker_name: Option<String>) {
     let Some(path) = driver.execution.path_of_task(event_id) else { return };
-    let (Some(task), Some(state)) = (driver.path(path).and_then(|path| path.task()), driver.state(path)) else { return };
+    let (Some(task), Some(state)) = (driver.path(path).and_then(|path| path.task()), driver.state(path)) else {
+        return;
+    };
     if !Integration::of(&task.resource).is_activity() {
         return;
     }
     let arn = driver.execution.start.as_ref().map_or("", |start| &start.execution_arn);
-    let (taken, heartbeat_seconds, scheduled) = (task.submitted, task.heartbeat_seconds, task.scheduled(&state.name, arn));
+    let (taken, heartbeat_seconds, scheduled) =
+        (task.submitted, task.heartbeat_seconds, task.scheduled(&state.name, arn));
     if !taken {
         let details = EventDetails::ActivityStarted(crate::history::ActivityStarted { worker_name });
         driver.event(path, EventType::ActivityStarted, details);

@@ -136,7 +136,10 @@ impl Run {
             Input::ActivityStarted { event_id, .. } => self.handed_over(*event_id, ":activity:"),
             Input::TimerFired { timer } => _ = self.timers.remove(timer),
             Input::Continue => self.continues = false,
-            Input::ActivityScheduleFailed { .. } | Input::StartExecution(_) | Input::TaskHeartbeat { .. } | Input::StopExecution { .. } => {}
+            Input::ActivityScheduleFailed { .. }
+            | Input::StartExecution(_)
+            | Input::TaskHeartbeat { .. }
+            | Input::StopExecution { .. } => {}
         }
     }
 
@@ -289,6 +292,7 @@ pub(super) fn start(input: &str) -> Input {
         state_machine_arn: "arn:aws:states:eu-west-1:123456789012:stateMachine:machine".to_owned(),
         state_machine_name: "machine".to_owned(),
         role_arn: "arn:aws:iam::123456789012:role/runner".to_owned(),
+        express: false,
         input: input.to_owned(),
     }))
 }

@@ -1,8 +1,10 @@
 //! CreateStateMachine.
 
+use engine::engine::{MachineSettings, MachineType, NewMachine};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::settings;
 use crate::{
     App,
     access::Caller,
@@ -15,8 +17,10 @@ pub struct Request {
     name: String,
     definition: String,
     role_arn: String,
-    #[serde(rename = "type")]
-    machine_type: Option<String>,
+    #[serde(rename = "type", default)]
+    machine_type: MachineType,
+    #[serde(flatten)]
+    settings: MachineSettings,
 }
 
 #[derive(Serialize)]
@@ -28,15 +32,14 @@ pub struct Response {
 }
 
 pub async fn call(app: &App, caller: &Caller, request: Request) -> Result<Response, ApiError> {
-    if request.machine_type.as_deref().is_some_and(|machine_type| machine_type != "STANDARD") {
-        return Err(ApiError::caller(
-            "StateMachineTypeNotSupported",
-            "only state machines of type STANDARD are run here",
-        ));
-    }
-    let machine = app
-        .engine
-        .create_state_machine(&app.account, &caller.region, &request.name, &request.definition, &request.role_arn)
-        .await?;
+    settings::check(&request.settings)?;
+    let new = NewMachine {
+        name: request.name,
+        definition: request.definition,
+        role_arn: request.role_arn,
+        machine_type: request.machine_type,
+        settings: request.settings,
+    };
+    let machine = app.engine.create_state_machine(&app.account, &caller.region, new).await?;
     Ok(Response { state_machine_arn: machine.arn, creation_date: machine.created_at })
 }

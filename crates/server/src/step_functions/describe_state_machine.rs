@@ -1,9 +1,10 @@
 //! DescribeStateMachine.
 
+use engine::engine::MachineType;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
+use super::settings::Described;
 use crate::{
     App,
     aws_json::{ApiError, epoch_seconds},
@@ -24,11 +25,11 @@ pub struct Response {
     definition: String,
     role_arn: String,
     #[serde(rename = "type")]
-    machine_type: &'static str,
+    machine_type: MachineType,
     #[serde(serialize_with = "epoch_seconds")]
     creation_date: Timestamp,
-    logging_configuration: Value,
-    tracing_configuration: Value,
+    #[serde(flatten)]
+    settings: Described,
 }
 
 pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
@@ -39,9 +40,8 @@ pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
         status: "ACTIVE",
         definition: machine.definition,
         role_arn: machine.role_arn,
-        machine_type: "STANDARD",
+        machine_type: machine.machine_type,
         creation_date: machine.created_at,
-        logging_configuration: json!({"level": "OFF", "includeExecutionData": false}),
-        tracing_configuration: json!({"enabled": false}),
+        settings: machine.settings.into(),
     })
 }

@@ -37,8 +37,7 @@ struct Item {
 pub async fn call(app: &App, caller: &Caller, request: Request) -> Result<Response, ApiError> {
     let length = page::length(request.max_results);
     let after = page::after(request.next_token.as_deref())?;
-    let mut activities =
-        app.engine.list_activities(&app.account, &caller.region, after.as_deref(), length + 1).await?;
+    let mut activities = app.engine.list_activities(&app.account, &caller.region, after.as_deref(), length + 1).await?;
     let next_token = page::cut(&mut activities, length, |activity| activity.arn.clone());
     let item = |activity: engine::ports::Activity| Item {
         activity_arn: activity.arn,
