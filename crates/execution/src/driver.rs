@@ -130,6 +130,7 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
             match work {
                 Work::Enter { state, input } => self.enter(path, &state, input),
                 Work::Iterate => self.iterate(path),
+                Work::Again => self.again(path),
             }
         }
     }
@@ -328,6 +329,18 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
         }
     }
 
+    /// A path that was brought back goes on with this, after the others that are ready.
+    pub(crate) fn later(&mut self, path: PathId, work: Work) {
+        self.ready.push_last(path, work);
+    }
+
+    /// A path is given up: what it was about to enter is written down, for a redrive.
+    pub(crate) fn keep_next(&mut self, path: PathId) {
+        if let Some(ready) = self.ready.unkept(path).filter(|ready| matches!(ready.work, Work::Enter { .. })).cloned() {
+            self.bare_fact(Fact::Ready { ready, first: false });
+        }
+    }
+
     /// Nothing of this path is ready any more.
     pub(crate) fn forget(&mut self, gone: PathId) {
         self.ready.forget(gone);
@@ -341,7 +354,7 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
         self.conclude(path, outcome);
     }
 
-    fn enter(&mut self, path: PathId, name: &str, input: Json) {
+    pub(crate) fn enter(&mut self, path: PathId, name: &str, input: Json) {
         let flow = flow::of_path(self.machine, self.execution, path);
         let Some(state) = flow.and_then(|flow| flow.states.get(name)) else {
             return self.break_off(format!("the state machine has no state `{name}` there"));

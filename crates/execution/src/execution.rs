@@ -53,6 +53,12 @@ pub struct Execution {
     pub(crate) next_path: PathId,
     /// Those that have not ended.
     pub(crate) paths: BTreeMap<PathId, Path>,
+    /// Those that failed or were given up, within a state that is not yet left: what a redrive goes on with.
+    pub(crate) stopped: BTreeMap<PathId, Path>,
+    /// How often it was redriven.
+    pub(crate) redrives: u64,
+    /// When it was redriven last.
+    pub(crate) redriven_at: Option<Timestamp>,
     /// Every task that was ever scheduled, and the path that awaits it, if one still does. A late answer is no error.
     pub(crate) tasks: BTreeMap<u64, Option<PathId>>,
     /// What the last step left, in order: `Input::Continue` goes on with it.

@@ -42,6 +42,7 @@ pub enum EventType {
     EvaluationFailed,
     ExecutionAborted,
     ExecutionFailed,
+    ExecutionRedriven,
     ExecutionStarted,
     ExecutionSucceeded,
     ExecutionTimedOut,
@@ -120,6 +121,8 @@ pub enum EventDetails {
     ExecutionAborted(ErrorDetails),
     #[serde(rename = "executionFailedEventDetails")]
     ExecutionFailed(ErrorDetails),
+    #[serde(rename = "executionRedrivenEventDetails")]
+    ExecutionRedriven(ExecutionRedriven),
     #[serde(rename = "executionStartedEventDetails")]
     ExecutionStarted(ExecutionStarted),
     #[serde(rename = "executionSucceededEventDetails")]
@@ -177,6 +180,14 @@ pub struct ExecutionStarted {
     pub input: Json,
     pub input_details: DataDetails,
     pub role_arn: String,
+}
+
+/// `executionRedrivenEventDetails`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "AWS's fields of the same names")]
+pub struct ExecutionRedriven {
+    pub redrive_count: u64,
 }
 
 /// What says no more than an output.

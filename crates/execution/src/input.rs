@@ -80,6 +80,8 @@ pub enum Input {
         /// Which one.
         timer: Timer,
     },
+    /// `RedriveExecution`: one that ended badly goes on from there.
+    Redrive,
     /// Go on where the last step ended before every path waits.
     Continue,
     /// `StopExecution`: ends ABORTED.
@@ -104,6 +106,9 @@ pub enum IllegalInput {
     /// It has ended.
     #[error("the execution has ended")]
     Ended,
+    /// It did not end badly, so there is nothing to redrive.
+    #[error("the execution did not end badly")]
+    NotRedrivable,
     /// The task is not known to it.
     #[error("no task with event id {0} was ever scheduled")]
     UnknownTask(u64),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::{Command, Json, ScheduledTask, Timer, TimerPurpose, record::TaskToken, state::task::Integration};
+use crate::{Command, Json, ScheduledTask, Timer, TimerPurpose, record::{TaskToken, Work}, state::task::Integration};
 
 /// The number of a path. The execution itself is 0.
 pub(crate) type PathId = u32;
@@ -24,6 +24,8 @@ pub(crate) struct Path {
     pub(crate) position: Option<Position>,
     /// The output of the state it left last.
     pub(crate) output: Option<Json>,
+    /// The state that it was about to enter when it was given up.
+    pub(crate) next: Option<Work>,
     /// The variables it sees: its own, and those outside as they were when it began.
     pub(crate) variables: Arc<Map<String, Value>>,
 }

@@ -60,6 +60,7 @@ pub(crate) fn step_within(
         }
         Input::TimerFired { timer } => timer_fired(&mut driver, timer),
         Input::Continue => {}
+        Input::Redrive => driver.redrive(),
         Input::StopExecution { error, cause } => {
             driver.stop(EventType::ExecutionAborted, ErrorDetails { error, cause });
         }
@@ -76,6 +77,9 @@ fn check(execution: &Execution, input: &Input) -> Result<(), IllegalInput> {
         Input::StartExecution(_) if execution.started.is_some() => Err(IllegalInput::AlreadyStarted),
         Input::StartExecution(_) => Ok(()),
         _ if execution.started.is_none() => Err(IllegalInput::NotStarted),
+        Input::Redrive if matches!(execution.status(), Status::Running | Status::Succeeded) => {
+            Err(IllegalInput::NotRedrivable)
+        }
         Input::StopExecution { .. } if execution.status() != Status::Running => Err(IllegalInput::Ended),
         Input::TaskSubmitted { event_id, .. }
         | Input::TaskSucceeded { event_id, .. }
@@ -89,7 +93,7 @@ fn check(execution: &Execution, input: &Input) -> Result<(), IllegalInput> {
                 Err(IllegalInput::UnknownTask(*event_id))
             }
         }
-        Input::TimerFired { .. } | Input::Continue | Input::StopExecution { .. } => Ok(()),
+        Input::TimerFired { .. } | Input::Continue | Input::Redrive | Input::StopExecution { .. } => Ok(()),
     }
 }
 

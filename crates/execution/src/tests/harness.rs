@@ -137,6 +137,7 @@ impl Run {
             Input::TimerFired { timer } => _ = self.timers.remove(timer),
             Input::Continue => self.continues = false,
             Input::ActivityScheduleFailed { .. }
+            | Input::Redrive
             | Input::StartExecution(_)
             | Input::TaskHeartbeat { .. }
             | Input::StopExecution { .. } => {}

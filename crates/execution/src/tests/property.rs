@@ -176,8 +176,16 @@ fn run_through(mut run: Run, choices: &[u16], feed: impl Fn(&mut Run, Input) -> 
     for &choice in choices {
         asked.extend(run.tasks.keys());
         timers.extend(run.timers.keys());
-        if run.execution.status() != Status::Running {
-            break;
+        match run.execution.status() {
+            Status::Running => {}
+            Status::Succeeded => {
+                assert_eq!(feed(&mut run, Input::Redrive), Err(IllegalInput::NotRedrivable));
+                break;
+            }
+            Status::Failed | Status::TimedOut | Status::Aborted => {
+                feed(&mut run, Input::Redrive).unwrap();
+                continue;
+            }
         }
         let input = choose(&run, choice);
         if let Input::TimerFired { timer } = input {
