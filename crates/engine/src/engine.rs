@@ -9,6 +9,7 @@ mod limit;
 mod machines;
 mod message;
 pub(crate) mod names;
+mod redrive;
 mod sleepers;
 mod slot;
 mod tokens;
@@ -96,6 +97,8 @@ pub enum Refusal {
     #[error("{0}")]
     ExecutionDoesNotExist(String),
     #[error("{0}")]
+    ExecutionNotRedrivable(String),
+    #[error("{0}")]
     ExecutionAlreadyExists(String),
     #[error("{0}")]
     InvalidDefinition(String),
@@ -181,6 +184,14 @@ pub struct ExecutionRecord {
     pub version_arn: Option<String>,
     /// The alias that it was started by, where it was.
     pub alias_arn: Option<String>,
+    /// How often it was redriven.
+    pub redrive_count: u64,
+    /// When it was redriven last.
+    pub redriven_at: Option<Timestamp>,
+    /// `clientToken` of that.
+    pub redrive_token: Option<String>,
+    /// The id of its last history event.
+    pub last_event_id: u64,
     /// Its input's text.
     pub input: String,
     /// Its status.

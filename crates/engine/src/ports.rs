@@ -12,7 +12,7 @@ use thiserror::Error;
 
 pub use self::catalogue::{Activity, CatalogueStore};
 pub use self::executions::{
-    ActivityTask, Begun, DefinitionHash, Due, ExecutionKind, ExecutionStore, JournalRow, NewExecution, Progress, Put,
+    ActivityTask, Begun, DefinitionHash, Due, ExecutionKind, ExecutionStore, JournalRow, NewExecution, Progress, Put, Redrive,
     Standing, Stored, TokenHash,
 };
 

@@ -122,8 +122,8 @@ impl ExecutionStore for Faulty {
     async fn last_express(&self) -> Result<u64, StoreError> {
         self.store.last_express().await
     }
-    async fn load(&self, arn: &str) -> Result<Option<Stored>, StoreError> {
-        self.store.load(arn).await
+    async fn load(&self, arn: &str, even_if_ended: bool) -> Result<Option<Stored>, StoreError> {
+        self.store.load(arn, even_if_ended).await
     }
     async fn with_work(&self, after: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError> {
         self.store.with_work(after, limit).await

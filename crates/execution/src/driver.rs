@@ -200,7 +200,8 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
         if matches!(record, Record::Event(_)) && is_last && !is_end {
             self.history_is_full = true;
         }
-        if self.is_over() {
+        let begins_anew = matches!(&record, Record::Event(event) if event.kind == EventType::ExecutionRedriven);
+        if self.is_over() && !begins_anew {
             return;
         }
         if let Err(reason) = self.execution.apply(&record) {

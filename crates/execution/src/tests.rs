@@ -3,4 +3,5 @@
 mod harness;
 mod machines;
 mod property;
+mod redrive;
 mod tasks;

@@ -70,6 +70,7 @@ impl From<Refusal> for ApiError {
             Refusal::ExecutionLimitExceeded(_) => "ExecutionLimitExceeded",
             Refusal::Throttling(_) => "ThrottlingException",
             Refusal::ExecutionDoesNotExist(_) => "ExecutionDoesNotExist",
+            Refusal::ExecutionNotRedrivable(_) => "ExecutionNotRedrivable",
             Refusal::ExecutionAlreadyExists(_) => "ExecutionAlreadyExists",
             Refusal::InvalidDefinition(_) => "InvalidDefinition",
             Refusal::InvalidExecutionInput(_) => "InvalidExecutionInput",

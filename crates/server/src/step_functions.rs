@@ -16,6 +16,7 @@ mod list_activities;
 mod list_executions;
 mod list_state_machines;
 mod page;
+mod redrive_execution;
 mod send_task;
 mod settings;
 mod start_execution;
@@ -50,6 +51,7 @@ pub async fn call(app: &App, caller: &Caller, action: &str, body: &[u8]) -> Resu
         "ListActivities" => answer(list_activities::call(app, caller, read(body)?).await?),
         "ListExecutions" => answer(list_executions::call(app, read(body)?).await?),
         "ListStateMachines" => answer(list_state_machines::call(app, caller, read(body)?).await?),
+        "RedriveExecution" => answer(redrive_execution::call(app, read(body)?).await?),
         "SendTaskFailure" => answer(send_task::failure(app, read(body)?).await?),
         "SendTaskHeartbeat" => answer(send_task::heartbeat(app, read(body)?).await?),
         "SendTaskSuccess" => answer(send_task::success(app, read(body)?).await?),

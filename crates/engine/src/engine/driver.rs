@@ -103,9 +103,9 @@ impl Jobs {
     fn perform(&mut self, effect: Effect) {
         let shared = self.shared.clone();
         match effect {
-            Effect::Load { arn, after } => drop(self.spawn(Job::Load(arn.clone()), async move {
+            Effect::Load { arn, even_if_ended, after } => drop(self.spawn(Job::Load(arn.clone()), async move {
                 tokio::time::sleep(after).await;
-                let outcome = load(&shared, &arn).await;
+                let outcome = load(&shared, &arn, even_if_ended).await;
                 Message::Loaded { arn, outcome }
             })),
             Effect::Begin { arn, new, kept_as, progress } => drop(self.spawn(Job::Begin(arn.clone()), async move {
@@ -209,8 +209,8 @@ impl Job {
 }
 
 /// Reads an execution and replays it, where that may take its time.
-async fn load(shared: &Shared, arn: &str) -> Result<Option<Box<Live>>, StoreError> {
-    let Some(stored) = shared.store.load(arn).await? else { return Ok(None) };
+async fn load(shared: &Shared, arn: &str, even_if_ended: bool) -> Result<Option<Box<Live>>, StoreError> {
+    let Some(stored) = shared.store.load(arn, even_if_ended).await? else { return Ok(None) };
     let machine = shared.machines.of_definition(stored.new.definition, &stored.definition)?;
     let replayed = tokio::task::spawn_blocking(move || {
         let execution = match stored.records.is_empty() {

@@ -24,6 +24,8 @@ pub(super) enum Message {
     TakeUp { arn: Arn, room: Option<Room> },
     /// Somebody outside tells an execution something; it is loaded, unless it is here.
     Deliver { arn: Arn, input: Input, reply: oneshot::Sender<Result<Delivered, StoreError>> },
+    /// An execution that ended badly is to go on.
+    Redrive(Box<Redriving>),
     /// What [`Effect::Load`] asked for: `None` where there is no such execution, or it has ended.
     Loaded { arn: Arn, outcome: Result<Option<Box<Live>>, StoreError> },
     /// What [`Effect::Begin`] asked for.
@@ -52,6 +54,14 @@ pub(super) struct Beginning {
     pub(super) watcher: Option<oneshot::Sender<Ended>>,
     pub(super) room: Room,
     pub(super) reply: oneshot::Sender<Result<Started, Refusal>>,
+}
+
+/// An execution to go on.
+pub(super) struct Redriving {
+    pub(super) arn: Arn,
+    pub(super) client_token: Option<String>,
+    pub(super) room: Room,
+    pub(super) reply: oneshot::Sender<Result<Delivered, StoreError>>,
 }
 
 /// What became of an execution to begin.
@@ -89,7 +99,7 @@ pub(super) struct Live {
 /// Something to do. Its answer, where there is one, comes back as a [`Message`].
 pub(super) enum Effect {
     /// Read an execution from the store and replay it.
-    Load { arn: Arn, after: Duration },
+    Load { arn: Arn, even_if_ended: bool, after: Duration },
     /// Keep a new execution.
     Begin { arn: Arn, new: Arc<NewExecution>, kept_as: Option<u64>, progress: Progress },
     /// Keep what an execution's steps said.

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     Clock,
     engine::Refusal,
-    ports::{ExecutionKind, JournalRow, Progress, Standing, StoreError},
+    ports::{ExecutionKind, JournalRow, Progress, Redrive, Standing, StoreError},
 };
 
 /// Steps in one write, at most: the rest of the queue comes with the next.
@@ -59,12 +59,14 @@ pub(super) enum Phase {
 /// Something to be told to an execution, and who wants to know what became of it.
 pub(super) struct Queued {
     pub(super) input: Input,
+    /// Of a redrive.
+    pub(super) client_token: Option<String>,
     pub(super) reply: Option<oneshot::Sender<Result<Delivered, StoreError>>>,
 }
 
 impl Queued {
     pub(super) fn new(input: Input) -> Queued {
-        Queued { input, reply: None }
+        Queued { input, client_token: None, reply: None }
     }
 
     pub(super) fn answer(self, answer: Result<Delivered, StoreError>) {
@@ -81,6 +83,7 @@ pub(super) struct Batch {
     pub(super) taken: Vec<(Queued, Delivered)>,
     pub(super) commands: Vec<Command>,
     pub(super) rows: Vec<JournalRow>,
+    pub(super) redrive: Option<Redrive>,
 }
 
 /// A step panicked, which is a bug: the execution in memory can't be trusted any more.
@@ -120,7 +123,14 @@ impl Slot {
                 Ok(step) => {
                     let delivered = delivered(&step, now);
                     batch.add(live, step);
+                    if let (Input::Redrive, (count, Some(at))) = (&queued.input, live.execution.redrives()) {
+                        batch.redrive = Some(Redrive { count, at, client_token: queued.client_token.clone() });
+                    }
                     batch.taken.push((queued, delivered));
+                }
+                // Another redrive was quicker: that is told once it is durable, so that the one who asks finds it.
+                Err(IllegalInput::NotRedrivable) if batch.redrive.is_some() => {
+                    batch.taken.push((queued, Delivered::Late));
                 }
                 Err(illegal) => {
                     tracing::debug!(arn = live.new.arn, %illegal, "an input was refused");
@@ -212,7 +222,8 @@ impl Batch {
         };
         let offered = self.commands.iter().filter_map(activity_task).collect();
         let withdrawn = self.commands.iter().filter_map(cancelled).collect();
-        Progress { rows: std::mem::take(&mut self.rows), tokens, offered, withdrawn, standing }
+        let (rows, redrive) = (std::mem::take(&mut self.rows), self.redrive.take());
+        Progress { rows, tokens, offered, withdrawn, redrive, standing }
     }
 }
 

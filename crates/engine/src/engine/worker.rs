@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 
 use super::{
     ExecutionRecord, Options, Refusal,
-    message::{Arn, Beginning, Effect, Live, Message, Started},
+    message::{Arn, Beginning, Effect, Live, Message, Redriving, Started},
     slot::{Batch, Phase, Queued, Slot},
 };
 use crate::{
@@ -82,8 +82,9 @@ impl Worker {
                 }
             }
             Message::Deliver { arn, input, reply } => {
-                self.deliver(arn, Queued { input, reply: Some(reply) }, effects);
+                self.deliver(arn, Queued { input, client_token: None, reply: Some(reply) }, effects);
             }
+            Message::Redrive(redriving) => self.redrive(*redriving, effects),
             Message::Loaded { arn, outcome } => self.loaded(&arn, outcome, effects),
             Message::BeginWritten { arn, outcome } => self.begin_written(&arn, outcome, effects),
             Message::Written { arn, outcome } => self.written(&arn, outcome, effects),
@@ -204,13 +205,26 @@ impl Worker {
         }
     }
 
+    /// One that has ended goes on; one that is here has not.
+    fn redrive(&mut self, redriving: Redriving, effects: &mut Vec<Effect>) {
+        let Redriving { arn, client_token, room, reply } = redriving;
+        let queued = Queued { input: Input::Redrive, client_token, reply: Some(reply) };
+        if self.slots.contains_key(&arn) {
+            return self.deliver(arn, queued, effects);
+        }
+        let mut slot = Slot::new(Phase::Loading, Some(room));
+        slot.queue.push_back(queued);
+        self.load(arn, slot, effects);
+    }
+
     /// Has the execution read from the store, after a pause that grows with its failures.
     fn load(&mut self, arn: Arn, mut slot: Slot, effects: &mut Vec<Effect>) {
         let after = match slot.failures {
             0 => Duration::ZERO,
             failures => FIRST_PAUSE.saturating_mul(1_u32 << failures.saturating_sub(1).min(16)).min(PAUSE_LIMIT),
         };
-        effects.push(Effect::Load { arn: arn.clone(), after });
+        let even_if_ended = slot.queue.iter().any(|queued| queued.input == Input::Redrive);
+        effects.push(Effect::Load { arn: arn.clone(), even_if_ended, after });
         slot.phase = Phase::Loading;
         self.slots.insert(arn, slot);
     }
@@ -513,12 +527,17 @@ fn record_of(live: &Live) -> ExecutionRecord {
         Standing::Ended { ended, at } => (Some(ended.clone()), Some(*at)),
         Standing::Working | Standing::Waiting { .. } => (None, None),
     };
+    let (redrive_count, redriven_at) = live.execution.redrives();
     ExecutionRecord {
         arn: live.new.arn.clone(),
         name: live.new.name.clone(),
         state_machine_arn: live.new.state_machine_arn.clone(),
         version_arn: live.new.version_arn.clone(),
         alias_arn: live.new.alias_arn.clone(),
+        redrive_count,
+        redriven_at,
+        redrive_token: None,
+        last_event_id: live.execution.last_event_id(),
         input: live.new.input.clone(),
         status: live.execution.status(),
         ended,

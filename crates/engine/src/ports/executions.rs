@@ -67,8 +67,21 @@ pub struct Progress {
     pub offered: Vec<(String, u64)>,
     /// Tasks, by their event ids, that nobody waits for any more: no worker is to have them.
     pub withdrawn: Vec<u64>,
+    /// The redrive that was among these steps, if one was.
+    pub redrive: Option<Redrive>,
     /// How the execution stands afterwards.
     pub standing: Standing,
+}
+
+/// A redrive of an execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redrive {
+    /// How many there have been with this one.
+    pub count: u64,
+    /// When.
+    pub at: Timestamp,
+    /// `clientToken`: the same again is the same redrive.
+    pub client_token: Option<String>,
 }
 
 /// All that one step recorded.
@@ -110,7 +123,7 @@ pub enum Begun {
     Exists(Box<ExecutionRecord>),
 }
 
-/// Everything that is kept of an execution that has not ended.
+/// Everything that is kept of an execution.
 #[derive(Clone, Debug)]
 pub struct Stored {
     /// Its number in the store.
@@ -123,7 +136,7 @@ pub struct Stored {
     pub records: Vec<Record>,
     /// The `seq` of the next row.
     pub next_seq: u64,
-    /// How it stands, by the store. Never ended.
+    /// How it stands, by the store.
     pub standing: Standing,
 }
 
@@ -226,8 +239,8 @@ pub trait ExecutionStore: Send + Sync {
     /// The highest number of a start that was kept; 0 where there is none.
     async fn last_express(&self) -> Result<u64, StoreError>;
 
-    /// What is needed to replay an execution that has not ended.
-    async fn load(&self, arn: &str) -> Result<Option<Stored>, StoreError>;
+    /// What is needed to replay an execution that has not ended, or whichever.
+    async fn load(&self, arn: &str, even_if_ended: bool) -> Result<Option<Stored>, StoreError>;
 
     /// Executions that have not ended and do not only wait: numbers above `after`, ascending.
     async fn with_work(&self, after: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError>;

@@ -16,12 +16,14 @@ use super::{
 use crate::{
     engine::{ExecutionRecord, StateMachineRecord, names},
     ports::{
-        ActivityTask, Begun, CatalogueStore, Due, ExecutionKind, ExecutionStore, NewExecution, Progress, Put, Receipt,
+        ActivityTask, Begun, CatalogueStore, Due, ExecutionKind, ExecutionStore, NewExecution, Progress, Put, Receipt, Redrive,
         Responder, Standing, StoreError, Stored, TokenHash,
     },
 };
 
-const SELECT: &str = "SELECT arn, name, state_machine_arn, input, status, ended, started_at, stopped_at, id, version_arn, alias_arn FROM executions";
+const SELECT: &str = "SELECT arn, name, state_machine_arn, input, status, ended, started_at, stopped_at, id, version_arn, alias_arn,
+     redrive_count, redriven_at, redrive_token,
+     coalesce((SELECT last_event FROM journal WHERE execution = id ORDER BY seq DESC LIMIT 1), 0) FROM executions";
 
 #[async_trait]
 impl ExecutionStore for SqliteStore {
@@ -114,9 +116,9 @@ impl ExecutionStore for SqliteStore {
         self.readers.read(|connection| express::last(connection)).await
     }
 
-    async fn load(&self, arn: &str) -> Result<Option<Stored>, StoreError> {
+    async fn load(&self, arn: &str, even_if_ended: bool) -> Result<Option<Stored>, StoreError> {
         let arn = arn.to_owned();
-        self.readers.read(move |connection| load(connection, &arn)).await
+        self.readers.read(move |connection| load(connection, &arn, even_if_ended)).await
     }
 
     async fn with_work(&self, after: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError> {
@@ -227,14 +229,15 @@ struct WrittenProgress {
     tokens: Vec<(TokenHash, u64)>,
     offered: Vec<(String, u64)>,
     withdrawn: Vec<u64>,
+    redrive: Option<Redrive>,
     standing: Standing,
 }
 
 impl WrittenProgress {
     fn new(progress: Progress) -> Result<WrittenProgress, StoreError> {
         let rows = progress.rows.iter().map(journal::Written::new).collect::<Result<_, _>>()?;
-        let Progress { tokens, offered, withdrawn, standing, .. } = progress;
-        Ok(WrittenProgress { rows, tokens, offered, withdrawn, standing })
+        let Progress { tokens, offered, withdrawn, redrive, standing, .. } = progress;
+        Ok(WrittenProgress { rows, tokens, offered, withdrawn, redrive, standing })
     }
 }
 
@@ -244,6 +247,13 @@ fn append(connection: &Connection, id: i64, progress: &WrittenProgress) -> Resul
         connection
             .prepare_cached("INSERT INTO task_tokens (hash, execution, event_id) VALUES (?1, ?2, ?3)")?
             .execute(params![hash, id, integer(*event_id)?])?;
+    }
+    if let Some(Redrive { count, at, client_token }) = &progress.redrive {
+        connection
+            .prepare_cached(
+                "UPDATE executions SET redrive_count = ?2, redriven_at = ?3, redrive_token = ?4 WHERE id = ?1",
+            )?
+            .execute(params![id, integer(*count)?, micros(*at), client_token])?;
     }
     activities::change_tasks(connection, id, &progress.offered, &progress.withdrawn)
 }
@@ -316,14 +326,14 @@ fn vanished(arn: &str) -> StoreError {
     StoreError::Damaged(format!("the execution `{arn}` is and is not in the store"))
 }
 
-fn load(connection: &Connection, arn: &str) -> Result<Option<Stored>, StoreError> {
+fn load(connection: &Connection, arn: &str, even_if_ended: bool) -> Result<Option<Stored>, StoreError> {
     let found = connection
         .prepare_cached(
             "SELECT id, name, state_machine_arn, definition, role_arn, input, finding, started_at, waiting, next_timer_at,
-                 version_arn, alias_arn
-             FROM executions WHERE arn = ?1 AND status = 'RUNNING'",
+                 version_arn, alias_arn, ended, stopped_at
+             FROM executions WHERE arn = ?1 AND (?2 OR status = 'RUNNING')",
         )?
-        .query_row([arn], |row| {
+        .query_row(params![arn, even_if_ended], |row| {
             let new = NewExecution {
                 arn: arn.to_owned(),
                 name: row.get(1)?,
@@ -337,16 +347,19 @@ fn load(connection: &Connection, arn: &str) -> Result<Option<Stored>, StoreError
                 finding: row.get(6)?,
                 started_at: Timestamp::UNIX_EPOCH,
             };
-            Ok((row.get::<_, i64>(0)?, new, row.get::<_, i64>(7)?, row.get::<_, bool>(8)?, row.get::<_, Option<i64>>(9)?))
+            let waiting = (row.get::<_, bool>(8)?, row.get::<_, Option<i64>>(9)?);
+            let ended = (row.get::<_, Option<String>>(12)?, row.get::<_, Option<i64>>(13)?);
+            Ok((row.get::<_, i64>(0)?, new, row.get::<_, i64>(7)?, waiting, ended))
         })
         .optional()?;
-    let Some((id, mut new, started_at, waiting, next_timer_at)) = found else { return Ok(None) };
+    let Some((id, mut new, started_at, waiting, ended)) = found else { return Ok(None) };
     new.started_at = time_of(started_at)?;
     let (records, next_seq) = journal::records(connection, id)?;
     let definition = definition(connection, &new.definition)?;
-    let standing = match waiting {
-        true => Standing::Waiting { next_timer_at: next_timer_at.map(time_of).transpose()? },
-        false => Standing::Working,
+    let standing = match (ended, waiting) {
+        ((Some(ended), Some(at)), _) => Standing::Ended { ended: serde_json::from_str(&ended)?, at: time_of(at)? },
+        (_, (true, next_timer_at)) => Standing::Waiting { next_timer_at: next_timer_at.map(time_of).transpose()? },
+        (_, (false, _)) => Standing::Working,
     };
     Ok(Some(Stored { number: natural(id)?, new, definition, records, next_seq, standing }))
 }
@@ -392,12 +405,17 @@ fn list(
 fn read(row: &Row<'_>) -> Result<ExecutionRecord, StoreError> {
     let ended: Option<String> = row.get(5)?;
     let stopped_at: Option<i64> = row.get(7)?;
+    let redriven_at: Option<i64> = row.get(12)?;
     Ok(ExecutionRecord {
         arn: row.get(0)?,
         name: row.get(1)?,
         state_machine_arn: row.get(2)?,
         version_arn: row.get(9)?,
         alias_arn: row.get(10)?,
+        redrive_count: natural(row.get(11)?)?,
+        redriven_at: redriven_at.map(time_of).transpose()?,
+        redrive_token: row.get(13)?,
+        last_event_id: natural(row.get(14)?)?,
         input: row.get(3)?,
         status: serde_json::from_value(serde_json::Value::String(row.get(4)?))?,
         ended: ended.map(|ended| serde_json::from_str::<Ended>(&ended)).transpose()?,

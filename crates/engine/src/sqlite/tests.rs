@@ -28,6 +28,7 @@ fn progress() -> Progress {
         tokens: Vec::new(),
         offered: Vec::new(),
         withdrawn: Vec::new(),
+        redrive: None,
         standing: Standing::Working,
     }
 }

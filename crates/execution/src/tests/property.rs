@@ -183,7 +183,12 @@ fn run_through(mut run: Run, choices: &[u16], feed: impl Fn(&mut Run, Input) -> 
                 break;
             }
             Status::Failed | Status::TimedOut | Status::Aborted => {
+                let redrives = run.execution.redrives().0;
+                if redrives == 2 {
+                    break;
+                }
                 feed(&mut run, Input::Redrive).unwrap();
+                assert_eq!(run.execution.redrives().0, redrives + 1);
                 continue;
             }
         }
