@@ -1,6 +1,7 @@
 //! The engine as others see it.
 
 mod activities;
+mod aliases;
 mod alerts;
 mod driver;
 mod executions;
@@ -10,8 +11,10 @@ mod machines;
 mod message;
 pub(crate) mod names;
 mod redrive;
+mod revisions;
 mod sleepers;
 mod slot;
+mod tags;
 mod tokens;
 mod worker;
 
@@ -33,7 +36,7 @@ use tokio::{
 };
 
 use self::{activities::Activities, limit::Limit, machines::Machines, message::Message};
-pub use self::{activities::HandedOver, express::SyncExecution, machines::NewMachine};
+pub use self::{activities::HandedOver, express::SyncExecution, machines::NewMachine, revisions::Updated};
 use crate::{
     Clock, ExecutionStore, FindingStore, TaskExecutor,
     ports::{Receipt, Responder, StoreError},
@@ -84,6 +87,18 @@ pub enum Refusal {
     ActivityLimitExceeded(String),
     #[error("{0}")]
     ActivityWorkerLimitExceeded(String),
+    #[error("{0}")]
+    Conflict(String),
+    #[error("{0}")]
+    MissingRequiredParameter(String),
+    #[error("{0}")]
+    ResourceNotFound(String),
+    #[error("{0}")]
+    ServiceQuotaExceeded(String),
+    #[error("{0}")]
+    TooManyTags(String),
+    #[error("{0}")]
+    Validation(String),
     #[error("{0}")]
     StateMachineDoesNotExist(String),
     #[error("{0}")]

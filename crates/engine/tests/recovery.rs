@@ -134,6 +134,9 @@ impl ExecutionStore for Faulty {
     async fn execution(&self, arn: &str) -> Result<Option<ExecutionRecord>, StoreError> {
         self.store.execution(arn).await
     }
+    async fn machine_of_execution(&self, arn: &str) -> Result<Option<StateMachineRecord>, StoreError> {
+        self.store.machine_of_execution(arn).await
+    }
     async fn executions(
         &self,
         state_machine_arn: &str,

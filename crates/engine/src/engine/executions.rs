@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{
-    Engine, ExecutionRecord, MachineType, Refusal,
+    Engine, ExecutionRecord, MachineType, Refusal, StateMachineRecord,
     machines::Registered,
     message::{Beginning, Delivered, Message, Started},
     names, stopping,
@@ -47,11 +47,13 @@ impl Engine {
         input: &str,
         finding: Option<String>,
     ) -> Result<ExecutionRecord, Refusal> {
-        let registered = self.registered(state_machine_arn).await?;
+        let (registered, alias_arn) = self.resolved(state_machine_arn).await?;
         if registered.record.machine_type == MachineType::Express {
             return self.start_express(&registered, name, input).await;
         }
-        let new = self.new_execution(&registered, name, input, ExecutionKind::Standard, finding)?;
+        let kind = ExecutionKind::Standard;
+        let new =
+            NewExecution { alias_arn, finding, ..self.new_execution(&registered, name, input, kind)? };
         let arn = new.arn.clone();
         let shared = self.shared();
         let room = shared.room().await?;
@@ -73,7 +75,6 @@ impl Engine {
         name: Option<&str>,
         input: &str,
         kind: ExecutionKind,
-        finding: Option<String>,
     ) -> Result<NewExecution, Refusal> {
         let name = match name {
             Some(name) => name.to_owned(),
@@ -91,12 +92,13 @@ impl Engine {
             name,
             state_machine_arn: machine.arn.clone(),
             kind,
-            version_arn: None,
+            version_arn: registered.version_arn(),
             alias_arn: None,
+            revision: registered.revision,
             definition: registered.hash,
             role_arn: machine.role_arn.clone(),
             input: input.to_owned(),
-            finding,
+            finding: None,
             started_at: to_the_millisecond(self.shared().clock.now()),
         })
     }
@@ -106,7 +108,13 @@ impl Engine {
         self.find_execution(arn).await
     }
 
-    /// ListExecutions of a machine, the newest first, after the ARN named.
+    /// DescribeStateMachineForExecution: the machine as it was when the execution began.
+    pub async fn describe_state_machine_for_execution(&self, arn: &str) -> Result<StateMachineRecord, Refusal> {
+        names::check_execution_arn(arn)?;
+        self.shared().store.machine_of_execution(arn).await?.ok_or_else(|| does_not_exist(arn))
+    }
+
+    /// ListExecutions of a machine, a version or an alias, the newest first, after the ARN named.
     pub async fn list_executions(
         &self,
         state_machine_arn: &str,
@@ -114,7 +122,7 @@ impl Engine {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<ExecutionRecord>, Refusal> {
-        if self.registered(state_machine_arn).await?.record.machine_type == MachineType::Express {
+        if self.resolved(state_machine_arn).await?.0.record.machine_type == MachineType::Express {
             return Err(not_of_this_type());
         }
         Ok(self.shared().store.executions(state_machine_arn, status, after, limit).await?)

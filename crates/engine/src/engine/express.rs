@@ -43,11 +43,11 @@ impl Engine {
         name: Option<&str>,
         input: &str,
     ) -> Result<SyncExecution, Refusal> {
-        let registered = self.registered(state_machine_arn).await?;
+        let (registered, _) = self.resolved(state_machine_arn).await?;
         if registered.record.machine_type != MachineType::Express {
             return Err(not_of_this_type());
         }
-        let new = self.new_execution(&registered, name, input, ExecutionKind::Synchronous, None)?;
+        let new = self.new_execution(&registered, name, input, ExecutionKind::Synchronous)?;
         let room = self.shared().express.try_acquire().ok_or_else(|| {
             let text = "Rate exceeded: as many Express executions run as may at once; ask again when some have ended";
             Refusal::Throttling(text.to_owned())
@@ -65,7 +65,7 @@ impl Engine {
         name: Option<&str>,
         input: &str,
     ) -> Result<ExecutionRecord, Refusal> {
-        let new = self.new_execution(registered, name, input, ExecutionKind::Asynchronous, None)?;
+        let new = self.new_execution(registered, name, input, ExecutionKind::Asynchronous)?;
         let room = self.shared().express.try_acquire().ok_or_else(|| {
             let text = "The maximum number of running executions has been reached. Running executions must end or be stopped before a new execution can be started.";
             Refusal::ExecutionLimitExceeded(text.to_owned())

@@ -10,10 +10,10 @@ use asl::{
     parse::{AnyResource, ExpressResources, Resources},
 };
 
-use super::{Engine, MachineSettings, MachineType, Refusal, StateMachineRecord, executions::to_the_millisecond, names};
+use super::{Engine, MachineSettings, MachineType, Refusal, StateMachineRecord, executions::to_the_millisecond, names, names::Qualifier};
 use crate::{
     ports::{DefinitionHash, Put, StoreError},
-    sqlite::hash_of,
+    sqlite::{hash_of, revision_hash},
 };
 
 /// Parsed machines kept, and machines known by ARN: when there are more, all are forgotten and read again.
@@ -24,7 +24,16 @@ const CACHE_LIMIT: usize = 4096;
 pub(super) struct Registered {
     pub(super) record: StateMachineRecord,
     pub(super) hash: DefinitionHash,
+    /// What its settings and revision are kept by.
+    pub(super) revision: Option<DefinitionHash>,
     pub(super) machine: Arc<StateMachine>,
+}
+
+impl Registered {
+    /// Its ARN, where it is a version.
+    pub(super) fn version_arn(&self) -> Option<String> {
+        self.record.version.map(|version| format!("{}:{version}", self.record.arn))
+    }
 }
 
 /// A state machine to be made.
@@ -89,14 +98,17 @@ impl Machines {
             cache.by_arn.clear();
         }
         if cache.generation == generation {
-            cache.by_arn.insert(registered.record.arn.clone(), registered.clone());
+            let arn = registered.version_arn().unwrap_or_else(|| registered.record.arn.clone());
+            cache.by_arn.insert(arn, registered.clone());
         }
     }
 
-    fn changed(&self, arn: &str) {
+    /// A machine, or a version of it, is not as it was.
+    pub(super) fn changed(&self, arn: &str) {
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
         cache.generation = cache.generation.wrapping_add(1);
-        cache.by_arn.remove(arn);
+        let is_version = |kept: &str| kept.strip_prefix(arn).is_some_and(|rest| rest.starts_with(':'));
+        cache.by_arn.retain(|kept, _| kept != arn && !is_version(kept));
     }
 }
 
@@ -158,7 +170,16 @@ impl Engine {
         Ok(self.shared().store.state_machines(account, region, after, limit).await?)
     }
 
-    /// The machine of an ARN, parsed.
+    /// The machine that executions of an ARN begin on, and the ARN of the alias, if it is one.
+    pub(super) async fn resolved(&self, arn: &str) -> Result<(Arc<Registered>, Option<String>), Refusal> {
+        let Some((_, Qualifier::Alias(_))) = names::qualified(arn) else {
+            return Ok((self.registered(arn).await?, None));
+        };
+        let version_arn = self.route(arn).await?;
+        Ok((self.registered(&version_arn).await?, Some(arn.to_owned())))
+    }
+
+    /// The machine of an ARN, parsed: of a version's as it was published.
     pub(super) async fn registered(&self, arn: &str) -> Result<Arc<Registered>, Refusal> {
         let machines = &self.shared().machines;
         let generation = match machines.of_arn(arn) {
@@ -166,10 +187,17 @@ impl Engine {
             Err(generation) => generation,
         };
         names::check_state_machine_arn(arn)?;
-        let record = self.shared().store.state_machine(arn).await?.ok_or_else(|| does_not_exist(arn))?;
+        let store = &self.shared().store;
+        let record = match names::qualified(arn) {
+            None => store.state_machine(arn).await?,
+            Some((machine, Qualifier::Version(number))) => store.catalogue().version(machine, number).await?,
+            Some((_, Qualifier::Alias(_))) => None,
+        };
+        let record = record.ok_or_else(|| does_not_exist(arn))?;
         let hash = hash_of(&record.definition);
         let machine = machines.of_definition(hash, &record.definition)?;
-        let registered = Arc::new(Registered { record, hash, machine });
+        let revision = revision_hash(&record);
+        let registered = Arc::new(Registered { record, hash, revision, machine });
         machines.keep(&registered, generation);
         Ok(registered)
     }
@@ -211,7 +239,7 @@ impl Engine {
     }
 }
 
-fn check_role(role_arn: &str) -> Result<(), Refusal> {
+pub(super) fn check_role(role_arn: &str) -> Result<(), Refusal> {
     if role_arn.starts_with("arn:") {
         return Ok(());
     }
@@ -219,7 +247,7 @@ fn check_role(role_arn: &str) -> Result<(), Refusal> {
 }
 
 /// Refuses a definition that AWS refuses, in its words.
-fn check_definition(definition: &str, format: Format, machine_type: MachineType) -> Result<(), Refusal> {
+pub(super) fn check_definition(definition: &str, format: Format, machine_type: MachineType) -> Result<(), Refusal> {
     let resources: &dyn Resources = match machine_type {
         MachineType::Standard => &AnyResource,
         MachineType::Express => &ExpressResources(&AnyResource),

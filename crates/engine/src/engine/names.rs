@@ -32,6 +32,24 @@ pub(crate) fn state_machine_arn(account: &str, region: &str, name: &str) -> Stri
     format!("arn:{}:states:{region}:{account}:stateMachine:{name}", partition(region))
 }
 
+/// What stands behind a state machine's ARN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Qualifier<'a> {
+    /// The number of a version.
+    Version(u64),
+    /// The name of an alias.
+    Alias(&'a str),
+}
+
+/// The machine's ARN, and which version or alias of it an ARN names; `None` if it names the machine itself.
+pub(crate) fn qualified(arn: &str) -> Option<(&str, Qualifier<'_>)> {
+    if arn.split(':').count() <= 7 {
+        return None;
+    }
+    let (machine, qualifier) = arn.rsplit_once(':')?;
+    Some((machine, qualifier.parse().map_or(Qualifier::Alias(qualifier), Qualifier::Version)))
+}
+
 /// The ARN of an activity.
 pub(crate) fn activity_arn(account: &str, region: &str, name: &str) -> String {
     format!("arn:{}:states:{region}:{account}:activity:{name}", partition(region))

@@ -44,6 +44,8 @@ pub struct NewExecution {
     pub version_arn: Option<String>,
     /// The alias that it is started by, where it is.
     pub alias_arn: Option<String>,
+    /// What the machine's settings and revision are kept by.
+    pub revision: Option<DefinitionHash>,
     /// The definition it runs to its end.
     pub definition: DefinitionHash,
     /// The machine's role.
@@ -251,7 +253,10 @@ pub trait ExecutionStore: Send + Sync {
     /// One execution.
     async fn execution(&self, arn: &str) -> Result<Option<ExecutionRecord>, StoreError>;
 
-    /// Executions of a machine, the newest first, after the ARN named.
+    /// The state machine that an execution began with, as it was then.
+    async fn machine_of_execution(&self, arn: &str) -> Result<Option<StateMachineRecord>, StoreError>;
+
+    /// Executions of a machine, a version or an alias, the newest first, after the ARN named.
     async fn executions(
         &self,
         state_machine_arn: &str,

@@ -27,6 +27,7 @@ pub(super) fn put(connection: &Connection, activity: Activity, limit: usize) -> 
 
 pub(super) fn delete(connection: &Connection, arn: &str) -> Result<(), StoreError> {
     connection.prepare_cached("DELETE FROM activities WHERE arn = ?1")?.execute([arn])?;
+    connection.prepare_cached("DELETE FROM tags WHERE arn = ?1")?.execute([arn])?;
     Ok(())
 }
 

@@ -14,7 +14,10 @@ use super::{
     time_of,
 };
 use crate::{
-    engine::{ExecutionRecord, StateMachineRecord, names},
+    engine::{
+        ExecutionRecord, StateMachineRecord,
+        names::{self, Qualifier},
+    },
     ports::{
         ActivityTask, Begun, CatalogueStore, Due, ExecutionKind, ExecutionStore, NewExecution, Progress, Put, Receipt, Redrive,
         Responder, Standing, StoreError, Stored, TokenHash,
@@ -164,6 +167,11 @@ impl ExecutionStore for SqliteStore {
         self.readers.read(move |connection| find(connection, &arn)).await
     }
 
+    async fn machine_of_execution(&self, arn: &str) -> Result<Option<StateMachineRecord>, StoreError> {
+        let arn = arn.to_owned();
+        self.readers.read(move |connection| state_machines::of_execution(connection, &arn)).await
+    }
+
     async fn executions(
         &self,
         state_machine_arn: &str,
@@ -283,8 +291,8 @@ pub(super) fn insert(
     let inserted = connection
         .prepare_cached(
             "INSERT OR IGNORE INTO executions (arn, name, state_machine_arn, definition, role_arn, input, finding, started_at, status, ended,
-                 stopped_at, waiting, next_timer_at, version_arn, alias_arn)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                 stopped_at, waiting, next_timer_at, version_arn, alias_arn, revision)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?
         .execute(params![
             new.arn,
@@ -301,7 +309,8 @@ pub(super) fn insert(
             waiting,
             next_timer_at,
             new.version_arn,
-            new.alias_arn
+            new.alias_arn,
+            new.revision
         ])?;
     Ok((inserted == 1).then(|| connection.last_insert_rowid()))
 }
@@ -330,7 +339,7 @@ fn load(connection: &Connection, arn: &str, even_if_ended: bool) -> Result<Optio
     let found = connection
         .prepare_cached(
             "SELECT id, name, state_machine_arn, definition, role_arn, input, finding, started_at, waiting, next_timer_at,
-                 version_arn, alias_arn, ended, stopped_at
+                 version_arn, alias_arn, ended, stopped_at, revision
              FROM executions WHERE arn = ?1 AND (?2 OR status = 'RUNNING')",
         )?
         .query_row(params![arn, even_if_ended], |row| {
@@ -341,6 +350,7 @@ fn load(connection: &Connection, arn: &str, even_if_ended: bool) -> Result<Optio
                 kind: ExecutionKind::Standard,
                 version_arn: row.get(10)?,
                 alias_arn: row.get(11)?,
+                revision: row.get(14)?,
                 definition: row.get(3)?,
                 role_arn: row.get(4)?,
                 input: row.get(5)?,
@@ -391,8 +401,13 @@ fn list(
         None => i64::MAX,
     };
     let status = status.map(status_text).transpose()?;
+    let by = match names::qualified(machine) {
+        Some((_, Qualifier::Version(_))) => "version_arn",
+        Some((_, Qualifier::Alias(_))) => "alias_arn",
+        None => "state_machine_arn",
+    };
     let mut statement = connection.prepare_cached(&format!(
-        "{SELECT} WHERE state_machine_arn = ?1 AND id < ?2 AND (?3 IS NULL OR status = ?3) ORDER BY id DESC LIMIT ?4"
+        "{SELECT} WHERE {by} = ?1 AND id < ?2 AND (?3 IS NULL OR status = ?3) ORDER BY id DESC LIMIT ?4"
     ))?;
     let mut rows = statement.query(params![machine, below, status, at_most(limit)])?;
     let mut found = Vec::new();

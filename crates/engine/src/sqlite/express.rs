@@ -54,6 +54,7 @@ pub(super) fn starts(
             kind: ExecutionKind::Asynchronous,
             version_arn: row.get(4)?,
             alias_arn: row.get(5)?,
+            revision: None,
             definition: row.get(6)?,
             role_arn: row.get(7)?,
             input: row.get(8)?,

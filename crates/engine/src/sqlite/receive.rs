@@ -49,6 +49,7 @@ fn respond(connection: &Connection, responder: &Responder, now: Timestamp) -> Re
     })?;
     let arn = names::execution_arn(&machine.arn, &response.execution_name)
         .ok_or_else(|| StoreError::Damaged(format!("`{}` is no state machine's ARN", machine.arn)))?;
+    let revision = state_machines::revision_hash(&machine);
     let new = NewExecution {
         arn: arn.clone(),
         name: response.execution_name,
@@ -56,6 +57,7 @@ fn respond(connection: &Connection, responder: &Responder, now: Timestamp) -> Re
         kind: ExecutionKind::Standard,
         version_arn: None,
         alias_arn: None,
+        revision,
         definition: state_machines::hash_of(&machine.definition),
         role_arn: machine.role_arn,
         input: response.input,

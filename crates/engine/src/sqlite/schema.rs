@@ -86,6 +86,9 @@ const MIGRATIONS: &[&str] = &["
 
     CREATE TABLE tags (arn TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (arn, key)) WITHOUT ROWID;
 
+    CREATE TABLE machine_revisions (hash BLOB PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+
+    ALTER TABLE executions ADD COLUMN revision BLOB;
     ALTER TABLE executions ADD COLUMN version_arn TEXT;
     ALTER TABLE executions ADD COLUMN alias_arn TEXT;
     ALTER TABLE executions ADD COLUMN redrive_count INTEGER NOT NULL DEFAULT 0;

@@ -14,6 +14,7 @@ fn new_execution(name: &str) -> NewExecution {
         kind: ExecutionKind::Standard,
         version_arn: None,
         alias_arn: None,
+        revision: None,
         definition: [0; 32],
         role_arn: String::new(),
         input: "{}".to_owned(),

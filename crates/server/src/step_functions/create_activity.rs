@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::tag_resource::{Tag, pairs};
 use crate::{
     App,
     access::Caller,
@@ -12,6 +13,8 @@ use crate::{
 #[derive(Deserialize)]
 pub struct Request {
     name: String,
+    #[serde(default)]
+    tags: Vec<Tag>,
 }
 
 #[derive(Serialize)]
@@ -24,5 +27,8 @@ pub struct Response {
 
 pub async fn call(app: &App, caller: &Caller, request: Request) -> Result<Response, ApiError> {
     let activity = app.engine.create_activity(&app.account, &caller.region, &request.name).await?;
+    if !request.tags.is_empty() {
+        app.engine.tag(&activity.arn, pairs(request.tags)).await?;
+    }
     Ok(Response { activity_arn: activity.arn, creation_date: activity.created_at })
 }

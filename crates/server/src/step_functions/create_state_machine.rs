@@ -4,7 +4,10 @@ use engine::engine::{MachineSettings, MachineType, NewMachine};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::settings;
+use super::{
+    settings,
+    tag_resource::{Tag, pairs},
+};
 use crate::{
     App,
     access::Caller,
@@ -21,6 +24,11 @@ pub struct Request {
     machine_type: MachineType,
     #[serde(flatten)]
     settings: MachineSettings,
+    #[serde(default)]
+    publish: bool,
+    version_description: Option<String>,
+    #[serde(default)]
+    tags: Vec<Tag>,
 }
 
 #[derive(Serialize)]
@@ -29,10 +37,13 @@ pub struct Response {
     state_machine_arn: String,
     #[serde(serialize_with = "epoch_seconds")]
     creation_date: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_machine_version_arn: Option<String>,
 }
 
 pub async fn call(app: &App, caller: &Caller, request: Request) -> Result<Response, ApiError> {
     settings::check(&request.settings)?;
+    settings::check_publish(request.publish, request.version_description.as_deref())?;
     let new = NewMachine {
         name: request.name,
         definition: request.definition,
@@ -41,5 +52,16 @@ pub async fn call(app: &App, caller: &Caller, request: Request) -> Result<Respon
         settings: request.settings,
     };
     let machine = app.engine.create_state_machine(&app.account, &caller.region, new).await?;
-    Ok(Response { state_machine_arn: machine.arn, creation_date: machine.created_at })
+    if !request.tags.is_empty() {
+        app.engine.tag(&machine.arn, pairs(request.tags)).await?;
+    }
+    let version = match request.publish {
+        true => Some(app.engine.publish_version(&machine.arn, None, request.version_description.as_deref()).await?),
+        false => None,
+    };
+    Ok(Response {
+        state_machine_version_arn: version.map(|version| format!("{}:{}", machine.arn, version.number)),
+        state_machine_arn: machine.arn,
+        creation_date: machine.created_at,
+    })
 }

@@ -28,6 +28,10 @@ pub struct Response {
     machine_type: MachineType,
     #[serde(serialize_with = "epoch_seconds")]
     creation_date: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision_id: Option<String>,
     #[serde(flatten)]
     settings: Described,
 }
@@ -35,7 +39,12 @@ pub struct Response {
 pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
     let machine = app.engine.describe_state_machine(&request.state_machine_arn).await?;
     Ok(Response {
-        state_machine_arn: machine.arn,
+        state_machine_arn: match machine.version {
+            Some(version) => format!("{}:{version}", machine.arn),
+            None => machine.arn,
+        },
+        description: machine.description,
+        revision_id: machine.revision_id,
         name: machine.name,
         status: "ACTIVE",
         definition: machine.definition,

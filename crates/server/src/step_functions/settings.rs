@@ -23,6 +23,14 @@ pub fn check(settings: &MachineSettings) -> Result<(), ApiError> {
     ))
 }
 
+/// A description is one of a version.
+pub fn check_publish(publish: bool, version_description: Option<&str>) -> Result<(), ApiError> {
+    if publish || version_description.is_none() {
+        return Ok(());
+    }
+    Err(ApiError::validation("Version description can only be set when publish is true"))
+}
+
 /// The settings as they are described.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -86,6 +86,7 @@ fn new_execution() -> NewExecution {
         kind: ExecutionKind::Standard,
         version_arn: None,
         alias_arn: None,
+        revision: None,
         definition: [0; 32],
         role_arn: String::new(),
         input: "{}".to_owned(),
