@@ -1,8 +1,8 @@
 //! The engine as others see it.
 
 mod activities;
-mod aliases;
 mod alerts;
+mod aliases;
 mod driver;
 mod executions;
 mod express;

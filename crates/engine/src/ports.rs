@@ -10,12 +10,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 use thiserror::Error;
 
-pub use self::catalogue::{
-    Activity, CatalogueStore, MachineAlias, MachineChange, MachineVersion, Published, Route,
-};
+pub use self::catalogue::{Activity, CatalogueStore, MachineAlias, MachineChange, MachineVersion, Published, Route};
 pub use self::executions::{
-    ActivityTask, Begun, DefinitionHash, Due, ExecutionKind, ExecutionStore, JournalRow, NewExecution, Progress, Put, Redrive,
-    Standing, Stored, TokenHash,
+    ActivityTask, Begun, DefinitionHash, Due, ExecutionKind, ExecutionStore, JournalRow, NewExecution, Progress, Put,
+    Redrive, Standing, Stored, TokenHash,
 };
 
 /// The time and randomness of the world.

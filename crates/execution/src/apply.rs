@@ -172,7 +172,8 @@ impl Execution {
             Some(Started { at: event.timestamp, input: details.input.clone(), role_arn: details.role_arn.clone() });
         let variables = Arc::default();
         // The first state entered points to no event.
-        self.paths.insert(ROOT, Path { parent: None, previous: 0, position: None, output: None, next: None, variables });
+        self.paths
+            .insert(ROOT, Path { parent: None, previous: 0, position: None, output: None, next: None, variables });
         self.next_path = ROOT + 1;
         Ok(())
     }

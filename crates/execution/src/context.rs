@@ -32,7 +32,9 @@ pub(crate) fn of_execution(execution: &Execution) -> Value {
         },
         "StateMachine": {"Id": start.state_machine_arn, "Name": start.state_machine_name},
     });
-    if let (Some(at), Some(fields)) = (execution.redriven_at, context.get_mut("Execution").and_then(Value::as_object_mut)) {
+    if let (Some(at), Some(fields)) =
+        (execution.redriven_at, context.get_mut("Execution").and_then(Value::as_object_mut))
+    {
         fields.insert("RedriveTime".to_owned(), time(at).into());
     }
     context

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::{Command, Json, ScheduledTask, Timer, TimerPurpose, record::{TaskToken, Work}, state::task::Integration};
+use crate::{
+    Command, Json, ScheduledTask, Timer, TimerPurpose,
+    record::{TaskToken, Work},
+    state::task::Integration,
+};
 
 /// The number of a path. The execution itself is 0.
 pub(crate) type PathId = u32;

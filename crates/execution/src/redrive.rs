@@ -89,8 +89,7 @@ impl Execution {
     /// What failed or was given up within a path's state is of no use any more.
     pub(crate) fn forget_stopped(&mut self, parent: PathId) {
         let is_within = |path: &Path| path.parent.is_some_and(|(its, _)| its == parent);
-        let within: Vec<PathId> =
-            self.stopped.iter().filter(|(_, path)| is_within(path)).map(|(id, _)| *id).collect();
+        let within: Vec<PathId> = self.stopped.iter().filter(|(_, path)| is_within(path)).map(|(id, _)| *id).collect();
         for id in within {
             self.stopped.remove(&id);
             self.forget_stopped(id);

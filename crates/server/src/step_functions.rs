@@ -63,7 +63,9 @@ pub async fn call(app: &App, caller: &Caller, action: &str, body: &[u8]) -> Resu
         "DescribeExecution" => answer(describe_execution::call(app, read(body)?).await?),
         "DescribeStateMachine" => answer(describe_state_machine::call(app, read(body)?).await?),
         "DescribeStateMachineAlias" => answer(describe_state_machine_alias::call(app, read(body)?).await?),
-        "DescribeStateMachineForExecution" => answer(describe_state_machine_for_execution::call(app, read(body)?).await?),
+        "DescribeStateMachineForExecution" => {
+            answer(describe_state_machine_for_execution::call(app, read(body)?).await?)
+        }
         "GetActivityTask" => answer(get_activity_task::call(app, read(body)?).await?),
         "GetExecutionHistory" => answer(get_execution_history::call(app, read(body)?).await?),
         "ListActivities" => answer(list_activities::call(app, caller, read(body)?).await?),

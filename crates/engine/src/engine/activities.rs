@@ -103,10 +103,10 @@ impl Engine {
                 };
                 match self.deliver(&claim.task.execution_arn, input).await? {
                     Delivered::HandedOver(task) => {
-                        claim.is_done();
+                        claim.end();
                         return Ok(Some(HandedOver::of(*task)));
                     }
-                    Delivered::Taken(_) | Delivered::Late => claim.is_done(),
+                    Delivered::Taken(_) | Delivered::Late => claim.end(),
                 }
             }
             if tokio::time::timeout_at(until, offered).await.is_err() {
@@ -198,7 +198,7 @@ impl Claim {
     }
 
     /// A worker has it, or nobody wants it: the store forgets it, and only then the claim ends.
-    fn is_done(mut self) {
+    fn end(mut self) {
         self.done = true;
         let (shared, number) = (self.shared.clone(), self.task.number);
         tokio::spawn(async move {

@@ -40,7 +40,10 @@ impl Engine {
         match self.shared().store.catalogue().put_alias(alias.clone(), ALIASES).await? {
             Some(there) if there.description == alias.description && there.routing == alias.routing => Ok(there),
             Some(there) => {
-                let text = format!("Failed to create alias because an alias with the same name and a different routing configuration already exists: '{}'", there.name);
+                let text = format!(
+                    "Failed to create alias because an alias with the same name and a different routing configuration already exists: '{}'",
+                    there.name
+                );
                 Err(Refusal::Conflict(text))
             }
             None => Err(Refusal::ServiceQuotaExceeded(format!("a state machine has at most {ALIASES} aliases"))),
@@ -134,7 +137,10 @@ impl Engine {
             return refused(format!("Routing configuration must contain state machine version ARNs. {}", received()));
         };
         let Some(machine) = machines.first().filter(|first| machines.iter().all(|machine| machine == *first)) else {
-            return refused(format!("Routing configuration must contain versions of one state machine. {}", received()));
+            return refused(format!(
+                "Routing configuration must contain versions of one state machine. {}",
+                received()
+            ));
         };
         if let [first, second] = arns.as_slice()
             && first == second
@@ -147,7 +153,10 @@ impl Engine {
         let weights: Vec<u64> = routing.iter().map(|route| route.weight).collect();
         if weights.iter().sum::<u64>() != WHOLE {
             let weights: Vec<String> = weights.iter().map(ToString::to_string).collect();
-            return refused(format!("Sum of routing configuration weights must equal 100. Received: [{}]", weights.join(", ")));
+            return refused(format!(
+                "Sum of routing configuration weights must equal 100. Received: [{}]",
+                weights.join(", ")
+            ));
         }
         for arn in &arns {
             self.registered(arn).await?;

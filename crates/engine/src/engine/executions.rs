@@ -52,8 +52,7 @@ impl Engine {
             return self.start_express(&registered, name, input).await;
         }
         let kind = ExecutionKind::Standard;
-        let new =
-            NewExecution { alias_arn, finding, ..self.new_execution(&registered, name, input, kind)? };
+        let new = NewExecution { alias_arn, finding, ..self.new_execution(&registered, name, input, kind)? };
         let arn = new.arn.clone();
         let shared = self.shared();
         let room = shared.room().await?;

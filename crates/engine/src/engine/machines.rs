@@ -10,7 +10,10 @@ use asl::{
     parse::{AnyResource, ExpressResources, Resources},
 };
 
-use super::{Engine, MachineSettings, MachineType, Refusal, StateMachineRecord, executions::to_the_millisecond, names, names::Qualifier};
+use super::{
+    Engine, MachineSettings, MachineType, Refusal, StateMachineRecord, executions::to_the_millisecond, names,
+    names::Qualifier,
+};
 use crate::{
     ports::{DefinitionHash, Put, StoreError},
     sqlite::{hash_of, revision_hash},

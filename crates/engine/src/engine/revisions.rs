@@ -89,7 +89,9 @@ impl Engine {
     pub async fn delete_version(&self, version_arn: &str) -> Result<(), Refusal> {
         names::check_state_machine_arn(version_arn)?;
         let Some((arn, Qualifier::Version(number))) = names::qualified(version_arn) else {
-            return Err(Refusal::Validation("The state machine version ARN must end in the number of a version".to_owned()));
+            return Err(Refusal::Validation(
+                "The state machine version ARN must end in the number of a version".to_owned(),
+            ));
         };
         let aliases = self.shared().store.catalogue().delete_version(arn, number).await?;
         self.shared().machines.changed(arn);

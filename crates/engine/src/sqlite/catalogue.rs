@@ -7,9 +7,7 @@ use jiff::Timestamp;
 use super::{SqliteStore, activities, aliases, revisions, tags};
 use crate::{
     engine::StateMachineRecord,
-    ports::{
-        Activity, CatalogueStore, MachineAlias, MachineChange, MachineVersion, Published, Route, StoreError,
-    },
+    ports::{Activity, CatalogueStore, MachineAlias, MachineChange, MachineVersion, Published, Route, StoreError},
 };
 
 #[async_trait]

@@ -19,12 +19,13 @@ use crate::{
         names::{self, Qualifier},
     },
     ports::{
-        ActivityTask, Begun, CatalogueStore, Due, ExecutionKind, ExecutionStore, NewExecution, Progress, Put, Receipt, Redrive,
-        Responder, Standing, StoreError, Stored, TokenHash,
+        ActivityTask, Begun, CatalogueStore, Due, ExecutionKind, ExecutionStore, NewExecution, Progress, Put, Receipt,
+        Redrive, Responder, Standing, StoreError, Stored, TokenHash,
     },
 };
 
-const SELECT: &str = "SELECT arn, name, state_machine_arn, input, status, ended, started_at, stopped_at, id, version_arn, alias_arn,
+const SELECT: &str =
+    "SELECT arn, name, state_machine_arn, input, status, ended, started_at, stopped_at, id, version_arn, alias_arn,
      redrive_count, redriven_at, redrive_token,
      coalesce((SELECT last_event FROM journal WHERE execution = id ORDER BY seq DESC LIMIT 1), 0) FROM executions";
 
@@ -116,7 +117,7 @@ impl ExecutionStore for SqliteStore {
     }
 
     async fn last_express(&self) -> Result<u64, StoreError> {
-        self.readers.read(|connection| express::last(connection)).await
+        self.readers.read(express::last).await
     }
 
     async fn load(&self, arn: &str, even_if_ended: bool) -> Result<Option<Stored>, StoreError> {

@@ -72,7 +72,9 @@ pub(super) fn publish(
     }
     // A number is never given twice.
     let number: i64 = connection
-        .prepare_cached("UPDATE state_machines SET last_version = last_version + 1 WHERE arn = ?1 RETURNING last_version")?
+        .prepare_cached(
+            "UPDATE state_machines SET last_version = last_version + 1 WHERE arn = ?1 RETURNING last_version",
+        )?
         .query_row([arn], |row| row.get(0))?;
     connection
         .prepare_cached(

@@ -143,7 +143,8 @@ fn what_was_caught_or_tried_again_is_not_brought_back() {
 
 #[test]
 fn a_whole_time_out_begins_anew() {
-    let definition = json!({"TimeoutSeconds": 10, "StartAt": "S", "States": {"S": {"Type": "Wait", "Seconds": 60, "End": true}}});
+    let definition =
+        json!({"TimeoutSeconds": 10, "StartAt": "S", "States": {"S": {"Type": "Wait", "Seconds": 60, "End": true}}});
     let mut run = Run::start(&definition.to_string(), "0");
     assert_eq!(run.fire().purpose, TimerPurpose::ExecutionTimeout);
     assert_eq!(run.execution.status(), Status::TimedOut);

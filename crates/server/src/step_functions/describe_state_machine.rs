@@ -39,6 +39,7 @@ pub struct Response {
 pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
     let machine = app.engine.describe_state_machine(&request.state_machine_arn).await?;
     Ok(Response {
+        settings: Described::new(machine.settings, &machine.definition),
         state_machine_arn: match machine.version {
             Some(version) => format!("{}:{version}", machine.arn),
             None => machine.arn,
@@ -51,6 +52,5 @@ pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
         role_arn: machine.role_arn,
         machine_type: machine.machine_type,
         creation_date: machine.created_at,
-        settings: machine.settings.into(),
     })
 }

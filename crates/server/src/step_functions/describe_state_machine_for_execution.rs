@@ -33,12 +33,12 @@ pub struct Response {
 pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
     let machine = app.engine.describe_state_machine_for_execution(&request.execution_arn).await?;
     Ok(Response {
+        settings: Described::new(machine.settings, &machine.definition),
         state_machine_arn: machine.arn,
         name: machine.name,
         definition: machine.definition,
         role_arn: machine.role_arn,
         update_date: machine.updated_at,
         revision_id: machine.revision_id,
-        settings: machine.settings.into(),
     })
 }

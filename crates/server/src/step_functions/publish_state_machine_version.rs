@@ -28,8 +28,5 @@ pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
     let arn = &request.state_machine_arn;
     let version =
         app.engine.publish_version(arn, request.revision_id.as_deref(), request.description.as_deref()).await?;
-    Ok(Response {
-        creation_date: version.created_at,
-        state_machine_version_arn: format!("{arn}:{}", version.number),
-    })
+    Ok(Response { creation_date: version.created_at, state_machine_version_arn: format!("{arn}:{}", version.number) })
 }

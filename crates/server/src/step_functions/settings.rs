@@ -1,6 +1,8 @@
 //! What a state machine is configured with beside its definition: kept and described. Nothing is logged to CloudWatch, traced by
 //! X-Ray or encrypted with a key of AWS here.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use engine::engine::MachineSettings;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -37,12 +39,16 @@ pub fn check_publish(publish: bool, version_description: Option<&str>) -> Result
 pub struct Described {
     logging_configuration: Value,
     tracing_configuration: Value,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    encryption_configuration: Option<Value>,
+    encryption_configuration: Value,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    variable_references: BTreeMap<String, BTreeSet<String>>,
 }
 
-impl From<MachineSettings> for Described {
-    fn from(settings: MachineSettings) -> Described {
+impl Described {
+    /// Those of a machine with this definition.
+    pub fn new(settings: MachineSettings, definition: &str) -> Described {
+        // A guardrail's or a playbook's definition may be YAML.
+        let definition: Value = serde_json::from_str(definition).unwrap_or_default();
         let mut logging = json!({"level": "OFF", "includeExecutionData": false});
         if let (Some(logging), Some(Value::Object(given))) = (logging.as_object_mut(), settings.logging_configuration) {
             logging.extend(given);
@@ -50,7 +56,10 @@ impl From<MachineSettings> for Described {
         Described {
             logging_configuration: logging,
             tracing_configuration: settings.tracing_configuration.unwrap_or_else(|| json!({"enabled": false})),
-            encryption_configuration: settings.encryption_configuration,
+            encryption_configuration: settings
+                .encryption_configuration
+                .unwrap_or_else(|| json!({"type": "AWS_OWNED_KEY"})),
+            variable_references: asl::variables::references(&definition),
         }
     }
 }

@@ -38,8 +38,7 @@ pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
     settings::check(&request.settings)?;
     settings::check_publish(request.publish, request.version_description.as_deref())?;
     let arn = &request.state_machine_arn;
-    let updated =
-        app.engine.update_state_machine(arn, request.definition, request.role_arn, request.settings).await?;
+    let updated = app.engine.update_state_machine(arn, request.definition, request.role_arn, request.settings).await?;
     let version = match request.publish {
         true => Some(app.engine.publish_version(arn, None, request.version_description.as_deref()).await?),
         false => None,
