@@ -126,7 +126,7 @@ impl House {
     async fn answer(&self, function: &str, state: &str, payload: Value) -> Value {
         match self.invoke(function, state, payload).await {
             TaskOutcome::Succeeded(result) | TaskOutcome::Submitted(result) => result["Payload"].clone(),
-            TaskOutcome::Failed { error, cause } => panic!("{function} in `{state}`: {error}: {cause}"),
+            other => panic!("{function} in `{state}`: {other:?}"),
         }
     }
 
