@@ -168,6 +168,7 @@ impl Home {
                     Command::CancelTask { event_id } => tasks.retain(|task| task.event_id != event_id),
                     Command::StartTimer { timer, at } => _ = timers.insert(timer, at),
                     Command::CancelTimer { timer } => _ = timers.remove(&timer),
+                    Command::HandOver(_) => panic!("no guardrail has an activity"),
                     Command::Continue => goes_on = true,
                     Command::CompleteExecution(ended) => self.ended = Some(ended),
                 }
