@@ -15,6 +15,7 @@ pub mod parse;
 pub mod state;
 pub mod timestamp;
 mod trail;
+pub mod variables;
 
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use document::{Document, Format};

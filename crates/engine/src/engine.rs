@@ -1,14 +1,20 @@
 //! The engine as others see it.
 
+mod activities;
 mod alerts;
+mod aliases;
 mod driver;
 mod executions;
+mod express;
 mod limit;
 mod machines;
 mod message;
 pub(crate) mod names;
+mod redrive;
+mod revisions;
 mod sleepers;
 mod slot;
+mod tags;
 mod test_state;
 mod tokens;
 mod worker;
@@ -22,14 +28,22 @@ use std::{
 use detection::Event;
 use execution::{Ended, Quotas, Status};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use thiserror::Error;
 use tokio::{
     sync::{Notify, mpsc, watch},
     task::JoinSet,
 };
 
-pub use self::test_state::{TestRefusal, Testee};
-use self::{limit::Limit, machines::Machines, message::Message};
+use self::{activities::Activities, limit::Limit, machines::Machines, message::Message};
+pub use self::{
+    activities::HandedOver,
+    express::SyncExecution,
+    machines::NewMachine,
+    revisions::Updated,
+    test_state::{TestRefusal, Testee},
+};
 use crate::{
     Clock, ExecutionStore, FindingStore, TaskExecutor,
     ports::{Receipt, Responder, StoreError},
@@ -62,6 +76,8 @@ pub struct Options {
     /// Jobs whose end is waited for at once (`.sync`); beyond it, those begun wait to be asked after. One that is waited for costs a
     /// request now and then.
     pub jobs_at_once: usize,
+    /// Executions of Express machines at once; beyond it, starts are refused.
+    pub express_executions: usize,
 }
 
 impl Default for Options {
@@ -72,6 +88,7 @@ impl Default for Options {
             tasks_at_once: 1024,
             quotas: Quotas::AWS,
             jobs_at_once: 10_000,
+            express_executions: 10_000,
         }
     }
 }
@@ -81,11 +98,37 @@ impl Default for Options {
 #[expect(missing_docs, reason = "each is the Step Functions error of the same name, its text the message")]
 pub enum Refusal {
     #[error("{0}")]
+    ActivityDoesNotExist(String),
+    #[error("{0}")]
+    ActivityLimitExceeded(String),
+    #[error("{0}")]
+    ActivityWorkerLimitExceeded(String),
+    #[error("{0}")]
+    Conflict(String),
+    #[error("{0}")]
+    MissingRequiredParameter(String),
+    #[error("{0}")]
+    ResourceNotFound(String),
+    #[error("{0}")]
+    ServiceQuotaExceeded(String),
+    #[error("{0}")]
+    TooManyTags(String),
+    #[error("{0}")]
+    Validation(String),
+    #[error("{0}")]
     StateMachineDoesNotExist(String),
     #[error("{0}")]
     StateMachineAlreadyExists(String),
     #[error("{0}")]
+    StateMachineTypeNotSupported(String),
+    #[error("{0}")]
+    ExecutionLimitExceeded(String),
+    #[error("{0}")]
+    Throttling(String),
+    #[error("{0}")]
     ExecutionDoesNotExist(String),
+    #[error("{0}")]
+    ExecutionNotRedrivable(String),
     #[error("{0}")]
     ExecutionAlreadyExists(String),
     #[error("{0}")]
@@ -106,6 +149,41 @@ pub enum Refusal {
     Store(#[from] StoreError),
 }
 
+/// `type` of a state machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum MachineType {
+    /// Its executions are durable, and begun once for each name.
+    #[default]
+    Standard,
+    /// Its executions take at most five minutes and are kept in memory.
+    Express,
+}
+
+impl From<MachineType> for asl::parse::MachineType {
+    fn from(machine_type: MachineType) -> asl::parse::MachineType {
+        match machine_type {
+            MachineType::Standard => asl::parse::MachineType::Standard,
+            MachineType::Express => asl::parse::MachineType::Express,
+        }
+    }
+}
+
+/// What a state machine is configured with beside its definition and role, as it was given; nothing here looks into it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MachineSettings {
+    /// `loggingConfiguration`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logging_configuration: Option<Value>,
+    /// `tracingConfiguration`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracing_configuration: Option<Value>,
+    /// `encryptionConfiguration`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption_configuration: Option<Value>,
+}
+
 /// A state machine as it is kept.
 #[derive(Clone, Debug)]
 pub struct StateMachineRecord {
@@ -117,7 +195,19 @@ pub struct StateMachineRecord {
     pub definition: String,
     /// `roleArn`.
     pub role_arn: String,
-    /// When it was made.
+    /// `type`.
+    pub machine_type: MachineType,
+    /// Everything else it is configured with.
+    pub settings: MachineSettings,
+    /// `revisionId`: none until it was updated for the first time.
+    pub revision_id: Option<String>,
+    /// When it was updated last.
+    pub updated_at: Timestamp,
+    /// The number of the version that this is, where it is one.
+    pub version: Option<u64>,
+    /// `description` of the version.
+    pub description: Option<String>,
+    /// When it, or the version, was made.
     pub created_at: Timestamp,
 }
 
@@ -130,6 +220,18 @@ pub struct ExecutionRecord {
     pub name: String,
     /// Its state machine.
     pub state_machine_arn: String,
+    /// The version that it was started as, where it was.
+    pub version_arn: Option<String>,
+    /// The alias that it was started by, where it was.
+    pub alias_arn: Option<String>,
+    /// How often it was redriven.
+    pub redrive_count: u64,
+    /// When it was redriven last.
+    pub redriven_at: Option<Timestamp>,
+    /// `clientToken` of that.
+    pub redrive_token: Option<String>,
+    /// The id of its last history event.
+    pub last_event_id: u64,
     /// Its input's text.
     pub input: String,
     /// Its status.
@@ -166,7 +268,9 @@ struct Shared {
     options: Options,
     machines: Machines,
     workers: Vec<mpsc::Sender<Message>>,
+    activities: Activities,
     memory: Limit,
+    express: Limit,
     tasks: Limit,
     local_tasks: Limit,
     jobs: Limit,
@@ -200,14 +304,17 @@ impl Engine {
     ) -> Result<Engine, StoreError> {
         // Whether the store answers at all is told now, and not only in the log.
         store.with_work(0, 1).await?;
+        let last_express = store.last_express().await?;
         let (workers, inboxes): (Vec<_>, Vec<_>) = (0..WORKERS).map(|_| mpsc::channel(INBOX_LIMIT)).unzip();
         let shared = Arc::new(Shared {
             store,
             executor,
             clock,
             machines: Machines::default(),
+            activities: Activities::default(),
             workers,
             memory: Limit::new("executions_in_memory", options.executions_in_memory),
+            express: Limit::new("express_executions", options.express_executions),
             tasks: Limit::new("tasks_at_once", options.tasks_at_once),
             local_tasks: Limit::new("tasks_at_once, of built-in functions", options.tasks_at_once),
             tests: Limit::new("states tested at once", TESTS_AT_ONCE),
@@ -223,6 +330,7 @@ impl Engine {
         }
         let mut running = JoinSet::new();
         running.spawn(sleepers::recover(shared.clone()));
+        running.spawn(express::recover(shared.clone(), last_express));
         running.spawn(sleepers::wake(shared.clone()));
         running.spawn(alerts::tell(shared.clone()));
         Ok(Engine { inner: Arc::new(Inner { shared, findings, _running: running, _stop: stop }) })

@@ -1,5 +1,6 @@
 //! What the engine needs of others, and what it offers to the built-in functions.
 
+mod catalogue;
 mod executions;
 
 use async_trait::async_trait;
@@ -12,8 +13,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 use thiserror::Error;
 
+pub use self::catalogue::{Activity, CatalogueStore, MachineAlias, MachineChange, MachineVersion, Published, Route};
 pub use self::executions::{
-    Begun, DefinitionHash, Due, ExecutionStore, JournalRow, NewExecution, Progress, Put, Standing, Stored, TokenHash,
+    ActivityTask, Begun, DefinitionHash, Due, ExecutionKind, ExecutionStore, JournalRow, NewExecution, Progress, Put,
+    Redrive, Standing, Stored, TokenHash,
 };
 
 /// The time and randomness of the world.
@@ -78,6 +81,13 @@ pub enum TaskOutcome {
     Succeeded(Value),
     /// Not done.
     Failed {
+        /// `Error`.
+        error: String,
+        /// `Cause`.
+        cause: String,
+    },
+    /// An activity task that no worker can ask for.
+    ScheduleFailed {
         /// `Error`.
         error: String,
         /// `Cause`.

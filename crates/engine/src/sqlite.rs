@@ -1,15 +1,21 @@
 //! Both stores on SQLite: one writer thread with group commit, WAL, `synchronous=FULL`.
 
+mod activities;
 mod alerts;
+mod aliases;
+mod catalogue;
 mod events;
 mod exceptions;
 mod executions;
+mod express;
 mod findings;
 mod journal;
 mod pool;
 mod receive;
+mod revisions;
 mod schema;
 mod state_machines;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -24,7 +30,7 @@ use std::{
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode};
 
-pub(crate) use self::state_machines::hash_of;
+pub(crate) use self::state_machines::{hash_of, revision_hash};
 pub use self::writer::{CommitMoment, CommitObserver, WriterCounts};
 use self::{pool::Pool, writer::Writer};
 use crate::{

@@ -20,7 +20,10 @@ use std::{
     time::Duration,
 };
 
-use engine::{Clock, Engine, SystemClock, engine::Refusal};
+use engine::{
+    Clock, Engine, SystemClock,
+    engine::{NewMachine, Refusal},
+};
 use execution::{Ended, Status};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -227,7 +230,11 @@ async fn state_machines_are_made_described_listed_and_deleted() {
     };
     let make = |name: &'static str, definition: String| {
         let engine = engine.clone();
-        async move { engine.create_state_machine(ACCOUNT, REGION, name, &definition, ROLE).await }
+        async move {
+            let (name, role_arn) = (name.to_owned(), ROLE.to_owned());
+            let new = NewMachine { name, definition, role_arn, ..NewMachine::default() };
+            engine.create_state_machine(ACCOUNT, REGION, new).await
+        }
     };
     let a = make("a", pass("1")).await.unwrap();
     assert_eq!(make("a", pass("1")).await.unwrap().created_at, a.created_at);

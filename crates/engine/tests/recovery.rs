@@ -24,7 +24,10 @@ use detection::{Event, Finding};
 use engine::{
     Engine, ExecutionStore, SystemClock,
     engine::{ExecutionRecord, StateMachineRecord},
-    ports::{Begun, Due, NewExecution, Progress, Put, Receipt, Responder, StoreError, Stored, TokenHash},
+    ports::{
+        ActivityTask, Begun, CatalogueStore, Due, NewExecution, Progress, Put, Receipt, Responder, StoreError, Stored,
+        TokenHash,
+    },
     sqlite::SqliteStore,
 };
 use execution::{HistoryEvent, Record, Status};
@@ -67,6 +70,9 @@ impl Faulty {
 
 #[async_trait]
 impl ExecutionStore for Faulty {
+    fn catalogue(&self) -> &dyn CatalogueStore {
+        self.store.catalogue()
+    }
     async fn put_state_machine(&self, machine: StateMachineRecord, replace: bool) -> Result<Put, StoreError> {
         self.store.put_state_machine(machine, replace).await
     }
@@ -99,8 +105,25 @@ impl ExecutionStore for Faulty {
     ) -> Result<(Receipt, Vec<String>), StoreError> {
         self.write(self.store.receive(event, responders, now)).await
     }
-    async fn load(&self, arn: &str) -> Result<Option<Stored>, StoreError> {
-        self.store.load(arn).await
+    async fn keep_express(&self, new: NewExecution) -> Result<u64, StoreError> {
+        self.write(self.store.keep_express(new)).await
+    }
+    async fn forget_express(&self, number: u64) -> Result<(), StoreError> {
+        self.write(self.store.forget_express(number)).await
+    }
+    async fn express_starts(
+        &self,
+        after: u64,
+        until: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, NewExecution, String)>, StoreError> {
+        self.store.express_starts(after, until, limit).await
+    }
+    async fn last_express(&self) -> Result<u64, StoreError> {
+        self.store.last_express().await
+    }
+    async fn load(&self, arn: &str, even_if_ended: bool) -> Result<Option<Stored>, StoreError> {
+        self.store.load(arn, even_if_ended).await
     }
     async fn with_work(&self, after: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError> {
         self.store.with_work(after, limit).await
@@ -110,6 +133,9 @@ impl ExecutionStore for Faulty {
     }
     async fn execution(&self, arn: &str) -> Result<Option<ExecutionRecord>, StoreError> {
         self.store.execution(arn).await
+    }
+    async fn machine_of_execution(&self, arn: &str) -> Result<Option<StateMachineRecord>, StoreError> {
+        self.store.machine_of_execution(arn).await
     }
     async fn executions(
         &self,
@@ -131,6 +157,12 @@ impl ExecutionStore for Faulty {
     }
     async fn task_of_token(&self, hash: TokenHash) -> Result<Option<(String, u64)>, StoreError> {
         self.store.task_of_token(hash).await
+    }
+    async fn activity_tasks(&self, activity: &str, limit: usize) -> Result<Vec<ActivityTask>, StoreError> {
+        self.store.activity_tasks(activity, limit).await
+    }
+    async fn forget_activity_task(&self, number: u64) -> Result<(), StoreError> {
+        self.write(self.store.forget_activity_task(number)).await
     }
     async fn alerts(&self, limit: usize) -> Result<Vec<(u64, Finding)>, StoreError> {
         self.store.alerts(limit).await

@@ -6,8 +6,8 @@ use crate::{
     Ended, EventDetails, EventType, Execution, Fact, HistoryEvent, Json, Record, Status,
     execution::Started,
     history::{ErrorDetails, FunctionScheduled, TaskScheduled},
-    path::{Path, Position, ROOT, Stage, TaskStage},
-    record::{BranchEnd, TaskFact},
+    path::{Path, PathId, Position, ROOT, Stage, TaskStage},
+    record::{BranchEnd, Ready, TaskFact, Work},
     state::task,
 };
 
@@ -24,12 +24,18 @@ impl Execution {
         if event.id != self.last_event_id + 1 {
             return Err(format!("event {} comes after event {}", event.id, self.last_event_id));
         }
-        if self.ended.is_some() {
+        if self.ended.is_some() && event.kind != EventType::ExecutionRedriven {
             return Err("the execution has ended".to_owned());
         }
         self.last_event_id = event.id;
         match event.kind {
             EventType::ExecutionStarted => self.started(event),
+            EventType::ExecutionRedriven => match &event.details {
+                Some(EventDetails::ExecutionRedriven(details)) => {
+                    self.bring_back(details.redrive_count, event.id, event.timestamp)
+                }
+                _ => Err("a redrive without its details".to_owned()),
+            },
             EventType::ExecutionSucceeded => self.end(event, Status::Succeeded),
             EventType::ExecutionFailed => self.end(event, Status::Failed),
             EventType::ExecutionTimedOut => self.end(event, Status::TimedOut),
@@ -61,6 +67,7 @@ impl Execution {
         match (event.kind, details) {
             (_, Some(EventDetails::StateEntered(entered))) => {
                 path.output = None;
+                path.next = None;
                 // Only the event of the first state shows the input as its text came.
                 let input = if event.id == 2 { entered.input.compact() } else { entered.input.clone() };
                 path.position = Some(Position {
@@ -80,12 +87,16 @@ impl Execution {
                     let variables = Arc::make_mut(&mut path.variables);
                     variables.extend(assigned.iter().map(|(name, value)| (name.clone(), value.value().clone())));
                 }
+                self.forget_stopped(self.cursor);
             }
-            (EventType::ParallelStateStarted, _) => self.set_stage(Stage::Parallel { outputs: Vec::new() })?,
+            (EventType::ParallelStateStarted, _) => {
+                self.forget_stopped(self.cursor);
+                self.set_stage(Stage::Parallel { outputs: Vec::new() })?;
+            }
             (EventType::MapStateStarted, _) => {
+                self.forget_stopped(self.cursor);
                 self.set_stage(Stage::Map { items: None, max_concurrency: 0, outputs: Vec::new(), last: event.id })?;
             }
-            (EventType::MapStateFailed | EventType::ParallelStateFailed, _) => self.set_stage(Stage::Entered)?,
             (_, Some(EventDetails::TaskScheduled(scheduled))) => {
                 self.set_task(TaskStage::of_service(event.id, scheduled))?;
             }
@@ -109,6 +120,7 @@ impl Execution {
                 | EventType::LambdaFunctionTimedOut
                 | EventType::ActivitySucceeded
                 | EventType::ActivityFailed
+                | EventType::ActivityScheduleFailed
                 | EventType::ActivityTimedOut,
                 _,
             ) => {
@@ -129,6 +141,7 @@ impl Execution {
             Fact::BranchEnded(end) => self.end_branch(*end)?,
             Fact::Task(more) => self.task()?.add(more),
             Fact::Heartbeat { until } => self.task()?.heartbeat_at = Some(*until),
+            Fact::Timeout { at } => self.start.as_mut().ok_or("a time-out of nothing")?.timeout_at = Some(*at),
             Fact::Wait { until } => self.set_stage(Stage::Wait { until: *until })?,
             Fact::Retry { retrier, at } => {
                 let path = self.path()?;
@@ -141,6 +154,7 @@ impl Execution {
                     *count += 1;
                 }
                 position.stage = Stage::Retry { failed, at: *at };
+                self.forget_stopped(self.cursor);
             }
             Fact::Ready { ready, first: true } => self.ready.push_front(ready.clone()),
             Fact::Ready { ready, first: false } => self.ready.push_back(ready.clone()),
@@ -165,7 +179,8 @@ impl Execution {
             Some(Started { at: event.timestamp, input: details.input.clone(), role_arn: details.role_arn.clone() });
         let variables = Arc::default();
         // The first state entered points to no event.
-        self.paths.insert(ROOT, Path { parent: None, previous: 0, position: None, output: None, variables });
+        self.paths
+            .insert(ROOT, Path { parent: None, previous: 0, position: None, output: None, next: None, variables });
         self.next_path = ROOT + 1;
         Ok(())
     }
@@ -186,9 +201,24 @@ impl Execution {
         }
         self.ended = Some(ended);
         self.tasks.values_mut().for_each(|path| *path = None);
+        if status == Status::Succeeded {
+            self.stopped.clear();
+        } else {
+            let paths = std::mem::take(&mut self.paths);
+            paths.into_iter().for_each(|(id, path)| self.stop_path(id, path));
+        }
         self.paths.clear();
         self.ready.clear();
         Ok(())
+    }
+
+    /// Keeps a path that failed or was given up for a redrive, and what it was about to enter.
+    fn stop_path(&mut self, id: PathId, mut path: Path) {
+        let is_its = |ready: &&Ready| ready.path == id && matches!(ready.work, Work::Enter { .. });
+        if let Some(ready) = self.ready.iter().find(is_its) {
+            path.next = Some(ready.work.clone());
+        }
+        self.stopped.insert(id, path);
     }
 
     fn begin(&mut self, id: u32, parent: u32, index: u64) -> Result<(), String> {
@@ -209,6 +239,7 @@ impl Execution {
             previous,
             position: None,
             output: None,
+            next: None,
             variables: outer.variables.clone(),
         };
         self.paths.insert(id, path);
@@ -218,16 +249,21 @@ impl Execution {
     }
 
     fn end_branch(&mut self, end: BranchEnd) -> Result<(), String> {
-        let path = self.paths.remove(&self.cursor).ok_or("the end of no branch")?;
+        let id = self.cursor;
+        let path = self.paths.remove(&id).ok_or("the end of no branch")?;
         let (parent, index) = path.parent.ok_or("the end of a branch, but it is none")?;
-        self.ready.retain(|ready| ready.path != self.cursor);
         self.tasks.extend(path.task().map(|task| (task.event_id, None)));
-        let outer = self.paths.get_mut(&parent).ok_or("the end of a branch whose Parallel or Map is gone")?;
         self.cursor = parent;
+        let previous = path.previous;
+        if end != BranchEnd::Succeeded {
+            self.stop_path(id, path.clone());
+        }
+        self.ready.retain(|ready| ready.path != id);
+        let outer = self.paths.get_mut(&parent).ok_or("the end of a branch whose Parallel or Map is gone")?;
         if end == BranchEnd::Aborted {
             return Ok(());
         }
-        outer.previous = path.previous;
+        outer.previous = previous;
         if end == BranchEnd::Failed {
             return Ok(());
         }

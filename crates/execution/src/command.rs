@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Ended;
+use crate::{Ended, state::task::Integration};
 
 /// Something to be done once the records that asked for it are durable.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +29,8 @@ pub enum Command {
         /// Which timer.
         timer: Timer,
     },
+    /// A worker took an activity task: give it the task's token and input. Asked for only in answer to `Input::ActivityStarted`.
+    HandOver(Box<ScheduledTask>),
     /// Send `Input::Continue`: the step ended before every path of the execution waits.
     Continue,
     /// The execution has ended; nothing comes after.
@@ -59,6 +61,13 @@ pub struct ScheduledTask {
     pub submitted: Option<Value>,
     /// The same for the same execution and event id: AWS calls that take a client token get this one. Shaped as a UUID.
     pub idempotency_token: String,
+}
+
+impl ScheduledTask {
+    /// The ARN of the activity whose workers it waits for, where its Resource is one.
+    pub fn activity(&self) -> Option<&str> {
+        Integration::of(&self.resource).is_activity().then_some(self.resource.as_str())
+    }
 }
 
 impl std::fmt::Debug for ScheduledTask {

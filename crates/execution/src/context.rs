@@ -21,17 +21,23 @@ pub(crate) struct Item<'item> {
 /// What is the same for all states of an execution.
 pub(crate) fn of_execution(execution: &Execution) -> Value {
     let (Some(start), Some(started)) = (&execution.start, &execution.started) else { return Value::Null };
-    json!({
+    let mut context = json!({
         "Execution": {
             "Id": start.execution_arn,
             "Input": started.input.value(),
             "StartTime": time(started.at),
             "Name": start.name,
             "RoleArn": started.role_arn,
-            "RedriveCount": 0,
+            "RedriveCount": execution.redrives,
         },
         "StateMachine": {"Id": start.state_machine_arn, "Name": start.state_machine_name},
-    })
+    });
+    if let (Some(at), Some(fields)) =
+        (execution.redriven_at, context.get_mut("Execution").and_then(Value::as_object_mut))
+    {
+        fields.insert("RedriveTime".to_owned(), time(at).into());
+    }
+    context
 }
 
 /// Makes the context object that of one path and state.

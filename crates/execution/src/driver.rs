@@ -168,6 +168,7 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
             match work {
                 Work::Enter { state, input } => self.enter(path, &state, input),
                 Work::Iterate => self.iterate(path),
+                Work::Again => self.again(path),
             }
         }
     }
@@ -234,11 +235,14 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
 
     fn record(&mut self, record: Record) {
         let is_end = matches!(&record, Record::Event(event) if event.kind.is_end());
-        let is_last = self.execution.last_event_id >= self.execution.quotas().history_events.saturating_sub(1);
+        let express = self.execution.start.as_ref().is_some_and(|start| start.express);
+        let most = self.execution.quotas().history_events;
+        let is_last = !express && self.execution.last_event_id >= most.saturating_sub(1);
         if matches!(record, Record::Event(_)) && is_last && !is_end {
             self.history_is_full = true;
         }
-        if self.is_over() {
+        let begins_anew = matches!(&record, Record::Event(event) if event.kind == EventType::ExecutionRedriven);
+        if self.is_over() && !begins_anew {
             return;
         }
         if let Err(reason) = self.execution.apply(&record) {
@@ -376,6 +380,18 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
         }
     }
 
+    /// A path that was brought back goes on with this, after the others that are ready.
+    pub(crate) fn later(&mut self, path: PathId, work: Work) {
+        self.ready.push_last(path, work);
+    }
+
+    /// A path is given up: what it was about to enter is written down, for a redrive.
+    pub(crate) fn keep_next(&mut self, path: PathId) {
+        if let Some(ready) = self.ready.unkept(path).filter(|ready| matches!(ready.work, Work::Enter { .. })).cloned() {
+            self.bare_fact(Fact::Ready { ready, first: false });
+        }
+    }
+
     /// Nothing of this path is ready any more.
     pub(crate) fn forget(&mut self, gone: PathId) {
         self.ready.forget(gone);
@@ -389,7 +405,7 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
         self.conclude(path, outcome);
     }
 
-    fn enter(&mut self, path: PathId, name: &str, input: Json) {
+    pub(crate) fn enter(&mut self, path: PathId, name: &str, input: Json) {
         let flow = flow::of_path(self.machine, self.execution, path);
         let Some(state) = flow.and_then(|flow| flow.states.get(name)) else {
             return self.break_off(format!("the state machine has no state `{name}` there"));

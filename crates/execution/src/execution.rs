@@ -54,6 +54,12 @@ pub struct Execution {
     pub(crate) next_path: PathId,
     /// Those that have not ended.
     pub(crate) paths: BTreeMap<PathId, Path>,
+    /// Those that failed or were given up, within a state that is not yet left: what a redrive goes on with.
+    pub(crate) stopped: BTreeMap<PathId, Path>,
+    /// How often it was redriven.
+    pub(crate) redrives: u64,
+    /// When it was redriven last.
+    pub(crate) redriven_at: Option<Timestamp>,
     /// Every task that was ever scheduled, and the path that awaits it, if one still does. A late answer is no error.
     pub(crate) tasks: BTreeMap<u64, Option<PathId>>,
     /// What the last step left, in order: `Input::Continue` goes on with it.
@@ -105,9 +111,14 @@ impl Execution {
         commands.into_iter().map(|(_, command)| command).chain(goes_on)
     }
 
-    /// Whether it waits for nothing but timers, tokens and people: such a one can leave memory.
+    /// Whether it waits for nothing but timers, tokens, workers of activities and people: such a one can leave memory.
     pub fn only_waits(&self) -> bool {
         self.ready.is_empty() && self.paths.values().filter_map(Path::task).all(TaskStage::only_waits)
+    }
+
+    /// Whether it waits for the end of this task.
+    pub fn awaits_task(&self, event_id: u64) -> bool {
+        self.path_of_task(event_id).is_some()
     }
 
     /// The timer of its `TimeoutSeconds`.

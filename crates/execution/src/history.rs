@@ -32,6 +32,7 @@ pub struct HistoryEvent {
 #[expect(missing_docs, reason = "each is AWS's HistoryEventType of the same name")]
 pub enum EventType {
     ActivityFailed,
+    ActivityScheduleFailed,
     ActivityScheduled,
     ActivityStarted,
     ActivitySucceeded,
@@ -41,6 +42,7 @@ pub enum EventType {
     EvaluationFailed,
     ExecutionAborted,
     ExecutionFailed,
+    ExecutionRedriven,
     ExecutionStarted,
     ExecutionSucceeded,
     ExecutionTimedOut,
@@ -104,6 +106,8 @@ impl EventType {
 pub enum EventDetails {
     #[serde(rename = "activityFailedEventDetails")]
     ActivityFailed(ErrorDetails),
+    #[serde(rename = "activityScheduleFailedEventDetails")]
+    ActivityScheduleFailed(ErrorDetails),
     #[serde(rename = "activityScheduledEventDetails")]
     ActivityScheduled(FunctionScheduled),
     #[serde(rename = "activityStartedEventDetails")]
@@ -118,6 +122,8 @@ pub enum EventDetails {
     ExecutionAborted(ErrorDetails),
     #[serde(rename = "executionFailedEventDetails")]
     ExecutionFailed(ErrorDetails),
+    #[serde(rename = "executionRedrivenEventDetails")]
+    ExecutionRedriven(ExecutionRedriven),
     #[serde(rename = "executionStartedEventDetails")]
     ExecutionStarted(ExecutionStarted),
     #[serde(rename = "executionSucceededEventDetails")]
@@ -177,6 +183,14 @@ pub struct ExecutionStarted {
     pub input: Json,
     pub input_details: DataDetails,
     pub role_arn: String,
+}
+
+/// `executionRedrivenEventDetails`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "AWS's fields of the same names")]
+pub struct ExecutionRedriven {
+    pub redrive_count: u64,
 }
 
 /// What says no more than an output.

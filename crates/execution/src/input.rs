@@ -19,6 +19,8 @@ pub struct ExecutionStart {
     pub state_machine_name: String,
     /// `$$.Execution.RoleArn`.
     pub role_arn: String,
+    /// Whether its machine is of type EXPRESS: it has five minutes at most, and a history without a limit, which nobody keeps.
+    pub express: bool,
     /// The input, as its text came: the first `StateEntered` shows it so, spaces and all.
     pub input: String,
     /// What may be larger than on AWS.
@@ -59,18 +61,30 @@ pub enum Input {
         /// The task.
         event_id: u64,
     },
-    /// A worker took an activity task (`ActivityStarted`).
+    /// A worker wants an activity task (`ActivityStarted`): it is handed over. One that was taken already is handed over once more,
+    /// without an event: whoever tells this knows that it got lost on its way to the worker.
     ActivityStarted {
         /// The task.
         event_id: u64,
         /// `workerName`.
         worker_name: Option<String>,
     },
+    /// An activity task can't be offered to workers (`ActivityScheduleFailed`).
+    ActivityScheduleFailed {
+        /// The task.
+        event_id: u64,
+        /// `error`.
+        error: String,
+        /// `cause`.
+        cause: String,
+    },
     /// A timer that was asked for has run out.
     TimerFired {
         /// Which one.
         timer: Timer,
     },
+    /// `RedriveExecution`: one that ended badly goes on from there.
+    Redrive,
     /// Go on where the last step ended before every path waits.
     Continue,
     /// `StopExecution`: ends ABORTED.
@@ -95,6 +109,9 @@ pub enum IllegalInput {
     /// It has ended.
     #[error("the execution has ended")]
     Ended,
+    /// It did not end badly, so there is nothing to redrive.
+    #[error("the execution did not end badly")]
+    NotRedrivable,
     /// The task is not known to it.
     #[error("no task with event id {0} was ever scheduled")]
     UnknownTask(u64),

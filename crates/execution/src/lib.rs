@@ -18,6 +18,7 @@ pub mod journal;
 pub mod json;
 pub mod limits;
 pub mod record;
+pub mod redrive;
 pub mod replay;
 pub mod step;
 

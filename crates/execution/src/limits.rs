@@ -21,6 +21,8 @@ pub struct Limits {
     pub step: Budget,
     /// Seconds that a Wait may wait, or a task may take: a thousand years.
     pub wait_seconds: u64,
+    /// Seconds that an execution of an Express machine may take.
+    pub express_seconds: u64,
 }
 
 /// What one step may do: once either is spent, it ends at the next state boundary and asks to go on. So an execution that only
@@ -76,5 +78,6 @@ impl Limits {
         depth: 100,
         step: Budget { transitions: 100, bytes: 4 * 1024 * 1024 },
         wait_seconds: 31_622_400_000,
+        express_seconds: 300,
     };
 }

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::{Command, Json, ScheduledTask, Timer, TimerPurpose, record::TaskToken};
+use crate::{
+    Command, Json, ScheduledTask, Timer, TimerPurpose,
+    record::{TaskToken, Work},
+    state::task::Integration,
+};
 
 /// The number of a path. The execution itself is 0.
 pub(crate) type PathId = u32;
@@ -24,6 +28,8 @@ pub(crate) struct Path {
     pub(crate) position: Option<Position>,
     /// The output of the state it left last.
     pub(crate) output: Option<Json>,
+    /// The state that it was about to enter when it was given up.
+    pub(crate) next: Option<Work>,
     /// The variables it sees: its own, and those outside as they were when it began.
     pub(crate) variables: Arc<Map<String, Value>>,
 }
@@ -112,7 +118,12 @@ pub(crate) struct TaskStage {
 impl TaskStage {
     /// Whether its performer has nothing more to do for it.
     pub(crate) fn only_waits(&self) -> bool {
-        self.submitted && self.job.is_none()
+        (self.submitted && self.job.is_none()) || self.is_activity()
+    }
+
+    /// Whether workers ask for it.
+    pub(crate) fn is_activity(&self) -> bool {
+        Integration::of(&self.resource).is_activity()
     }
 
     /// The timers that run for it.

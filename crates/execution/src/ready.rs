@@ -48,6 +48,11 @@ impl Queue {
         self.0.iter().any(|entry| entry.ready.path == path && entry.ready.work == *work)
     }
 
+    /// What a path goes on with, where the journal does not have it.
+    pub(crate) fn unkept(&self, path: PathId) -> Option<&Ready> {
+        self.0.iter().find(|entry| !entry.kept && entry.ready.path == path).map(|entry| &entry.ready)
+    }
+
     /// Nothing of this path is ready any more.
     pub(crate) fn forget(&mut self, gone: PathId) {
         self.0.retain(|entry| entry.ready.path != gone);

@@ -44,6 +44,12 @@ pub enum Fact {
         #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
         until: Timestamp,
     },
+    /// The execution was redriven, and its `TimeoutSeconds` are over then.
+    Timeout {
+        /// The time.
+        #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
+        at: Timestamp,
+    },
     /// A Wait waits until then.
     Wait {
         /// The time.
@@ -99,6 +105,8 @@ pub enum Work {
     },
     /// It is in a Map, whose next iterations begin.
     Iterate,
+    /// It was redriven: it does once more what its state does.
+    Again,
 }
 
 /// What an execution was started with, beside what `ExecutionStarted` shows.
@@ -109,6 +117,8 @@ pub struct Start {
     pub name: String,
     pub state_machine_arn: String,
     pub state_machine_name: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub express: bool,
     /// When its `TimeoutSeconds` are over.
     #[serde(
         default,

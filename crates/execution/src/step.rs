@@ -64,8 +64,12 @@ pub(crate) fn take(driver: &mut Driver<'_, '_>, input: Input) -> Result<(), Ille
         Input::ActivityStarted { event_id, worker_name } => {
             state::task::activity_started(driver, event_id, worker_name);
         }
+        Input::ActivityScheduleFailed { event_id, error, cause } => {
+            state::task::schedule_failed(driver, event_id, error, cause);
+        }
         Input::TimerFired { timer } => timer_fired(driver, timer),
         Input::Continue => {}
+        Input::Redrive => driver.redrive(),
         Input::StopExecution { error, cause } => {
             driver.stop(EventType::ExecutionAborted, ErrorDetails { error, cause });
         }
@@ -79,19 +83,23 @@ fn check(execution: &Execution, input: &Input) -> Result<(), IllegalInput> {
         Input::StartExecution(_) if execution.started.is_some() => Err(IllegalInput::AlreadyStarted),
         Input::StartExecution(_) => Ok(()),
         _ if execution.started.is_none() => Err(IllegalInput::NotStarted),
+        Input::Redrive if matches!(execution.status(), Status::Running | Status::Succeeded) => {
+            Err(IllegalInput::NotRedrivable)
+        }
         Input::StopExecution { .. } if execution.status() != Status::Running => Err(IllegalInput::Ended),
         Input::TaskSubmitted { event_id, .. }
         | Input::TaskSucceeded { event_id, .. }
         | Input::TaskFailed { event_id, .. }
         | Input::TaskHeartbeat { event_id }
-        | Input::ActivityStarted { event_id, .. } => {
+        | Input::ActivityStarted { event_id, .. }
+        | Input::ActivityScheduleFailed { event_id, .. } => {
             if execution.tasks.contains_key(event_id) {
                 Ok(())
             } else {
                 Err(IllegalInput::UnknownTask(*event_id))
             }
         }
-        Input::TimerFired { .. } | Input::Continue | Input::StopExecution { .. } => Ok(()),
+        Input::TimerFired { .. } | Input::Continue | Input::Redrive | Input::StopExecution { .. } => Ok(()),
     }
 }
 
@@ -102,12 +110,15 @@ pub(crate) fn start_execution(driver: &mut Driver<'_, '_>, start: ExecutionStart
         return Err(IllegalInput::InputNotJson(reason));
     }
     let machine = driver.machine();
-    let timeout_at = machine.timeout_seconds.map(|seconds| time::later_by_seconds(driver.now(), seconds));
+    let express = start.express.then_some(Limits::AWS.express_seconds);
+    let timeout_seconds = machine.timeout_seconds.into_iter().chain(express).min();
+    let timeout_at = timeout_seconds.map(|seconds| time::later_by_seconds(driver.now(), seconds));
     driver.bare_fact(Fact::Start(Box::new(Start {
         execution_arn: start.execution_arn,
         name: start.name,
         state_machine_arn: start.state_machine_arn,
         state_machine_name: start.state_machine_name,
+        express: start.express,
         timeout_at,
         quotas: start.quotas,
     })));

@@ -5,4 +5,5 @@ mod harness;
 mod inspection;
 mod machines;
 mod property;
+mod redrive;
 mod tasks;

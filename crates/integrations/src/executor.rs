@@ -169,6 +169,11 @@ impl Executor {
             Resource::ApiGatewayInvoke { waits } => {
                 (self.invoke_api(task).await?, *waits, task.scheduled.state_name.as_str())
             }
+            Resource::Activity(arn) => {
+                return Err(Failure::runtime(format!(
+                    "workers ask the engine for the tasks of `{arn}`: nothing else performs them"
+                )));
+            }
             Resource::LambdaFunction(arn) => (self.invoke_directly(task, arn).await?, false, arn.as_str()),
         };
         within_limit(&result, named)?;

@@ -14,7 +14,7 @@ mod parameters;
 /// What is supported, for messages.
 const SUPPORTED: &str = "supported are `arn:aws:states:::aws-sdk:SERVICE:ACTION` (also with `.waitForTaskToken`), the optimized \
                          integrations that docs/resources.md lists, `http:invoke` and `apigateway:invoke` among them, and the ARN of a \
-                         Lambda function";
+                         Lambda function or of an activity";
 
 /// A Task's `Resource`, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub enum Resource {
     },
     /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER]`.
     LambdaFunction(String),
+    /// `arn:aws:states:REGION:ACCOUNT:activity:NAME`: workers ask the engine for it.
+    Activity(String),
 }
 
 /// A `Resource` that can't be called here.
@@ -70,7 +72,11 @@ impl Resource {
         match parts.as_slice() {
             ["arn", _, "states", "", "", "aws-sdk", call] => aws_sdk(text, call),
             ["arn", _, "states", "", "", service, call] => optimized(text, service, call),
-            ["arn", _, "states", _, _, "activity", _] => Err(unsupported(text, "activities are not supported yet")),
+            ["arn", _, "states", region, account, "activity", name]
+                if !region.is_empty() && !account.is_empty() && !name.is_empty() =>
+            {
+                Ok(Resource::Activity(text.to_owned()))
+            }
             ["arn", _, "lambda", region, account, "function", name]
                 if !region.is_empty() && !account.is_empty() && !name.is_empty() =>
             {
@@ -246,6 +252,8 @@ mod tests {
         check("arn:aws:states:::states:startExecution.sync:2", Ok(started));
         let function = "arn:aws:lambda:us-east-1:123456789012:function:f:live";
         check(function, Ok(Resource::LambdaFunction(function.to_owned())));
+        let activity = "arn:aws:states:us-east-1:123456789012:activity:a";
+        check(activity, Ok(Resource::Activity(activity.to_owned())));
     }
 
     #[test]
@@ -264,7 +272,7 @@ mod tests {
         check("arn:aws:states:::lambda:invoke.sync", Err("no pattern `.sync`: it has only `.waitForTaskToken`"));
         check("arn:aws:states:::aws-sdk:s3", Err("names a service and an action"));
         check("arn:aws:states:::aws-sdk:s3:", Err("names a service and an action"));
-        check("arn:aws:states:us-east-1:123456789012:activity:a", Err("activities are not supported yet"));
+        check("arn:aws:states:us-east-1:123456789012:activity:", Err("not the ARN of anything"));
         check("", Err("supported are `arn:aws:states:::aws-sdk:SERVICE:ACTION`"));
         check("arn:aws:lambda:us-east-1:123456789012:function:", Err("can't be called"));
     }

@@ -61,9 +61,22 @@ impl From<StoreError> for ApiError {
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> ApiError {
         let code = match &refusal {
+            Refusal::ActivityDoesNotExist(_) => "ActivityDoesNotExist",
+            Refusal::ActivityLimitExceeded(_) => "ActivityLimitExceeded",
+            Refusal::ActivityWorkerLimitExceeded(_) => "ActivityWorkerLimitExceeded",
+            Refusal::Conflict(_) => "ConflictException",
+            Refusal::MissingRequiredParameter(_) => "MissingRequiredParameter",
+            Refusal::ResourceNotFound(_) => "ResourceNotFound",
+            Refusal::ServiceQuotaExceeded(_) => "ServiceQuotaExceededException",
+            Refusal::TooManyTags(_) => "TooManyTags",
+            Refusal::Validation(_) => "ValidationException",
             Refusal::StateMachineDoesNotExist(_) => "StateMachineDoesNotExist",
             Refusal::StateMachineAlreadyExists(_) => "StateMachineAlreadyExists",
+            Refusal::StateMachineTypeNotSupported(_) => "StateMachineTypeNotSupported",
+            Refusal::ExecutionLimitExceeded(_) => "ExecutionLimitExceeded",
+            Refusal::Throttling(_) => "ThrottlingException",
             Refusal::ExecutionDoesNotExist(_) => "ExecutionDoesNotExist",
+            Refusal::ExecutionNotRedrivable(_) => "ExecutionNotRedrivable",
             Refusal::ExecutionAlreadyExists(_) => "ExecutionAlreadyExists",
             Refusal::InvalidDefinition(_) => "InvalidDefinition",
             Refusal::InvalidExecutionInput(_) => "InvalidExecutionInput",

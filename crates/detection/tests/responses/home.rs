@@ -153,6 +153,7 @@ impl Home {
             state_machine_arn: "arn:aws:states:eu-west-1:111122223333:stateMachine:rectify".to_owned(),
             state_machine_name: "rectify".to_owned(),
             role_arn: "arn:aws:iam::111122223333:role/r".to_owned(),
+            express: false,
             input: input.to_string(),
             quotas: execution::Quotas::AWS,
         }));
@@ -168,6 +169,7 @@ impl Home {
                     Command::CancelTask { event_id } => tasks.retain(|task| task.event_id != event_id),
                     Command::StartTimer { timer, at } => _ = timers.insert(timer, at),
                     Command::CancelTimer { timer } => _ = timers.remove(&timer),
+                    Command::HandOver(_) => panic!("no guardrail has an activity"),
                     Command::Continue => goes_on = true,
                     Command::CompleteExecution(ended) => self.ended = Some(ended),
                 }

@@ -17,7 +17,7 @@ use super::{
     message::{Arn, Effect, Live, Message},
     worker::Worker,
 };
-use crate::ports::{Begun, StoreError, Task, TaskOutcome};
+use crate::ports::{Begun, ExecutionKind, StoreError, Task, TaskOutcome};
 
 /// A sleep is never longer, so that a clock that was set is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -36,6 +36,7 @@ enum Job {
     Begin(Arn),
     Write(Arn),
     Task(Arn, u64),
+    Offer(Arn, u64),
 }
 
 /// A task under way.
@@ -109,20 +110,27 @@ impl Jobs {
     fn perform(&mut self, effect: Effect) {
         let shared = self.shared.clone();
         match effect {
-            Effect::Load { arn, after } => drop(self.spawn(Job::Load(arn.clone()), async move {
+            Effect::Load { arn, even_if_ended, after } => drop(self.spawn(Job::Load(arn.clone()), async move {
                 tokio::time::sleep(after).await;
-                let outcome = load(&shared, &arn).await;
+                let outcome = load(&shared, &arn, even_if_ended).await;
                 Message::Loaded { arn, outcome }
             })),
-            Effect::Begin { arn, new, progress } => drop(self.spawn(Job::Begin(arn.clone()), async move {
-                let outcome = shared.store.begin(Arc::unwrap_or_clone(new), progress).await;
+            Effect::Begin { arn, new, kept_as, progress } => drop(self.spawn(Job::Begin(arn.clone()), async move {
+                let outcome = match (new.kind, kept_as) {
+                    (ExecutionKind::Standard, _) => shared.store.begin(Arc::unwrap_or_clone(new), progress).await,
+                    _ => shared.begin_express(Arc::unwrap_or_clone(new), kept_as, &progress).await.map(Begun::New),
+                };
                 Message::BeginWritten { arn, outcome }
             })),
-            Effect::Write { arn, number, progress } => drop(self.spawn(Job::Write(arn.clone()), async move {
-                let outcome = shared.store.record(number, progress).await;
+            Effect::Write { arn, kind, number, progress } => drop(self.spawn(Job::Write(arn.clone()), async move {
+                let outcome = match kind {
+                    ExecutionKind::Standard => shared.store.record(number, progress).await,
+                    _ => shared.express_went_on(kind, number, &progress).await,
+                };
                 Message::Written { arn, outcome }
             })),
             Effect::Perform { arn, task } => self.perform_task(arn, *task),
+            Effect::Offer { arn, activity, event_id } => self.offer(arn, activity, event_id),
             Effect::Cancel { arn, event_id } => {
                 if let Some(Performing { handle, begun }) = self.tasks.remove(&(arn, event_id)) {
                     handle.abort();
@@ -152,6 +160,21 @@ impl Jobs {
             Message::TaskEnded { arn, event_id, outcome }
         });
         self.tasks.insert(key, Performing { handle, begun });
+    }
+
+    /// Wakes a worker of an activity, if there is such an activity.
+    fn offer(&mut self, arn: Arn, activity: String, event_id: u64) {
+        let (shared, job) = (self.shared.clone(), Job::Offer(arn.clone(), event_id));
+        self.spawn(job, async move {
+            match shared.offer(&activity).await {
+                true => Message::Nothing,
+                false => {
+                    let cause = format!("Activity Does Not Exist: '{activity}'");
+                    let outcome = TaskOutcome::ScheduleFailed { error: "States.Runtime".to_owned(), cause };
+                    Message::TaskEnded { arn, event_id, outcome }
+                }
+            }
+        });
     }
 
     fn spawn(&mut self, job: Job, work: impl Future<Output = Message> + Send + 'static) -> AbortHandle {
@@ -185,6 +208,10 @@ impl Job {
             Job::Load(arn) => Message::Loaded { arn, outcome: Err(error()) },
             Job::Begin(arn) => Message::BeginWritten { arn, outcome: Err::<Begun, _>(error()) },
             Job::Write(arn) => Message::Written { arn, outcome: Err(error()) },
+            Job::Offer(arn, event_id) => {
+                tracing::error!(%arn, event_id, "offering an activity task panicked; this is a bug");
+                Message::Nothing
+            }
             Job::Task(arn, event_id) => {
                 tracing::error!(%arn, event_id, "a task's performer panicked; this is a bug");
                 let outcome = TaskOutcome::Failed {
@@ -198,8 +225,8 @@ impl Job {
 }
 
 /// Reads an execution and replays it, where that may take its time.
-async fn load(shared: &Shared, arn: &str) -> Result<Option<Box<Live>>, StoreError> {
-    let Some(stored) = shared.store.load(arn).await? else { return Ok(None) };
+async fn load(shared: &Shared, arn: &str, even_if_ended: bool) -> Result<Option<Box<Live>>, StoreError> {
+    let Some(stored) = shared.store.load(arn, even_if_ended).await? else { return Ok(None) };
     let machine = shared.machines.of_definition(stored.new.definition, &stored.definition)?;
     let replayed = tokio::task::spawn_blocking(move || {
         let execution = match stored.records.is_empty() {

@@ -1,17 +1,18 @@
 //! Executions, as the API has them.
 
-use execution::{Ended, ExecutionStart, HistoryEvent, Input, Status};
+use execution::{Ended, HistoryEvent, Input, Status};
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{
-    Engine, ExecutionRecord, Refusal,
+    Engine, ExecutionRecord, MachineType, Refusal, StateMachineRecord,
+    machines::Registered,
     message::{Beginning, Delivered, Message, Started},
     names, stopping,
 };
-use crate::ports::{NewExecution, StoreError};
+use crate::ports::{ExecutionKind, NewExecution, StoreError};
 
 impl Engine {
     /// StartExecution; durable when it answers. The same name with the same input is the same execution while it runs.
@@ -43,40 +44,18 @@ impl Engine {
         input: &str,
         finding: Option<String>,
     ) -> Result<ExecutionRecord, Refusal> {
-        let registered = self.registered(state_machine_arn).await?;
-        let name = match name {
-            Some(name) => name.to_owned(),
-            None => Uuid::new_v4().to_string(),
-        };
-        names::check_name(&name)?;
-        let quotas = self.shared().options.quotas;
-        check_input(input, quotas.payload_bytes)?;
-        let machine = &registered.record;
-        let arn = names::execution_arn(&machine.arn, &name)
-            .ok_or_else(|| Refusal::InvalidArn(format!("Invalid Arn: '{}'", machine.arn)))?;
-        let start = ExecutionStart {
-            execution_arn: arn.clone(),
-            name: name.clone(),
-            state_machine_arn: machine.arn.clone(),
-            state_machine_name: machine.name.clone(),
-            role_arn: machine.role_arn.clone(),
-            input: input.to_owned(),
-            quotas,
-        };
+        let (registered, alias_arn) = self.resolved(state_machine_arn).await?;
+        if registered.record.machine_type == MachineType::Express {
+            return self.start_express(&registered, name, input).await;
+        }
+        let kind = ExecutionKind::Standard;
+        let new = NewExecution { alias_arn, finding, ..self.new_execution(&registered, name, input, kind)? };
+        let arn = new.arn.clone();
         let shared = self.shared();
         let room = shared.room().await?;
-        let new = NewExecution {
-            arn: arn.clone(),
-            name,
-            state_machine_arn: machine.arn.clone(),
-            definition: registered.hash,
-            role_arn: machine.role_arn.clone(),
-            input: input.to_owned(),
-            finding,
-            started_at: to_the_millisecond(shared.clock.now()),
-        };
         let (reply, answer) = oneshot::channel();
-        let beginning = Beginning { new, machine: registered.machine.clone(), start, room, reply };
+        let beginning =
+            Beginning { new, machine: registered.machine.clone(), kept_as: None, watcher: None, room, reply };
         shared.send(&arn, Message::Begin(Box::new(beginning))).await?;
         match answer.await.map_err(|_| stopping())?? {
             Started::New(record) => Ok(*record),
@@ -85,12 +64,53 @@ impl Engine {
         }
     }
 
+    /// What an execution of a machine begins with.
+    pub(super) fn new_execution(
+        &self,
+        registered: &Registered,
+        name: Option<&str>,
+        input: &str,
+        kind: ExecutionKind,
+    ) -> Result<NewExecution, Refusal> {
+        let name = match name {
+            Some(name) => name.to_owned(),
+            None => Uuid::new_v4().to_string(),
+        };
+        names::check_name(&name)?;
+        check_input(input, self.shared().options.quotas.payload_bytes)?;
+        let machine = &registered.record;
+        let arn = match kind {
+            ExecutionKind::Standard => names::execution_arn(&machine.arn, &name),
+            _ => names::express_arn(&machine.arn, &name, &Uuid::new_v4().to_string()),
+        };
+        Ok(NewExecution {
+            arn: arn.ok_or_else(|| Refusal::InvalidArn(format!("Invalid Arn: '{}'", machine.arn)))?,
+            name,
+            state_machine_arn: machine.arn.clone(),
+            kind,
+            version_arn: registered.version_arn(),
+            alias_arn: None,
+            revision: registered.revision,
+            definition: registered.hash,
+            role_arn: machine.role_arn.clone(),
+            input: input.to_owned(),
+            finding: None,
+            started_at: to_the_millisecond(self.shared().clock.now()),
+        })
+    }
+
     /// DescribeExecution.
     pub async fn describe_execution(&self, arn: &str) -> Result<ExecutionRecord, Refusal> {
         self.find_execution(arn).await
     }
 
-    /// ListExecutions of a machine, the newest first, after the ARN named.
+    /// DescribeStateMachineForExecution: the machine as it was when the execution began.
+    pub async fn describe_state_machine_for_execution(&self, arn: &str) -> Result<StateMachineRecord, Refusal> {
+        names::check_execution_arn(arn)?;
+        self.shared().store.machine_of_execution(arn).await?.ok_or_else(|| does_not_exist(arn))
+    }
+
+    /// ListExecutions of a machine, a version or an alias, the newest first, after the ARN named.
     pub async fn list_executions(
         &self,
         state_machine_arn: &str,
@@ -98,7 +118,9 @@ impl Engine {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<ExecutionRecord>, Refusal> {
-        self.registered(state_machine_arn).await?;
+        if self.resolved(state_machine_arn).await?.0.record.machine_type == MachineType::Express {
+            return Err(not_of_this_type());
+        }
         Ok(self.shared().store.executions(state_machine_arn, status, after, limit).await?)
     }
 
@@ -128,7 +150,7 @@ impl Engine {
         }
         match self.deliver(arn, Input::StopExecution { error, cause }).await? {
             Delivered::Taken(at) => Ok(at),
-            Delivered::Late => {
+            Delivered::Late | Delivered::HandedOver(_) => {
                 let there = self.find_execution(arn).await?;
                 Ok(there.stopped_at.unwrap_or_else(|| self.shared().clock.now()))
             }
@@ -168,6 +190,12 @@ fn same_or_refused(there: ExecutionRecord, input: &str) -> Result<ExecutionRecor
         return Ok(there);
     }
     Err(Refusal::ExecutionAlreadyExists(format!("Execution Already Exists: '{}'", there.arn)))
+}
+
+/// What a machine of the other type is needed for.
+pub(super) fn not_of_this_type() -> Refusal {
+    let text = "This operation is not supported by this type of state machine";
+    Refusal::StateMachineTypeNotSupported(text.to_owned())
 }
 
 fn does_not_exist(arn: &str) -> Refusal {

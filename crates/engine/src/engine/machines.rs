@@ -5,12 +5,19 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use asl::{Diagnostic, Document, Format, StateMachine, diagnostic::invalid_definition, parse::AnyResource};
+use asl::{
+    Diagnostic, Document, Format, StateMachine,
+    diagnostic::invalid_definition,
+    parse::{AnyResource, parse_as},
+};
 
-use super::{Engine, Refusal, StateMachineRecord, executions::to_the_millisecond, names};
+use super::{
+    Engine, MachineSettings, MachineType, Refusal, StateMachineRecord, executions::to_the_millisecond, names,
+    names::Qualifier,
+};
 use crate::{
     ports::{DefinitionHash, Put, StoreError},
-    sqlite::hash_of,
+    sqlite::{hash_of, revision_hash},
 };
 
 /// Parsed machines kept, and machines known by ARN: when there are more, all are forgotten and read again.
@@ -21,7 +28,31 @@ const CACHE_LIMIT: usize = 4096;
 pub(super) struct Registered {
     pub(super) record: StateMachineRecord,
     pub(super) hash: DefinitionHash,
+    /// What its settings and revision are kept by.
+    pub(super) revision: Option<DefinitionHash>,
     pub(super) machine: Arc<StateMachine>,
+}
+
+impl Registered {
+    /// Its ARN, where it is a version.
+    pub(super) fn version_arn(&self) -> Option<String> {
+        self.record.version.map(|version| format!("{}:{version}", self.record.arn))
+    }
+}
+
+/// A state machine to be made.
+#[derive(Clone, Debug, Default)]
+pub struct NewMachine {
+    /// Name.
+    pub name: String,
+    /// The definition's text: JSON.
+    pub definition: String,
+    /// `roleArn`.
+    pub role_arn: String,
+    /// `type`.
+    pub machine_type: MachineType,
+    /// Everything else it is configured with.
+    pub settings: MachineSettings,
 }
 
 /// What was parsed and read lately.
@@ -74,31 +105,31 @@ impl Machines {
             cache.by_arn.clear();
         }
         if cache.generation == generation {
-            cache.by_arn.insert(registered.record.arn.clone(), registered.clone());
+            let arn = registered.version_arn().unwrap_or_else(|| registered.record.arn.clone());
+            cache.by_arn.insert(arn, registered.clone());
         }
     }
 
-    fn changed(&self, arn: &str) {
+    /// A machine, or a version of it, is not as it was.
+    pub(super) fn changed(&self, arn: &str) {
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
         cache.generation = cache.generation.wrapping_add(1);
-        cache.by_arn.remove(arn);
+        let is_version = |kept: &str| kept.strip_prefix(arn).is_some_and(|rest| rest.starts_with(':'));
+        cache.by_arn.retain(|kept, _| kept != arn && !is_version(kept));
     }
 }
 
 impl Engine {
-    /// CreateStateMachine. The same name with the same definition is the same machine (idempotent), whatever role is named.
+    /// CreateStateMachine. The same name with the same definition, type and settings is the same machine (idempotent), whatever role
+    /// is named.
     pub async fn create_state_machine(
         &self,
         account: &str,
         region: &str,
-        name: &str,
-        definition: &str,
-        role_arn: &str,
+        new: NewMachine,
     ) -> Result<StateMachineRecord, Refusal> {
-        if !role_arn.starts_with("arn:") {
-            return Err(Refusal::InvalidArn(format!("Invalid Role Arn: '{role_arn}'")));
-        }
-        let machine = self.checked(account, region, name, definition, role_arn, Format::Json)?;
+        check_role(&new.role_arn)?;
+        let machine = self.checked(account, region, new, Format::Json)?;
         self.put(machine, false).await
     }
 
@@ -112,7 +143,13 @@ impl Engine {
         definition: &str,
         role_arn: &str,
     ) -> Result<StateMachineRecord, Refusal> {
-        let machine = self.checked(account, region, name, definition, role_arn, format_of(definition))?;
+        let new = NewMachine {
+            name: name.to_owned(),
+            definition: definition.to_owned(),
+            role_arn: role_arn.to_owned(),
+            ..NewMachine::default()
+        };
+        let machine = self.checked(account, region, new, format_of(definition))?;
         self.put(machine, true).await
     }
 
@@ -140,7 +177,16 @@ impl Engine {
         Ok(self.shared().store.state_machines(account, region, after, limit).await?)
     }
 
-    /// The machine of an ARN, parsed.
+    /// The machine that executions of an ARN begin on, and the ARN of the alias, if it is one.
+    pub(super) async fn resolved(&self, arn: &str) -> Result<(Arc<Registered>, Option<String>), Refusal> {
+        let Some((_, Qualifier::Alias(_))) = names::qualified(arn) else {
+            return Ok((self.registered(arn).await?, None));
+        };
+        let version_arn = self.route(arn).await?;
+        Ok((self.registered(&version_arn).await?, Some(arn.to_owned())))
+    }
+
+    /// The machine of an ARN, parsed: of a version's as it was published.
     pub(super) async fn registered(&self, arn: &str) -> Result<Arc<Registered>, Refusal> {
         let machines = &self.shared().machines;
         let generation = match machines.of_arn(arn) {
@@ -148,10 +194,17 @@ impl Engine {
             Err(generation) => generation,
         };
         names::check_state_machine_arn(arn)?;
-        let record = self.shared().store.state_machine(arn).await?.ok_or_else(|| does_not_exist(arn))?;
+        let store = &self.shared().store;
+        let record = match names::qualified(arn) {
+            None => store.state_machine(arn).await?,
+            Some((machine, Qualifier::Version(number))) => store.catalogue().version(machine, number).await?,
+            Some((_, Qualifier::Alias(_))) => None,
+        };
+        let record = record.ok_or_else(|| does_not_exist(arn))?;
         let hash = hash_of(&record.definition);
         let machine = machines.of_definition(hash, &record.definition)?;
-        let registered = Arc::new(Registered { record, hash, machine });
+        let revision = revision_hash(&record);
+        let registered = Arc::new(Registered { record, hash, revision, machine });
         machines.keep(&registered, generation);
         Ok(registered)
     }
@@ -160,19 +213,25 @@ impl Engine {
         &self,
         account: &str,
         region: &str,
-        name: &str,
-        definition: &str,
-        role_arn: &str,
+        new: NewMachine,
         format: Format,
     ) -> Result<StateMachineRecord, Refusal> {
-        names::check_name(name)?;
-        parse(definition, format).map_err(|problems| Refusal::InvalidDefinition(invalid_definition(&problems)))?;
+        let NewMachine { name, definition, role_arn, machine_type, settings } = new;
+        names::check_name(&name)?;
+        check_definition(&definition, format, machine_type)?;
+        let now = to_the_millisecond(self.shared().clock.now());
         Ok(StateMachineRecord {
-            arn: names::state_machine_arn(account, region, name),
-            name: name.to_owned(),
-            definition: definition.to_owned(),
-            role_arn: role_arn.to_owned(),
-            created_at: to_the_millisecond(self.shared().clock.now()),
+            arn: names::state_machine_arn(account, region, &name),
+            name,
+            definition,
+            role_arn,
+            machine_type,
+            settings,
+            revision_id: None,
+            updated_at: now,
+            version: None,
+            description: None,
+            created_at: now,
         })
     }
 
@@ -187,6 +246,20 @@ impl Engine {
     }
 }
 
+pub(super) fn check_role(role_arn: &str) -> Result<(), Refusal> {
+    if role_arn.starts_with("arn:") {
+        return Ok(());
+    }
+    Err(Refusal::InvalidArn(format!("Invalid Role Arn: '{role_arn}'")))
+}
+
+/// Refuses a definition that AWS refuses, in its words.
+pub(super) fn check_definition(definition: &str, format: Format, machine_type: MachineType) -> Result<(), Refusal> {
+    parse_with(definition, format, machine_type)
+        .map(drop)
+        .map_err(|problems| Refusal::InvalidDefinition(invalid_definition(&problems)))
+}
+
 pub(super) fn does_not_exist(arn: &str) -> Refusal {
     Refusal::StateMachineDoesNotExist(format!("State Machine Does Not Exist: '{arn}'"))
 }
@@ -197,6 +270,10 @@ fn format_of(definition: &str) -> Format {
 }
 
 fn parse(definition: &str, format: Format) -> Result<StateMachine, Vec<Diagnostic>> {
+    parse_with(definition, format, MachineType::Standard)
+}
+
+fn parse_with(definition: &str, format: Format, machine_type: MachineType) -> Result<StateMachine, Vec<Diagnostic>> {
     let document = Document::parse(definition, format)?;
-    asl::parse::parse(&document, &AnyResource).map(|(machine, _)| machine)
+    parse_as(&document, &AnyResource, machine_type.into()).map(|(machine, _)| machine)
 }

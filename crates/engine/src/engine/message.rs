@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use asl::StateMachine;
-use execution::{Ended, Execution, Input};
+use execution::{Ended, Execution, Input, ScheduledTask};
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{ExecutionRecord, Refusal};
-use crate::ports::{Begun, NewExecution, Progress, Standing, StoreError, Task, TaskOutcome};
+use crate::ports::{Begun, ExecutionKind, NewExecution, Progress, Standing, StoreError, Task, TaskOutcome};
 
 /// An execution's ARN, shared by all that name it.
 pub(super) type Arn = Arc<str>;
@@ -24,6 +24,8 @@ pub(super) enum Message {
     TakeUp { arn: Arn, room: Option<Room> },
     /// Somebody outside tells an execution something; it is loaded, unless it is here.
     Deliver { arn: Arn, input: Input, reply: oneshot::Sender<Result<Delivered, StoreError>> },
+    /// An execution that ended badly is to go on.
+    Redrive(Box<Redriving>),
     /// What [`Effect::Load`] asked for: `None` where there is no such execution, or it has ended.
     Loaded { arn: Arn, outcome: Result<Option<Box<Live>>, StoreError> },
     /// What [`Effect::Begin`] asked for.
@@ -36,6 +38,8 @@ pub(super) enum Message {
     Watch { arn: Arn, reply: oneshot::Sender<Ended> },
     /// Others want to get into memory.
     MakeRoom,
+    /// Something ended that nobody waits for.
+    Nothing,
     /// The time that [`Worker::due`](super::worker::Worker::due) named has come.
     Tick,
 }
@@ -44,9 +48,20 @@ pub(super) enum Message {
 pub(super) struct Beginning {
     pub(super) new: NewExecution,
     pub(super) machine: Arc<StateMachine>,
-    pub(super) start: execution::ExecutionStart,
+    /// The number under which its start is in the store already.
+    pub(super) kept_as: Option<u64>,
+    /// Who wants to know when it ends.
+    pub(super) watcher: Option<oneshot::Sender<Ended>>,
     pub(super) room: Room,
     pub(super) reply: oneshot::Sender<Result<Started, Refusal>>,
+}
+
+/// An execution to go on.
+pub(super) struct Redriving {
+    pub(super) arn: Arn,
+    pub(super) client_token: Option<String>,
+    pub(super) room: Room,
+    pub(super) reply: oneshot::Sender<Result<Delivered, StoreError>>,
 }
 
 /// What became of an execution to begin.
@@ -59,10 +74,12 @@ pub(super) enum Started {
 }
 
 /// What became of an input from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Delivered {
     /// The execution took it, at that time, durably.
     Taken(Timestamp),
+    /// It took it, durably, and gives an activity task to the worker who asked.
+    HandedOver(Box<ScheduledTask>),
     /// It comes too late: nobody waits for it any more, or the execution has ended.
     Late,
 }
@@ -82,13 +99,15 @@ pub(super) struct Live {
 /// Something to do. Its answer, where there is one, comes back as a [`Message`].
 pub(super) enum Effect {
     /// Read an execution from the store and replay it.
-    Load { arn: Arn, after: Duration },
+    Load { arn: Arn, even_if_ended: bool, after: Duration },
     /// Keep a new execution.
-    Begin { arn: Arn, new: Arc<NewExecution>, progress: Progress },
+    Begin { arn: Arn, new: Arc<NewExecution>, kept_as: Option<u64>, progress: Progress },
     /// Keep what an execution's steps said.
-    Write { arn: Arn, number: u64, progress: Progress },
+    Write { arn: Arn, kind: ExecutionKind, number: u64, progress: Progress },
     /// Perform a task.
     Perform { arn: Arn, task: Box<Task> },
+    /// An activity task waits for a worker: wake one that asks.
+    Offer { arn: Arn, activity: String, event_id: u64 },
     /// Stop performing a task.
     Cancel { arn: Arn, event_id: u64 },
     /// An execution left memory until then: see that it is taken up.

@@ -32,6 +32,29 @@ pub(crate) fn state_machine_arn(account: &str, region: &str, name: &str) -> Stri
     format!("arn:{}:states:{region}:{account}:stateMachine:{name}", partition(region))
 }
 
+/// What stands behind a state machine's ARN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Qualifier<'a> {
+    /// The number of a version.
+    Version(u64),
+    /// The name of an alias.
+    Alias(&'a str),
+}
+
+/// The machine's ARN, and which version or alias of it an ARN names; `None` if it names the machine itself.
+pub(crate) fn qualified(arn: &str) -> Option<(&str, Qualifier<'_>)> {
+    if arn.split(':').count() <= 7 {
+        return None;
+    }
+    let (machine, qualifier) = arn.rsplit_once(':')?;
+    Some((machine, qualifier.parse().map_or(Qualifier::Alias(qualifier), Qualifier::Version)))
+}
+
+/// The ARN of an activity.
+pub(crate) fn activity_arn(account: &str, region: &str, name: &str) -> String {
+    format!("arn:{}:states:{region}:{account}:activity:{name}", partition(region))
+}
+
 /// The ARN of an execution of a state machine; `None` if that is no state machine's ARN.
 pub(crate) fn execution_arn(state_machine_arn: &str, name: &str) -> Option<String> {
     let arn = Arn::parse(state_machine_arn)?;
@@ -39,9 +62,10 @@ pub(crate) fn execution_arn(state_machine_arn: &str, name: &str) -> Option<Strin
         .then(|| format!("arn:{}:states:{}:{}:execution:{}:{name}", arn.partition, arn.region, arn.account, arn.name))
 }
 
-/// The ARN of an execution of an Express state machine.
-pub(crate) fn express_execution_arn(account: &str, region: &str, machine: &str, name: &str) -> String {
-    format!("arn:{}:states:{region}:{account}:express:{machine}:{name}", partition(region))
+/// The ARN of an execution of an Express state machine, which is told from others of its name by an id.
+pub(crate) fn express_arn(state_machine_arn: &str, name: &str, id: &str) -> Option<String> {
+    let arn = Arn::parse(state_machine_arn).filter(|arn| arn.kind == "stateMachine")?;
+    Some(format!("arn:{}:states:{}:{}:express:{}:{name}:{id}", arn.partition, arn.region, arn.account, arn.name))
 }
 
 /// The account and the Region of an ARN of Step Functions.
@@ -52,6 +76,11 @@ pub(crate) fn account_and_region(arn: &str) -> Option<(&str, &str)> {
 /// Refuses what is no ARN of a state machine, in AWS's words.
 pub(crate) fn check_state_machine_arn(arn: &str) -> Result<(), Refusal> {
     check_arn(arn, "stateMachine")
+}
+
+/// Refuses what is no ARN of an activity, in AWS's words.
+pub(crate) fn check_activity_arn(arn: &str) -> Result<(), Refusal> {
+    check_arn(arn, "activity")
 }
 
 /// Refuses what is no ARN of an execution, in AWS's words.

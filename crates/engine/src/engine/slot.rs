@@ -17,7 +17,7 @@ use super::{
 use crate::{
     Clock,
     engine::Refusal,
-    ports::{JournalRow, Progress, Standing, StoreError},
+    ports::{ExecutionKind, JournalRow, Progress, Redrive, Standing, StoreError},
 };
 
 /// Steps in one write, at most: the rest of the queue comes with the next.
@@ -59,12 +59,14 @@ pub(super) enum Phase {
 /// Something to be told to an execution, and who wants to know what became of it.
 pub(super) struct Queued {
     pub(super) input: Input,
+    /// Of a redrive.
+    pub(super) client_token: Option<String>,
     pub(super) reply: Option<oneshot::Sender<Result<Delivered, StoreError>>>,
 }
 
 impl Queued {
     pub(super) fn new(input: Input) -> Queued {
-        Queued { input, reply: None }
+        Queued { input, client_token: None, reply: None }
     }
 
     pub(super) fn answer(self, answer: Result<Delivered, StoreError>) {
@@ -78,9 +80,10 @@ impl Queued {
 /// What some steps asked for, to be done once it is durable.
 #[derive(Default)]
 pub(super) struct Batch {
-    pub(super) taken: Vec<(Queued, Timestamp)>,
+    pub(super) taken: Vec<(Queued, Delivered)>,
     pub(super) commands: Vec<Command>,
     pub(super) rows: Vec<JournalRow>,
+    pub(super) redrive: Option<Redrive>,
 }
 
 /// A step panicked, which is a bug: the execution in memory can't be trusted any more.
@@ -113,11 +116,21 @@ impl Slot {
             match guarded_step(live, queued.input.clone(), moment)? {
                 Ok(step) if step.records.is_empty() && step.commands.is_empty() => {
                     self.answered(&queued.input);
-                    queued.answer(Ok(Delivered::Late));
+                    // A heart may beat for a task that needs none.
+                    let beats = matches!(queued.input, Input::TaskHeartbeat { event_id } if live.execution.awaits_task(event_id));
+                    queued.answer(Ok(if beats { Delivered::Taken(to_the_millisecond(now)) } else { Delivered::Late }));
                 }
                 Ok(step) => {
+                    let delivered = delivered(&step, now);
                     batch.add(live, step);
-                    batch.taken.push((queued, to_the_millisecond(now)));
+                    if let (Input::Redrive, (count, Some(at))) = (&queued.input, live.execution.redrives()) {
+                        batch.redrive = Some(Redrive { count, at, client_token: queued.client_token.clone() });
+                    }
+                    batch.taken.push((queued, delivered));
+                }
+                // Another redrive was quicker: that is told once it is durable, so that the one who asks finds it.
+                Err(IllegalInput::NotRedrivable) if batch.redrive.is_some() => {
+                    batch.taken.push((queued, Delivered::Late));
                 }
                 Err(illegal) => {
                     tracing::debug!(arn = live.new.arn, %illegal, "an input was refused");
@@ -133,6 +146,7 @@ impl Slot {
     pub(super) fn answered(&mut self, input: &Input) {
         if let Input::TaskSucceeded { event_id, .. }
         | Input::TaskFailed { event_id, .. }
+        | Input::ActivityScheduleFailed { event_id, .. }
         | Input::TaskSubmitted { event_id, .. } = input
         {
             self.under_way.remove(event_id);
@@ -144,7 +158,9 @@ impl Slot {
         if let Some(ended) = live.execution.ended() {
             return Standing::Ended { ended: ended.clone(), at: to_the_millisecond(now) };
         }
-        if live.execution.only_waits() && live.next_seq > 0 {
+        // What is in memory only can't leave it.
+        let is_kept = live.new.kind == ExecutionKind::Standard;
+        if is_kept && live.execution.only_waits() && live.next_seq > 0 {
             let next = self.timers.values().min();
             return Standing::Waiting {
                 next_timer_at: next.and_then(|next| Timestamp::from_microsecond(next.as_microsecond()).ok()),
@@ -196,8 +212,28 @@ impl Batch {
                 _ => None,
             })
             .collect();
-        Progress { rows: std::mem::take(&mut self.rows), tokens, standing }
+        let activity_task = |command: &Command| match command {
+            Command::ScheduleTask(task) => task.activity().map(|activity| (activity.to_owned(), task.event_id)),
+            _ => None,
+        };
+        let cancelled = |command: &Command| match command {
+            Command::CancelTask { event_id } => Some(*event_id),
+            _ => None,
+        };
+        let offered = self.commands.iter().filter_map(activity_task).collect();
+        let withdrawn = self.commands.iter().filter_map(cancelled).collect();
+        let (rows, redrive) = (std::mem::take(&mut self.rows), self.redrive.take());
+        Progress { rows, tokens, offered, withdrawn, redrive, standing }
     }
+}
+
+/// What to answer once a step is durable.
+fn delivered(step: &Step, now: Timestamp) -> Delivered {
+    let task = step.commands.iter().find_map(|command| match command {
+        Command::HandOver(task) => Some(task.clone()),
+        _ => None,
+    });
+    task.map_or_else(|| Delivered::Taken(to_the_millisecond(now)), Delivered::HandedOver)
 }
 
 /// What a task token is looked up by.

@@ -85,10 +85,14 @@ impl Engine {
         let deadline = self.shared().clock.now().saturating_add(TIME_LIMIT).unwrap_or(Timestamp::MAX);
         let machine = uuid::Uuid::new_v4().to_string();
         let name = uuid::Uuid::new_v4().to_string();
+        let state_machine_arn = names::state_machine_arn(account, region, &machine);
+        let id = uuid::Uuid::new_v4().to_string();
         let start = ExecutionStart {
-            execution_arn: names::express_execution_arn(account, region, &machine, &name),
+            execution_arn: names::express_arn(&state_machine_arn, &name, &id).unwrap_or_default(),
             name,
-            state_machine_arn: names::state_machine_arn(account, region, &machine),
+            state_machine_arn,
+            express: true,
+            quotas: self.shared().options.quotas,
             state_machine_name: machine,
             role_arn: trial.role_arn.clone().unwrap_or_default(),
             input: input.to_owned(),

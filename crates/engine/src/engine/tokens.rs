@@ -30,7 +30,7 @@ impl Engine {
         let task = self.shared().store.task_of_token(hash_of(token)).await?;
         let (arn, event_id) = task.ok_or_else(|| Refusal::InvalidToken("Invalid Token: 'Invalid token'".to_owned()))?;
         match self.deliver(&arn, input(event_id)).await? {
-            Delivered::Taken(_) => Ok(()),
+            Delivered::Taken(_) | Delivered::HandedOver(_) => Ok(()),
             Delivered::Late => {
                 Err(Refusal::TaskTimedOut("Task Timed Out: 'Provided task does not exist anymore'".to_owned()))
             }

@@ -26,12 +26,12 @@ use tokio::sync::oneshot;
 
 use super::{
     ExecutionRecord, Options, Refusal,
-    message::{Arn, Beginning, Effect, Live, Message, Started},
+    message::{Arn, Beginning, Effect, Live, Message, Redriving, Started},
     slot::{Batch, Phase, Queued, Slot},
 };
 use crate::{
     Clock,
-    ports::{Begun, Standing, StoreError, Task, TaskOutcome},
+    ports::{Begun, ExecutionKind, Standing, StoreError, Task, TaskOutcome},
 };
 
 /// An execution whose timer is due within this is not worth evicting.
@@ -84,8 +84,9 @@ impl Worker {
                 }
             }
             Message::Deliver { arn, input, reply } => {
-                self.deliver(arn, Queued { input, reply: Some(reply) }, effects);
+                self.deliver(arn, Queued { input, client_token: None, reply: Some(reply) }, effects);
             }
+            Message::Redrive(redriving) => self.redrive(*redriving, effects),
             Message::Loaded { arn, outcome } => self.loaded(&arn, outcome, effects),
             Message::BeginWritten { arn, outcome } => self.begin_written(&arn, outcome, effects),
             Message::Written { arn, outcome } => self.written(&arn, outcome, effects),
@@ -100,12 +101,13 @@ impl Worker {
                 watchers.push(reply);
             }
             Message::MakeRoom => self.make_room(effects),
+            Message::Nothing => {}
             Message::Tick => self.tick(effects),
         }
     }
 
     fn begin(&mut self, beginning: Beginning, effects: &mut Vec<Effect>) {
-        let Beginning { new, machine, start, room, reply } = beginning;
+        let Beginning { new, machine, kept_as, watcher, room, reply } = beginning;
         let arn: Arn = new.arn.as_str().into();
         if let Some(there) = self.slots.get_mut(&arn) {
             match there.phase {
@@ -123,14 +125,17 @@ impl Worker {
             standing: Standing::Working,
         });
         let mut slot = Slot::new(Phase::Loading, Some(room));
-        slot.queue.push_back(Queued::new(Input::StartExecution(Box::new(start))));
+        slot.queue.push_back(Queued::new(Input::StartExecution(Box::new(start_of(&live)))));
         match slot.take(&mut live, &*self.clock) {
             Ok(mut batch) if !batch.rows.is_empty() => {
                 self.set_timers(&arn, &mut slot, &batch.commands);
                 let standing = slot.standing(&live, self.clock.now());
                 live.standing = standing.clone();
                 let progress = batch.progress(standing);
-                effects.push(Effect::Begin { arn: arn.clone(), new: live.new.clone(), progress });
+                effects.push(Effect::Begin { arn: arn.clone(), new: live.new.clone(), kept_as, progress });
+                if let Some(watcher) = watcher {
+                    self.watchers.entry(arn.clone()).or_default().push(watcher);
+                }
                 slot.phase = Phase::Beginning(live, batch, reply);
                 self.slots.insert(arn, slot);
             }
@@ -172,6 +177,7 @@ impl Worker {
                 }
             }
             Err(error) => {
+                self.watchers.remove(arn);
                 answer(reply, Err(error.clone().into()));
                 beginners.into_iter().for_each(|beginner| answer(beginner, Err(error.clone().into())));
                 self.forget_timers(arn, &mut slot);
@@ -201,13 +207,26 @@ impl Worker {
         }
     }
 
+    /// One that has ended goes on; one that is here has not.
+    fn redrive(&mut self, redriving: Redriving, effects: &mut Vec<Effect>) {
+        let Redriving { arn, client_token, room, reply } = redriving;
+        let queued = Queued { input: Input::Redrive, client_token, reply: Some(reply) };
+        if self.slots.contains_key(&arn) {
+            return self.deliver(arn, queued, effects);
+        }
+        let mut slot = Slot::new(Phase::Loading, Some(room));
+        slot.queue.push_back(queued);
+        self.load(arn, slot, effects);
+    }
+
     /// Has the execution read from the store, after a pause that grows with its failures.
     fn load(&mut self, arn: Arn, mut slot: Slot, effects: &mut Vec<Effect>) {
         let after = match slot.failures {
             0 => Duration::ZERO,
             failures => FIRST_PAUSE.saturating_mul(1_u32 << failures.saturating_sub(1).min(16)).min(PAUSE_LIMIT),
         };
-        effects.push(Effect::Load { arn: arn.clone(), after });
+        let even_if_ended = slot.queue.iter().any(|queued| queued.input == Input::Redrive);
+        effects.push(Effect::Load { arn: arn.clone(), even_if_ended, after });
         slot.phase = Phase::Loading;
         self.slots.insert(arn, slot);
     }
@@ -243,14 +262,20 @@ impl Worker {
     /// Takes what is queued, and has it written; or rests.
     fn advance(&mut self, arn: Arn, mut slot: Slot, mut live: Box<Live>, effects: &mut Vec<Effect>) {
         slot.idle_since = None;
-        let Ok(mut batch) = slot.take(&mut live, &*self.clock) else { return self.poison(arn, slot, effects) };
+        let Ok(mut batch) = slot.take(&mut live, &*self.clock) else {
+            return match live.new.kind {
+                ExecutionKind::Standard => self.poison(arn, slot, effects),
+                _ => self.give_up(arn, slot, &live, effects),
+            };
+        };
         self.set_timers(&arn, &mut slot, &batch.commands);
         let standing = slot.standing(&live, self.clock.now());
         if batch.rows.is_empty() && standing == live.standing {
             return self.durable(arn, slot, live, batch, effects);
         }
         live.standing = standing.clone();
-        effects.push(Effect::Write { arn: arn.clone(), number: live.number, progress: batch.progress(standing) });
+        let (kind, number) = (live.new.kind, live.number);
+        effects.push(Effect::Write { arn: arn.clone(), kind, number, progress: batch.progress(standing) });
         slot.phase = Phase::Writing(live, batch);
         self.slots.insert(arn, slot);
     }
@@ -275,9 +300,9 @@ impl Worker {
     /// Everything up to here is in the store: now the answers are given and the commands performed.
     fn durable(&mut self, arn: Arn, mut slot: Slot, live: Box<Live>, batch: Batch, effects: &mut Vec<Effect>) {
         slot.failures = 0;
-        for (queued, at) in batch.taken {
+        for (queued, delivered) in batch.taken {
             slot.answered(&queued.input);
-            queued.answer(Ok(super::message::Delivered::Taken(at)));
+            queued.answer(Ok(delivered));
         }
         perform(&arn, &mut slot, &live, batch.commands, effects);
         if let Some(ended) = live.execution.ended() {
@@ -339,6 +364,21 @@ impl Worker {
         let (error, cause) = (Some("States.Runtime".to_owned()), Some(error.to_string()));
         slot.queue.push_back(Queued::new(Input::StopExecution { error, cause }));
         self.load(arn, slot, effects);
+    }
+
+    /// A step of an Express execution panicked: there is nothing to replay, so it ends here.
+    fn give_up(&mut self, arn: Arn, slot: Slot, live: &Live, effects: &mut Vec<Effect>) {
+        tracing::error!(%arn, "a step of an execution panicked; this is a bug");
+        let ended = Ended {
+            status: Status::Failed,
+            output: None,
+            error: Some("States.Runtime".to_owned()),
+            cause: Some("a step of the execution panicked; this is a bug: please report it".to_owned()),
+        };
+        let standing = Standing::Ended { ended: ended.clone(), at: self.clock.now() };
+        let (kind, number, progress) = (live.new.kind, live.number, Batch::default().progress(standing));
+        effects.push(Effect::Write { arn: arn.clone(), kind, number, progress });
+        self.finish(&arn, slot, live, &ended, effects);
     }
 
     fn tick(&mut self, effects: &mut Vec<Effect>) {
@@ -416,6 +456,10 @@ impl Worker {
 fn perform(arn: &Arn, slot: &mut Slot, live: &Live, commands: Vec<Command>, effects: &mut Vec<Effect>) {
     for command in commands {
         match command {
+            Command::ScheduleTask(scheduled) if scheduled.activity().is_some() => {
+                let activity = scheduled.resource;
+                effects.push(Effect::Offer { arn: arn.clone(), activity, event_id: scheduled.event_id });
+            }
             Command::ScheduleTask(scheduled) => {
                 if slot.under_way.insert(scheduled.event_id) {
                     let task = Box::new(Task {
@@ -436,7 +480,10 @@ fn perform(arn: &Arn, slot: &mut Slot, live: &Live, commands: Vec<Command>, effe
                     slot.queue.push_back(Queued::new(Input::Continue));
                 }
             }
-            Command::StartTimer { .. } | Command::CancelTimer { .. } | Command::CompleteExecution(_) => {}
+            Command::StartTimer { .. }
+            | Command::CancelTimer { .. }
+            | Command::HandOver(_)
+            | Command::CompleteExecution(_) => {}
         }
     }
 }
@@ -458,6 +505,7 @@ fn input_of(event_id: u64, outcome: TaskOutcome) -> Input {
     match outcome {
         TaskOutcome::Succeeded(output) => Input::TaskSucceeded { event_id, output },
         TaskOutcome::Failed { error, cause } => Input::TaskFailed { event_id, error: Some(error), cause: Some(cause) },
+        TaskOutcome::ScheduleFailed { error, cause } => Input::ActivityScheduleFailed { event_id, error, cause },
         TaskOutcome::Submitted(output) => Input::TaskSubmitted { event_id, output },
     }
 }
@@ -470,6 +518,7 @@ pub(super) fn start_of(live: &Live, quotas: Quotas) -> execution::ExecutionStart
         name: new.name.clone(),
         state_machine_arn: new.state_machine_arn.clone(),
         state_machine_name: new.state_machine_arn.rsplit(':').next().unwrap_or_default().to_owned(),
+        express: new.kind != ExecutionKind::Standard,
         role_arn: new.role_arn.clone(),
         input: new.input.clone(),
         quotas,
@@ -481,10 +530,17 @@ fn record_of(live: &Live) -> ExecutionRecord {
         Standing::Ended { ended, at } => (Some(ended.clone()), Some(*at)),
         Standing::Working | Standing::Waiting { .. } => (None, None),
     };
+    let (redrive_count, redriven_at) = live.execution.redrives();
     ExecutionRecord {
         arn: live.new.arn.clone(),
         name: live.new.name.clone(),
         state_machine_arn: live.new.state_machine_arn.clone(),
+        version_arn: live.new.version_arn.clone(),
+        alias_arn: live.new.alias_arn.clone(),
+        redrive_count,
+        redriven_at,
+        redrive_token: None,
+        last_event_id: live.execution.last_event_id(),
         input: live.new.input.clone(),
         status: live.execution.status(),
         ended,

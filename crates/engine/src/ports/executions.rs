@@ -8,7 +8,7 @@ use detection::{Event, Finding};
 use execution::{Ended, HistoryEvent, Record, Status};
 use jiff::Timestamp;
 
-use super::{Receipt, Responder, StoreError};
+use super::{CatalogueStore, Receipt, Responder, StoreError};
 use crate::engine::{ExecutionRecord, StateMachineRecord};
 
 /// SHA-256 of a definition's text: definitions are kept once by it, and an execution keeps the one it began with.
@@ -16,6 +16,18 @@ pub type DefinitionHash = [u8; 32];
 
 /// SHA-256 of a task token: the token itself is not looked up by, nor kept beside, what it stands for.
 pub type TokenHash = [u8; 32];
+
+/// How an execution is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExecutionKind {
+    /// All of it: what was answered survives a crash.
+    #[default]
+    Standard,
+    /// Of an Express machine, and somebody waits for its end: nothing of it, a crash ends it.
+    Synchronous,
+    /// Of an Express machine: its start. A crash begins it anew (at least once).
+    Asynchronous,
+}
 
 /// An execution to be kept from now on.
 #[derive(Clone, Debug)]
@@ -26,6 +38,14 @@ pub struct NewExecution {
     pub name: String,
     /// Its state machine.
     pub state_machine_arn: String,
+    /// How it is kept.
+    pub kind: ExecutionKind,
+    /// The version that it is started as, where it is.
+    pub version_arn: Option<String>,
+    /// The alias that it is started by, where it is.
+    pub alias_arn: Option<String>,
+    /// What the machine's settings and revision are kept by.
+    pub revision: Option<DefinitionHash>,
     /// The definition it runs to its end.
     pub definition: DefinitionHash,
     /// The machine's role.
@@ -45,8 +65,25 @@ pub struct Progress {
     pub rows: Vec<JournalRow>,
     /// The tokens of the tasks that these steps asked for, each with the task's event id.
     pub tokens: Vec<(TokenHash, u64)>,
+    /// The activity tasks that these steps asked for: the activity's ARN and the task's event id. Each waits for a worker.
+    pub offered: Vec<(String, u64)>,
+    /// Tasks, by their event ids, that nobody waits for any more: no worker is to have them.
+    pub withdrawn: Vec<u64>,
+    /// The redrive that was among these steps, if one was.
+    pub redrive: Option<Redrive>,
     /// How the execution stands afterwards.
     pub standing: Standing,
+}
+
+/// A redrive of an execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redrive {
+    /// How many there have been with this one.
+    pub count: u64,
+    /// When.
+    pub at: Timestamp,
+    /// `clientToken`: the same again is the same redrive.
+    pub client_token: Option<String>,
 }
 
 /// All that one step recorded.
@@ -88,7 +125,7 @@ pub enum Begun {
     Exists(Box<ExecutionRecord>),
 }
 
-/// Everything that is kept of an execution that has not ended.
+/// Everything that is kept of an execution.
 #[derive(Clone, Debug)]
 pub struct Stored {
     /// Its number in the store.
@@ -101,7 +138,7 @@ pub struct Stored {
     pub records: Vec<Record>,
     /// The `seq` of the next row.
     pub next_seq: u64,
-    /// How it stands, by the store. Never ended.
+    /// How it stands, by the store.
     pub standing: Standing,
 }
 
@@ -127,9 +164,23 @@ pub enum Put {
     Other,
 }
 
+/// A task that waits for a worker, or was taken by one and may have got lost on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActivityTask {
+    /// Its number in the store; older ones have smaller numbers.
+    pub number: u64,
+    /// The execution that waits for it.
+    pub execution_arn: String,
+    /// Its event id there.
+    pub event_id: u64,
+}
+
 /// State machines, executions, their journals, task tokens and what is to be told.
 #[async_trait]
 pub trait ExecutionStore: Send + Sync {
+    /// What is kept beside state machines and executions.
+    fn catalogue(&self) -> &dyn CatalogueStore;
+
     /// Keeps a state machine and its definition; `replace` says whether one that is there may be changed.
     async fn put_state_machine(&self, machine: StateMachineRecord, replace: bool) -> Result<Put, StoreError>;
 
@@ -171,8 +222,27 @@ pub trait ExecutionStore: Send + Sync {
         now: Timestamp,
     ) -> Result<(Receipt, Vec<String>), StoreError>;
 
-    /// What is needed to replay an execution that has not ended.
-    async fn load(&self, arn: &str) -> Result<Option<Stored>, StoreError>;
+    /// Keeps the start of an asynchronous execution of an Express machine; its number there.
+    ///
+    /// A crash before: its starter got no answer. After: it is begun anew at the next start.
+    async fn keep_express(&self, new: NewExecution) -> Result<u64, StoreError>;
+
+    /// It has ended. A crash before: it is begun once more.
+    async fn forget_express(&self, number: u64) -> Result<(), StoreError>;
+
+    /// Starts that were kept and not forgotten, each with its definition's text: numbers above `after` and up to `until`, ascending.
+    async fn express_starts(
+        &self,
+        after: u64,
+        until: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, NewExecution, String)>, StoreError>;
+
+    /// The highest number of a start that was kept; 0 where there is none.
+    async fn last_express(&self) -> Result<u64, StoreError>;
+
+    /// What is needed to replay an execution that has not ended, or whichever.
+    async fn load(&self, arn: &str, even_if_ended: bool) -> Result<Option<Stored>, StoreError>;
 
     /// Executions that have not ended and do not only wait: numbers above `after`, ascending.
     async fn with_work(&self, after: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError>;
@@ -183,7 +253,10 @@ pub trait ExecutionStore: Send + Sync {
     /// One execution.
     async fn execution(&self, arn: &str) -> Result<Option<ExecutionRecord>, StoreError>;
 
-    /// Executions of a machine, the newest first, after the ARN named.
+    /// The state machine that an execution began with, as it was then.
+    async fn machine_of_execution(&self, arn: &str) -> Result<Option<StateMachineRecord>, StoreError>;
+
+    /// Executions of a machine, a version or an alias, the newest first, after the ARN named.
     async fn executions(
         &self,
         state_machine_arn: &str,
@@ -203,6 +276,12 @@ pub trait ExecutionStore: Send + Sync {
 
     /// Whose a task token is: the execution's ARN and the task's event id.
     async fn task_of_token(&self, hash: TokenHash) -> Result<Option<(String, u64)>, StoreError>;
+
+    /// Tasks that wait for a worker of an activity, the oldest first.
+    async fn activity_tasks(&self, activity: &str, limit: usize) -> Result<Vec<ActivityTask>, StoreError>;
+
+    /// A worker has it, or nobody waits for it. A crash before: it is handed out again.
+    async fn forget_activity_task(&self, number: u64) -> Result<(), StoreError>;
 
     /// Failed findings that nobody has been told of yet, the oldest first, each with the number of the execution that failed.
     async fn alerts(&self, limit: usize) -> Result<Vec<(u64, Finding)>, StoreError>;

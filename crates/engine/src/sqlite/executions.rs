@@ -9,23 +9,32 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    SqliteStore, alerts, at_most, integer, journal, micros, natural, receive,
+    SqliteStore, activities, alerts, at_most, express, integer, journal, micros, natural, receive,
     state_machines::{self, definition},
     time_of,
 };
 use crate::{
-    engine::{ExecutionRecord, StateMachineRecord, names},
+    engine::{
+        ExecutionRecord, StateMachineRecord,
+        names::{self, Qualifier},
+    },
     ports::{
-        Begun, Due, ExecutionStore, NewExecution, Progress, Put, Receipt, Responder, Standing, StoreError, Stored,
-        TokenHash,
+        ActivityTask, Begun, CatalogueStore, Due, ExecutionKind, ExecutionStore, NewExecution, Progress, Put, Receipt,
+        Redrive, Responder, Standing, StoreError, Stored, TokenHash,
     },
 };
 
 const SELECT: &str =
-    "SELECT arn, name, state_machine_arn, input, status, ended, started_at, stopped_at, id FROM executions";
+    "SELECT arn, name, state_machine_arn, input, status, ended, started_at, stopped_at, id, version_arn, alias_arn,
+     redrive_count, redriven_at, redrive_token,
+     coalesce((SELECT last_event FROM journal WHERE execution = id ORDER BY seq DESC LIMIT 1), 0) FROM executions";
 
 #[async_trait]
 impl ExecutionStore for SqliteStore {
+    fn catalogue(&self) -> &dyn CatalogueStore {
+        self
+    }
+
     async fn put_state_machine(&self, machine: StateMachineRecord, replace: bool) -> Result<Put, StoreError> {
         let (account, region) = names::account_and_region(&machine.arn)
             .map(|(account, region)| (account.to_owned(), region.to_owned()))
@@ -90,9 +99,30 @@ impl ExecutionStore for SqliteStore {
         self.writer.write(move |connection| receive::receive(connection, &event, &responders, now)).await
     }
 
-    async fn load(&self, arn: &str) -> Result<Option<Stored>, StoreError> {
+    async fn keep_express(&self, new: NewExecution) -> Result<u64, StoreError> {
+        self.writer.write(move |connection| express::keep(connection, &new)).await
+    }
+
+    async fn forget_express(&self, number: u64) -> Result<(), StoreError> {
+        self.writer.write(move |connection| express::forget(connection, number)).await
+    }
+
+    async fn express_starts(
+        &self,
+        after: u64,
+        until: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, NewExecution, String)>, StoreError> {
+        self.readers.read(move |connection| express::starts(connection, after, until, limit)).await
+    }
+
+    async fn last_express(&self) -> Result<u64, StoreError> {
+        self.readers.read(express::last).await
+    }
+
+    async fn load(&self, arn: &str, even_if_ended: bool) -> Result<Option<Stored>, StoreError> {
         let arn = arn.to_owned();
-        self.readers.read(move |connection| load(connection, &arn)).await
+        self.readers.read(move |connection| load(connection, &arn, even_if_ended)).await
     }
 
     async fn with_work(&self, after: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError> {
@@ -138,6 +168,11 @@ impl ExecutionStore for SqliteStore {
         self.readers.read(move |connection| find(connection, &arn)).await
     }
 
+    async fn machine_of_execution(&self, arn: &str) -> Result<Option<StateMachineRecord>, StoreError> {
+        let arn = arn.to_owned();
+        self.readers.read(move |connection| state_machines::of_execution(connection, &arn)).await
+    }
+
     async fn executions(
         &self,
         state_machine_arn: &str,
@@ -179,6 +214,15 @@ impl ExecutionStore for SqliteStore {
             .await
     }
 
+    async fn activity_tasks(&self, activity: &str, limit: usize) -> Result<Vec<ActivityTask>, StoreError> {
+        let activity = activity.to_owned();
+        self.readers.read(move |connection| activities::tasks(connection, &activity, limit)).await
+    }
+
+    async fn forget_activity_task(&self, number: u64) -> Result<(), StoreError> {
+        self.writer.write(move |connection| activities::forget_task(connection, number)).await
+    }
+
     async fn alerts(&self, limit: usize) -> Result<Vec<(u64, Finding)>, StoreError> {
         self.readers.read(move |connection| alerts::pending(connection, limit)).await
     }
@@ -192,13 +236,17 @@ impl ExecutionStore for SqliteStore {
 struct WrittenProgress {
     rows: Vec<journal::Written>,
     tokens: Vec<(TokenHash, u64)>,
+    offered: Vec<(String, u64)>,
+    withdrawn: Vec<u64>,
+    redrive: Option<Redrive>,
     standing: Standing,
 }
 
 impl WrittenProgress {
     fn new(progress: Progress) -> Result<WrittenProgress, StoreError> {
         let rows = progress.rows.iter().map(journal::Written::new).collect::<Result<_, _>>()?;
-        Ok(WrittenProgress { rows, tokens: progress.tokens, standing: progress.standing })
+        let Progress { tokens, offered, withdrawn, redrive, standing, .. } = progress;
+        Ok(WrittenProgress { rows, tokens, offered, withdrawn, redrive, standing })
     }
 }
 
@@ -209,7 +257,14 @@ fn append(connection: &Connection, id: i64, progress: &WrittenProgress) -> Resul
             .prepare_cached("INSERT INTO task_tokens (hash, execution, event_id) VALUES (?1, ?2, ?3)")?
             .execute(params![hash, id, integer(*event_id)?])?;
     }
-    Ok(())
+    if let Some(Redrive { count, at, client_token }) = &progress.redrive {
+        connection
+            .prepare_cached(
+                "UPDATE executions SET redrive_count = ?2, redriven_at = ?3, redrive_token = ?4 WHERE id = ?1",
+            )?
+            .execute(params![id, integer(*count)?, micros(*at), client_token])?;
+    }
+    activities::change_tasks(connection, id, &progress.offered, &progress.withdrawn)
 }
 
 /// The columns that a [`Standing`] sets: status, ended, stopped_at, waiting, next_timer_at.
@@ -237,8 +292,8 @@ pub(super) fn insert(
     let inserted = connection
         .prepare_cached(
             "INSERT OR IGNORE INTO executions (arn, name, state_machine_arn, definition, role_arn, input, finding, started_at, status, ended,
-                 stopped_at, waiting, next_timer_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                 stopped_at, waiting, next_timer_at, version_arn, alias_arn, revision)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?
         .execute(params![
             new.arn,
@@ -253,7 +308,10 @@ pub(super) fn insert(
             ended,
             stopped_at,
             waiting,
-            next_timer_at
+            next_timer_at,
+            new.version_arn,
+            new.alias_arn,
+            new.revision
         ])?;
     Ok((inserted == 1).then(|| connection.last_insert_rowid()))
 }
@@ -278,33 +336,41 @@ fn vanished(arn: &str) -> StoreError {
     StoreError::Damaged(format!("the execution `{arn}` is and is not in the store"))
 }
 
-fn load(connection: &Connection, arn: &str) -> Result<Option<Stored>, StoreError> {
+fn load(connection: &Connection, arn: &str, even_if_ended: bool) -> Result<Option<Stored>, StoreError> {
     let found = connection
         .prepare_cached(
-            "SELECT id, name, state_machine_arn, definition, role_arn, input, finding, started_at, waiting, next_timer_at
-             FROM executions WHERE arn = ?1 AND status = 'RUNNING'",
+            "SELECT id, name, state_machine_arn, definition, role_arn, input, finding, started_at, waiting, next_timer_at,
+                 version_arn, alias_arn, ended, stopped_at, revision
+             FROM executions WHERE arn = ?1 AND (?2 OR status = 'RUNNING')",
         )?
-        .query_row([arn], |row| {
+        .query_row(params![arn, even_if_ended], |row| {
             let new = NewExecution {
                 arn: arn.to_owned(),
                 name: row.get(1)?,
                 state_machine_arn: row.get(2)?,
+                kind: ExecutionKind::Standard,
+                version_arn: row.get(10)?,
+                alias_arn: row.get(11)?,
+                revision: row.get(14)?,
                 definition: row.get(3)?,
                 role_arn: row.get(4)?,
                 input: row.get(5)?,
                 finding: row.get(6)?,
                 started_at: Timestamp::UNIX_EPOCH,
             };
-            Ok((row.get::<_, i64>(0)?, new, row.get::<_, i64>(7)?, row.get::<_, bool>(8)?, row.get::<_, Option<i64>>(9)?))
+            let waiting = (row.get::<_, bool>(8)?, row.get::<_, Option<i64>>(9)?);
+            let ended = (row.get::<_, Option<String>>(12)?, row.get::<_, Option<i64>>(13)?);
+            Ok((row.get::<_, i64>(0)?, new, row.get::<_, i64>(7)?, waiting, ended))
         })
         .optional()?;
-    let Some((id, mut new, started_at, waiting, next_timer_at)) = found else { return Ok(None) };
+    let Some((id, mut new, started_at, waiting, ended)) = found else { return Ok(None) };
     new.started_at = time_of(started_at)?;
     let (records, next_seq) = journal::records(connection, id)?;
     let definition = definition(connection, &new.definition)?;
-    let standing = match waiting {
-        true => Standing::Waiting { next_timer_at: next_timer_at.map(time_of).transpose()? },
-        false => Standing::Working,
+    let standing = match (ended, waiting) {
+        ((Some(ended), Some(at)), _) => Standing::Ended { ended: serde_json::from_str(&ended)?, at: time_of(at)? },
+        (_, (true, next_timer_at)) => Standing::Waiting { next_timer_at: next_timer_at.map(time_of).transpose()? },
+        (_, (false, _)) => Standing::Working,
     };
     Ok(Some(Stored { number: natural(id)?, new, definition, records, next_seq, standing }))
 }
@@ -336,8 +402,13 @@ fn list(
         None => i64::MAX,
     };
     let status = status.map(status_text).transpose()?;
+    let by = match names::qualified(machine) {
+        Some((_, Qualifier::Version(_))) => "version_arn",
+        Some((_, Qualifier::Alias(_))) => "alias_arn",
+        None => "state_machine_arn",
+    };
     let mut statement = connection.prepare_cached(&format!(
-        "{SELECT} WHERE state_machine_arn = ?1 AND id < ?2 AND (?3 IS NULL OR status = ?3) ORDER BY id DESC LIMIT ?4"
+        "{SELECT} WHERE {by} = ?1 AND id < ?2 AND (?3 IS NULL OR status = ?3) ORDER BY id DESC LIMIT ?4"
     ))?;
     let mut rows = statement.query(params![machine, below, status, at_most(limit)])?;
     let mut found = Vec::new();
@@ -350,10 +421,17 @@ fn list(
 fn read(row: &Row<'_>) -> Result<ExecutionRecord, StoreError> {
     let ended: Option<String> = row.get(5)?;
     let stopped_at: Option<i64> = row.get(7)?;
+    let redriven_at: Option<i64> = row.get(12)?;
     Ok(ExecutionRecord {
         arn: row.get(0)?,
         name: row.get(1)?,
         state_machine_arn: row.get(2)?,
+        version_arn: row.get(9)?,
+        alias_arn: row.get(10)?,
+        redrive_count: natural(row.get(11)?)?,
+        redriven_at: redriven_at.map(time_of).transpose()?,
+        redrive_token: row.get(13)?,
+        last_event_id: natural(row.get(14)?)?,
         input: row.get(3)?,
         status: serde_json::from_value(serde_json::Value::String(row.get(4)?))?,
         ended: ended.map(|ended| serde_json::from_str::<Ended>(&ended)).transpose()?,

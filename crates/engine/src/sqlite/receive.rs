@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::{events, executions, findings, state_machines};
 use crate::{
     engine::names,
-    ports::{NewExecution, Receipt, Responder, Standing, StoreError},
+    ports::{ExecutionKind, NewExecution, Receipt, Responder, Standing, StoreError},
 };
 
 /// Within the writer's transaction; the ARNs of the executions that were begun.
@@ -49,10 +49,15 @@ fn respond(connection: &Connection, responder: &Responder, now: Timestamp) -> Re
     })?;
     let arn = names::execution_arn(&machine.arn, &response.execution_name)
         .ok_or_else(|| StoreError::Damaged(format!("`{}` is no state machine's ARN", machine.arn)))?;
+    let revision = state_machines::revision_hash(&machine);
     let new = NewExecution {
         arn: arn.clone(),
         name: response.execution_name,
         state_machine_arn: machine.arn,
+        kind: ExecutionKind::Standard,
+        version_arn: None,
+        alias_arn: None,
+        revision,
         definition: state_machines::hash_of(&machine.definition),
         role_arn: machine.role_arn,
         input: response.input,

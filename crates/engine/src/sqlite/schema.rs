@@ -65,6 +65,53 @@ const MIGRATIONS: &[&str] = &["
         id INTEGER PRIMARY KEY, guardrail TEXT, resource TEXT, account TEXT, until INTEGER NOT NULL, format INTEGER NOT NULL,
         body TEXT NOT NULL
     );
+", "
+    ALTER TABLE state_machines ADD COLUMN type TEXT NOT NULL DEFAULT 'STANDARD';
+    ALTER TABLE state_machines ADD COLUMN settings TEXT NOT NULL DEFAULT '{}';
+    ALTER TABLE state_machines ADD COLUMN revision TEXT;
+    ALTER TABLE state_machines ADD COLUMN updated_at INTEGER;
+    ALTER TABLE state_machines ADD COLUMN last_version INTEGER NOT NULL DEFAULT 0;
+
+    CREATE TABLE state_machine_versions (
+        machine TEXT NOT NULL, version INTEGER NOT NULL, definition BLOB NOT NULL REFERENCES definitions, role_arn TEXT NOT NULL,
+        type TEXT NOT NULL, settings TEXT NOT NULL, revision TEXT, updated_at INTEGER NOT NULL, description TEXT,
+        created_at INTEGER NOT NULL, PRIMARY KEY (machine, version)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE state_machine_aliases (
+        arn TEXT PRIMARY KEY, machine TEXT NOT NULL, name TEXT NOT NULL, description TEXT, routing TEXT NOT NULL,
+        created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX aliases_of_machine ON state_machine_aliases (machine, arn);
+
+    CREATE TABLE tags (arn TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (arn, key)) WITHOUT ROWID;
+
+    CREATE TABLE machine_revisions (hash BLOB PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;
+
+    ALTER TABLE executions ADD COLUMN revision BLOB;
+    ALTER TABLE executions ADD COLUMN version_arn TEXT;
+    ALTER TABLE executions ADD COLUMN alias_arn TEXT;
+    ALTER TABLE executions ADD COLUMN redrive_count INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE executions ADD COLUMN redriven_at INTEGER;
+    ALTER TABLE executions ADD COLUMN redrive_token TEXT;
+    CREATE INDEX executions_of_version ON executions (version_arn, id) WHERE version_arn NOT NULL;
+    CREATE INDEX executions_of_alias ON executions (alias_arn, id) WHERE alias_arn NOT NULL;
+
+    CREATE TABLE express_executions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, arn TEXT NOT NULL, name TEXT NOT NULL, state_machine_arn TEXT NOT NULL,
+        version_arn TEXT, alias_arn TEXT, definition BLOB NOT NULL, role_arn TEXT NOT NULL, input TEXT NOT NULL,
+        started_at INTEGER NOT NULL
+    );
+
+    CREATE TABLE activities (
+        arn TEXT PRIMARY KEY, account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL, created_at INTEGER NOT NULL
+    ) WITHOUT ROWID;
+
+    CREATE TABLE activity_tasks (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, activity TEXT NOT NULL, execution INTEGER NOT NULL, event_id INTEGER NOT NULL,
+        UNIQUE (execution, event_id)
+    );
+    CREATE INDEX activity_tasks_of_activity ON activity_tasks (activity, id);
 "];
 
 /// Brings a file to the newest version, each migration in a transaction of its own: a crash leaves it at some version, whole.

@@ -1,16 +1,18 @@
 //! State machines, and definitions kept once.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{SqliteStore, at_most, micros, time_of};
 use crate::{
-    engine::StateMachineRecord,
+    engine::{MachineSettings, MachineType, StateMachineRecord},
     ports::{DefinitionHash, Put, StoreError},
 };
 
 const SELECT: &str =
-    "SELECT arn, name, text, role_arn, created_at FROM state_machines JOIN definitions ON hash = definition";
+    "SELECT arn, name, text, role_arn, created_at, type, settings, revision, updated_at FROM state_machines
+     JOIN definitions ON hash = definition";
 
 /// What a definition is kept by.
 pub(crate) fn hash_of(definition: &str) -> DefinitionHash {
@@ -31,6 +33,13 @@ impl SqliteStore {
     pub(super) async fn delete_machine(&self, arn: String) -> Result<bool, StoreError> {
         self.writer
             .write(move |connection| {
+                for of_machine in [
+                    "DELETE FROM state_machine_versions WHERE machine = ?1",
+                    "DELETE FROM state_machine_aliases WHERE machine = ?1",
+                    "DELETE FROM tags WHERE arn = ?1",
+                ] {
+                    connection.prepare_cached(of_machine)?.execute([&arn])?;
+                }
                 Ok(connection.prepare_cached("DELETE FROM state_machines WHERE arn = ?1")?.execute([arn])? > 0)
             })
             .await
@@ -69,24 +78,102 @@ fn put(
     let created_at = there.as_ref().map_or(machine.created_at, |there| there.created_at);
     if let Some(there) = there {
         // A create that names another role is the same create to AWS, and the role it names is ignored.
-        if there.definition == machine.definition && (!replace || there.role_arn == machine.role_arn) {
+        let same = there.definition == machine.definition
+            && there.machine_type == machine.machine_type
+            && there.settings == machine.settings;
+        if same && (!replace || there.role_arn == machine.role_arn) {
             return Ok(Put::Same(there));
         }
         if !replace {
             return Ok(Put::Other);
         }
     }
+    let hash = keep_texts(connection, &machine)?;
+    connection
+        .prepare_cached(
+            "INSERT INTO state_machines (arn, account, region, name, definition, role_arn, created_at, type, settings, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+             ON CONFLICT (arn) DO UPDATE SET definition = ?5, role_arn = ?6, type = ?8, settings = ?9, updated_at = ?10",
+        )?
+        .execute(params![
+            machine.arn,
+            account,
+            region,
+            machine.name,
+            hash,
+            machine.role_arn,
+            micros(created_at),
+            type_text(machine.machine_type),
+            serde_json::to_string(&machine.settings)?,
+            micros(machine.updated_at)
+        ])?;
+    Ok(Put::Stored(StateMachineRecord { created_at, ..machine }))
+}
+
+/// Keeps the definition, and the settings with the revision, each once by its hash; the definition's.
+pub(super) fn keep_texts(connection: &Connection, machine: &StateMachineRecord) -> Result<DefinitionHash, StoreError> {
     let hash = hash_of(&machine.definition);
     connection
         .prepare_cached("INSERT OR IGNORE INTO definitions (hash, text) VALUES (?1, ?2)")?
         .execute(params![hash, machine.definition])?;
+    let body = revision_body(machine)?;
     connection
+        .prepare_cached("INSERT OR IGNORE INTO machine_revisions (hash, body) VALUES (?1, ?2)")?
+        .execute(params![hash_of(&body), body])?;
+    Ok(hash)
+}
+
+/// What an execution keeps of its machine beside the definition and the role.
+#[derive(Serialize, Deserialize)]
+struct Revision {
+    settings: MachineSettings,
+    revision_id: Option<String>,
+    updated_at: i64,
+}
+
+fn revision_body(machine: &StateMachineRecord) -> Result<String, StoreError> {
+    let updated_at = micros(machine.updated_at);
+    let (settings, revision_id) = (machine.settings.clone(), machine.revision_id.clone());
+    Ok(serde_json::to_string(&Revision { settings, revision_id, updated_at })?)
+}
+
+/// What a machine's settings and revision are kept by.
+pub(crate) fn revision_hash(machine: &StateMachineRecord) -> Option<DefinitionHash> {
+    revision_body(machine).ok().map(|body| hash_of(&body))
+}
+
+/// The machine of an execution, as it was when that began; of one begun by an older program, with no settings.
+pub(super) fn of_execution(connection: &Connection, arn: &str) -> Result<Option<StateMachineRecord>, StoreError> {
+    let found = connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO state_machines (arn, account, region, name, definition, role_arn, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "SELECT state_machine_arn, text, role_arn, started_at, version_arn, body FROM executions
+             JOIN definitions ON definitions.hash = definition LEFT JOIN machine_revisions ON machine_revisions.hash = revision
+             WHERE arn = ?1",
         )?
-        .execute(params![machine.arn, account, region, machine.name, hash, machine.role_arn, micros(created_at)])?;
-    Ok(Put::Stored(StateMachineRecord { created_at, ..machine }))
+        .query_row([arn], |row| {
+            let (machine, text, role): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok((machine, text, role, row.get::<_, i64>(3)?, row.get::<_, Option<String>>(4)?, row.get::<_, Option<String>>(5)?))
+        })
+        .optional()?;
+    let Some((machine, definition, role_arn, started_at, version_arn, body)) = found else { return Ok(None) };
+    let revision = match body {
+        Some(body) => serde_json::from_str(&body)?,
+        None => Revision { settings: MachineSettings::default(), revision_id: None, updated_at: started_at },
+    };
+    let updated_at = time_of(revision.updated_at)?;
+    Ok(Some(StateMachineRecord {
+        name: machine.rsplit(':').next().unwrap_or_default().to_owned(),
+        arn: machine,
+        definition,
+        role_arn,
+        machine_type: MachineType::Standard,
+        settings: revision.settings,
+        revision_id: revision.revision_id,
+        updated_at,
+        version: version_arn.and_then(|arn| arn.rsplit(':').next()?.parse().ok()),
+        description: None,
+        created_at: updated_at,
+    }))
 }
 
 /// One state machine.
@@ -97,13 +184,35 @@ pub(super) fn find(connection: &Connection, arn: &str) -> Result<Option<StateMac
 }
 
 fn read(row: &Row<'_>) -> Result<StateMachineRecord, StoreError> {
+    let created_at = time_of(row.get(4)?)?;
+    let updated_at: Option<i64> = row.get(8)?;
     Ok(StateMachineRecord {
         arn: row.get(0)?,
         name: row.get(1)?,
         definition: row.get(2)?,
         role_arn: row.get(3)?,
-        created_at: time_of(row.get(4)?)?,
+        machine_type: type_of(&row.get::<_, String>(5)?),
+        settings: serde_json::from_str(&row.get::<_, String>(6)?)?,
+        revision_id: row.get(7)?,
+        updated_at: updated_at.map(time_of).transpose()?.unwrap_or(created_at),
+        version: None,
+        description: None,
+        created_at,
     })
+}
+
+pub(super) fn type_text(machine_type: MachineType) -> &'static str {
+    match machine_type {
+        MachineType::Standard => "STANDARD",
+        MachineType::Express => "EXPRESS",
+    }
+}
+
+pub(super) fn type_of(text: &str) -> MachineType {
+    match text {
+        "EXPRESS" => MachineType::Express,
+        _ => MachineType::Standard,
+    }
 }
 
 /// A definition's text.

@@ -4,13 +4,17 @@ use rusqlite::Connection;
 use tempfile::tempdir;
 
 use super::*;
-use crate::ports::{Begun, NewExecution, Progress, Standing};
+use crate::ports::{Begun, ExecutionKind, NewExecution, Progress, Standing};
 
 fn new_execution(name: &str) -> NewExecution {
     NewExecution {
         arn: format!("arn:aws:states:eu-central-1:123456789012:execution:m:{name}"),
         name: name.to_owned(),
         state_machine_arn: "arn:aws:states:eu-central-1:123456789012:stateMachine:m".to_owned(),
+        kind: ExecutionKind::Standard,
+        version_arn: None,
+        alias_arn: None,
+        revision: None,
         definition: [0; 32],
         role_arn: String::new(),
         input: "{}".to_owned(),
@@ -20,7 +24,14 @@ fn new_execution(name: &str) -> NewExecution {
 }
 
 fn progress() -> Progress {
-    Progress { rows: Vec::new(), tokens: Vec::new(), standing: Standing::Working }
+    Progress {
+        rows: Vec::new(),
+        tokens: Vec::new(),
+        offered: Vec::new(),
+        withdrawn: Vec::new(),
+        redrive: None,
+        standing: Standing::Working,
+    }
 }
 
 async fn insert(store: &SqliteStore, name: &str) -> Result<(), StoreError> {

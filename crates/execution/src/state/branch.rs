@@ -55,6 +55,7 @@ pub(crate) fn abort_all(driver: &mut Driver<'_, '_>, parent: PathId) {
 /// Gives up a path, and first those within its state.
 fn abort(driver: &mut Driver<'_, '_>, path: PathId) {
     driver.cancel(path, Came::Nothing);
+    driver.keep_next(path);
     driver.forget(path);
     abort_all(driver, path);
     if let Some(aborted) = driver.state(path).and_then(state::aborted) {

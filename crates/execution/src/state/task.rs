@@ -15,7 +15,8 @@ use crate::{
     time,
 };
 
-use self::resource::{Integration, Scheduling};
+pub(crate) use self::resource::Integration;
+use self::resource::Scheduling;
 
 mod resource;
 
@@ -170,16 +171,37 @@ pub(crate) fn submitted(driver: &mut Driver<'_, '_>, event_id: u64, output: Valu
 /// A worker has it.
 pub(crate) fn activity_started(driver: &mut Driver<'_, '_>, event_id: u64, worker_name: Option<String>) {
     let Some(path) = driver.execution.path_of_task(event_id) else { return };
+    let (Some(task), Some(state)) = (driver.path(path).and_then(|path| path.task()), driver.state(path)) else {
+        return;
+    };
+    if !Integration::of(&task.resource).is_activity() {
+        return;
+    }
+    let arn = driver.execution.start.as_ref().map_or("", |start| &start.execution_arn);
+    let (taken, heartbeat_seconds, scheduled) =
+        (task.submitted, task.heartbeat_seconds, task.scheduled(&state.name, arn));
+    if !taken {
+        let details = EventDetails::ActivityStarted(crate::history::ActivityStarted { worker_name });
+        driver.event(path, EventType::ActivityStarted, details);
+        if let Some(seconds) = heartbeat_seconds {
+            rearm(driver, path, event_id, seconds);
+        }
+    }
+    driver.command(Command::HandOver(Box::new(scheduled)));
+}
+
+/// No worker will ever have it.
+pub(crate) fn schedule_failed(driver: &mut Driver<'_, '_>, event_id: u64, error: String, cause: String) {
+    let Some(path) = driver.execution.path_of_task(event_id) else { return };
     let Some(task) = driver.path(path).and_then(|path| path.task()) else { return };
     if task.submitted || !Integration::of(&task.resource).is_activity() {
         return;
     }
-    let heartbeat_seconds = task.heartbeat_seconds;
-    let details = EventDetails::ActivityStarted(crate::history::ActivityStarted { worker_name });
-    driver.event(path, EventType::ActivityStarted, details);
-    if let Some(seconds) = heartbeat_seconds {
-        rearm(driver, path, event_id, seconds);
-    }
+    driver.cancel(path, Came::Nothing);
+    let failure = Failure::given(Some(error), Some(cause));
+    let details = EventDetails::ActivityScheduleFailed(failure.details());
+    driver.event(path, EventType::ActivityScheduleFailed, details);
+    driver.fail(path, failure);
 }
 
 /// Its worker lives: the heartbeat timer starts anew.

@@ -136,7 +136,11 @@ impl Run {
             Input::ActivityStarted { event_id, .. } => self.handed_over(*event_id, ":activity:"),
             Input::TimerFired { timer } => _ = self.timers.remove(timer),
             Input::Continue => self.continues = false,
-            Input::StartExecution(_) | Input::TaskHeartbeat { .. } | Input::StopExecution { .. } => {}
+            Input::ActivityScheduleFailed { .. }
+            | Input::Redrive
+            | Input::StartExecution(_)
+            | Input::TaskHeartbeat { .. }
+            | Input::StopExecution { .. } => {}
         }
     }
 
@@ -166,6 +170,7 @@ impl Run {
                 Command::CancelTimer { timer } => {
                     assert!(self.timers.remove(timer).is_some(), "{command:?}, but it was not asked for");
                 }
+                Command::HandOver(task) => assert_eq!(self.submitted.get(&task.event_id), Some(&**task)),
                 Command::Continue => {
                     assert!(!self.continues, "{command:?} twice");
                     self.continues = true;
@@ -192,7 +197,8 @@ impl Run {
             outstanding.iter().all(|command| asked.contains(command)),
             "outstanding {outstanding:?}, asked for {asked:?}"
         );
-        assert_eq!(self.execution.only_waits(), self.tasks.is_empty() && !self.continues);
+        let works = self.tasks.values().any(|task| task.activity().is_none());
+        assert_eq!(self.execution.only_waits(), !works && !self.continues);
         for (index, event) in self.events().enumerate() {
             assert_eq!(event.id, u64::try_from(index).unwrap() + 1);
             assert!(event.previous_event_id < event.id);
@@ -289,6 +295,7 @@ pub(super) fn start(input: &str) -> Input {
         state_machine_arn: "arn:aws:states:eu-west-1:123456789012:stateMachine:machine".to_owned(),
         state_machine_name: "machine".to_owned(),
         role_arn: "arn:aws:iam::123456789012:role/runner".to_owned(),
+        express: false,
         input: input.to_owned(),
         quotas: Quotas::AWS,
     }))

@@ -140,6 +140,9 @@ fn choose(run: &Run, choice: u16) -> Input {
         (8, Some(event_id), _) => Input::TaskFailed { event_id, error: None, cause: Some("c".to_owned()) },
         (9, Some(event_id), _) => Input::TaskHeartbeat { event_id },
         (10, Some(event_id), _) => Input::ActivityStarted { event_id, worker_name: None },
+        (12, Some(event_id), _) if choice.is_multiple_of(3) => {
+            Input::ActivityScheduleFailed { event_id, error: "Gone".to_owned(), cause: "c".to_owned() }
+        }
         (11, Some(event_id), _) => Input::TaskSubmitted { event_id, output: json!({}) },
         (15, _, _) if choice > 65_000 => Input::StopExecution { error: None, cause: None },
         (_, _, Some(timer)) => Input::TimerFired { timer },
@@ -174,8 +177,21 @@ fn run_through(mut run: Run, choices: &[u16], feed: impl Fn(&mut Run, Input) -> 
     for &choice in choices {
         asked.extend(run.tasks.keys());
         timers.extend(run.timers.keys());
-        if run.execution.status() != Status::Running {
-            break;
+        match run.execution.status() {
+            Status::Running => {}
+            Status::Succeeded => {
+                assert_eq!(feed(&mut run, Input::Redrive), Err(IllegalInput::NotRedrivable));
+                break;
+            }
+            Status::Failed | Status::TimedOut | Status::Aborted => {
+                let redrives = run.execution.redrives().0;
+                if redrives == 2 {
+                    break;
+                }
+                feed(&mut run, Input::Redrive).unwrap();
+                assert_eq!(run.execution.redrives().0, redrives + 1);
+                continue;
+            }
         }
         let input = choose(&run, choice);
         if let Input::TimerFired { timer } = input {

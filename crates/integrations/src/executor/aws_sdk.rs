@@ -17,7 +17,8 @@ pub(super) struct Patience {
     pub(super) timeout_seconds: u64,
 }
 
-const PATIENCE: Patience = Patience { attempts: 3, timeout_seconds: 60 };
+/// More than the minute that GetActivityTask waits for a task.
+const PATIENCE: Patience = Patience { attempts: 3, timeout_seconds: 70 };
 
 /// Who makes a task's calls.
 #[derive(Clone, Copy)]

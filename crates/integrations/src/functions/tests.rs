@@ -6,7 +6,7 @@ use aws::{Aws, http::HttpClient};
 use detection::{Event, Severity, Sighting, WorkflowStatus, decide::Mode, finding::Milestone};
 use engine::{
     ExecutionStore, TaskExecutor,
-    engine::StateMachineRecord,
+    engine::{MachineSettings, MachineType, StateMachineRecord},
     ports::{Responder, Task, TaskOutcome},
     sqlite::SqliteStore,
 };
@@ -38,6 +38,12 @@ async fn begin(store: &dyn ExecutionStore, sighting: Sighting) -> String {
         name: "m".to_owned(),
         definition: "{}".to_owned(),
         role_arn: "arn:aws:iam::123456789012:role/r".to_owned(),
+        machine_type: MachineType::Standard,
+        settings: MachineSettings::default(),
+        revision_id: None,
+        updated_at: now,
+        version: None,
+        description: None,
         created_at: now,
     };
     store.put_state_machine(machine, false).await.unwrap();
@@ -121,7 +127,7 @@ impl House {
     async fn answer(&self, function: &str, state: &str, payload: Value) -> Value {
         match self.invoke(function, state, payload).await {
             TaskOutcome::Succeeded(result) | TaskOutcome::Submitted(result) => result["Payload"].clone(),
-            TaskOutcome::Failed { error, cause } => panic!("{function} in `{state}`: {error}: {cause}"),
+            other => panic!("{function} in `{state}`: {other:?}"),
         }
     }
 

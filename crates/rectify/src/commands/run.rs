@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use asl::{Document, document::Format as TextFormat};
 use aws::Aws;
-use engine::{Engine, Options, SystemClock, sqlite::SqliteStore};
+use engine::{Engine, Options, SystemClock, engine::NewMachine, sqlite::SqliteStore};
 use execution::Status;
 use integrations::{Channels, Executor, functions::GuardrailSettings};
 use serde_json::{Value, json};
@@ -57,11 +57,13 @@ async fn execute(definition: &str, input: &str) -> Result<ExitCode, Problem> {
     let engine = Engine::start(store, Arc::new(executor), Arc::new(SystemClock), Options::default())
         .await
         .map_err(Problem::new)?;
-    let role_arn = format!("arn:aws:iam::{account}:role/rectify");
-    let machine = engine
-        .create_state_machine(&account, &region, "playbook", definition, &role_arn)
-        .await
-        .map_err(Problem::new)?;
+    let playbook = NewMachine {
+        name: "playbook".to_owned(),
+        definition: definition.to_owned(),
+        role_arn: format!("arn:aws:iam::{account}:role/rectify"),
+        ..NewMachine::default()
+    };
+    let machine = engine.create_state_machine(&account, &region, playbook).await.map_err(Problem::new)?;
     let execution = engine.start_execution(&machine.arn, None, input).await.map_err(Problem::new)?;
     let ended = {
         let end = engine.wait_for_end(&execution.arn);

@@ -1,9 +1,13 @@
 //! CreateStateMachine.
 
+use engine::engine::{MachineSettings, MachineType, NewMachine};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::definition::{self, Type};
+use super::{
+    definition, settings,
+    tag_resource::{Tag, pairs},
+};
 use crate::{
     App,
     access::Caller,
@@ -16,8 +20,15 @@ pub struct Request {
     name: String,
     definition: String,
     role_arn: String,
-    #[serde(default, rename = "type")]
-    machine_type: Type,
+    #[serde(rename = "type", default)]
+    machine_type: MachineType,
+    #[serde(flatten)]
+    settings: MachineSettings,
+    #[serde(default)]
+    publish: bool,
+    version_description: Option<String>,
+    #[serde(default)]
+    tags: Vec<Tag>,
 }
 
 #[derive(Serialize)]
@@ -26,19 +37,32 @@ pub struct Response {
     state_machine_arn: String,
     #[serde(serialize_with = "epoch_seconds")]
     creation_date: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_machine_version_arn: Option<String>,
 }
 
 pub async fn call(app: &App, caller: &Caller, request: Request) -> Result<Response, ApiError> {
-    definition::accept(app, &request.definition, request.machine_type.into())?;
-    if request.machine_type != Type::Standard {
-        return Err(ApiError::caller(
-            "StateMachineTypeNotSupported",
-            "only state machines of type STANDARD are run here",
-        ));
+    definition::accept(app, &request.definition, request.machine_type)?;
+    settings::check(&request.settings)?;
+    settings::check_publish(request.publish, request.version_description.as_deref())?;
+    let new = NewMachine {
+        name: request.name,
+        definition: request.definition,
+        role_arn: request.role_arn,
+        machine_type: request.machine_type,
+        settings: request.settings,
+    };
+    let machine = app.engine.create_state_machine(&app.account, &caller.region, new).await?;
+    if !request.tags.is_empty() {
+        app.engine.tag(&machine.arn, pairs(request.tags)).await?;
     }
-    let machine = app
-        .engine
-        .create_state_machine(&app.account, &caller.region, &request.name, &request.definition, &request.role_arn)
-        .await?;
-    Ok(Response { state_machine_arn: machine.arn, creation_date: machine.created_at })
+    let version = match request.publish {
+        true => Some(app.engine.publish_version(&machine.arn, None, request.version_description.as_deref()).await?),
+        false => None,
+    };
+    Ok(Response {
+        state_machine_version_arn: version.map(|version| format!("{}:{}", machine.arn, version.number)),
+        state_machine_arn: machine.arn,
+        creation_date: machine.created_at,
+    })
 }

@@ -3,29 +3,11 @@
 use asl::{
     Diagnostic, Document, Format, StateMachine,
     diagnostic::invalid_definition,
-    parse::{MachineType, parse_as},
+    parse::parse_as,
 };
-use serde::Deserialize;
+use engine::engine::MachineType;
 
 use crate::{App, aws_json::ApiError};
-
-/// `type` of a request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Type {
-    #[default]
-    Standard,
-    Express,
-}
-
-impl From<Type> for MachineType {
-    fn from(requested: Type) -> MachineType {
-        match requested {
-            Type::Standard => MachineType::Standard,
-            Type::Express => MachineType::Express,
-        }
-    }
-}
 
 /// The machine of a definition with its warnings, or everything that is wrong with it.
 pub fn check(
@@ -34,7 +16,7 @@ pub fn check(
     machine_type: MachineType,
 ) -> Result<(StateMachine, Vec<Diagnostic>), Vec<Diagnostic>> {
     let document = Document::parse(definition, Format::Json)?;
-    parse_as(&document, &app.resources.as_aws(), machine_type)
+    parse_as(&document, &app.resources.as_aws(), machine_type.into())
 }
 
 /// `InvalidDefinition` with AWS's text, where there is something wrong.

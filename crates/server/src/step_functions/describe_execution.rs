@@ -22,6 +22,10 @@ pub struct Request {
 pub struct Response {
     execution_arn: String,
     state_machine_arn: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_machine_version_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_machine_alias_arn: Option<String>,
     name: String,
     status: Status,
     #[serde(serialize_with = "epoch_seconds")]
@@ -39,19 +43,25 @@ pub struct Response {
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
-    redrive_count: u32,
+    redrive_count: u64,
+    #[serde(serialize_with = "optional_epoch_seconds", skip_serializing_if = "Option::is_none")]
+    redrive_date: Option<Timestamp>,
     redrive_status: &'static str,
-    redrive_status_reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redrive_status_reason: Option<&'static str>,
 }
 
 pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
     let execution = app.engine.describe_execution(&request.execution_arn).await?;
+    let reason = app.engine.not_redrivable(&execution);
     let included = request.included_data.as_deref() != Some("METADATA_ONLY");
     let (output, error, cause) =
         execution.ended.map_or((None, None, None), |ended| (ended.output, ended.error, ended.cause));
     Ok(Response {
         execution_arn: execution.arn,
         state_machine_arn: execution.state_machine_arn,
+        state_machine_version_arn: execution.version_arn,
+        state_machine_alias_arn: execution.alias_arn,
         name: execution.name,
         status: execution.status,
         start_date: execution.started_at,
@@ -62,12 +72,9 @@ pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
         output: output.filter(|_| included).map(|output| output.to_string()),
         error,
         cause,
-        redrive_count: 0,
-        redrive_status: "NOT_REDRIVABLE",
-        redrive_status_reason: match execution.status {
-            Status::Running => "Execution is RUNNING and cannot be redriven",
-            Status::Succeeded => "Execution is SUCCEEDED and cannot be redriven",
-            Status::Failed | Status::TimedOut | Status::Aborted => "RedriveExecution is not served here",
-        },
+        redrive_count: execution.redrive_count,
+        redrive_date: execution.redriven_at,
+        redrive_status: if reason.is_some() { "NOT_REDRIVABLE" } else { "REDRIVABLE" },
+        redrive_status_reason: reason,
     })
 }

@@ -1,9 +1,10 @@
 //! DescribeStateMachine.
 
+use engine::engine::MachineType;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
+use super::settings::Described;
 use crate::{
     App,
     aws_json::{ApiError, epoch_seconds},
@@ -24,24 +25,32 @@ pub struct Response {
     definition: String,
     role_arn: String,
     #[serde(rename = "type")]
-    machine_type: &'static str,
+    machine_type: MachineType,
     #[serde(serialize_with = "epoch_seconds")]
     creation_date: Timestamp,
-    logging_configuration: Value,
-    tracing_configuration: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision_id: Option<String>,
+    #[serde(flatten)]
+    settings: Described,
 }
 
 pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
     let machine = app.engine.describe_state_machine(&request.state_machine_arn).await?;
     Ok(Response {
-        state_machine_arn: machine.arn,
+        settings: Described::new(machine.settings, &machine.definition),
+        state_machine_arn: match machine.version {
+            Some(version) => format!("{}:{version}", machine.arn),
+            None => machine.arn,
+        },
+        description: machine.description,
+        revision_id: machine.revision_id,
         name: machine.name,
         status: "ACTIVE",
         definition: machine.definition,
         role_arn: machine.role_arn,
-        machine_type: "STANDARD",
+        machine_type: machine.machine_type,
         creation_date: machine.created_at,
-        logging_configuration: json!({"level": "OFF", "includeExecutionData": false}),
-        tracing_configuration: json!({"enabled": false}),
     })
 }

@@ -32,17 +32,24 @@ pub struct Response {
 struct Item {
     execution_arn: String,
     state_machine_arn: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_machine_version_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_machine_alias_arn: Option<String>,
     name: String,
     status: Status,
     #[serde(serialize_with = "epoch_seconds")]
     start_date: Timestamp,
     #[serde(serialize_with = "optional_epoch_seconds", skip_serializing_if = "Option::is_none")]
     stop_date: Option<Timestamp>,
+    redrive_count: u64,
+    #[serde(serialize_with = "optional_epoch_seconds", skip_serializing_if = "Option::is_none")]
+    redrive_date: Option<Timestamp>,
 }
 
 pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
     let status = match request.status_filter.as_deref() {
-        // Nothing is ever redriven here.
+        // Only children of a map run wait for their redrive.
         Some("PENDING_REDRIVE") => return Ok(Response { executions: Vec::new(), next_token: None }),
         filter => filter.map(status).transpose()?,
     };
@@ -54,10 +61,14 @@ pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
     let item = |execution: engine::engine::ExecutionRecord| Item {
         execution_arn: execution.arn,
         state_machine_arn: execution.state_machine_arn,
+        state_machine_version_arn: execution.version_arn,
+        state_machine_alias_arn: execution.alias_arn,
         name: execution.name,
         status: execution.status,
         start_date: execution.started_at,
         stop_date: execution.stopped_at,
+        redrive_count: execution.redrive_count,
+        redrive_date: execution.redriven_at,
     };
     Ok(Response { executions: executions.into_iter().map(item).collect(), next_token })
 }

@@ -1,5 +1,6 @@
 //! ListStateMachines.
 
+use engine::engine::MachineType;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +32,7 @@ struct Item {
     state_machine_arn: String,
     name: String,
     #[serde(rename = "type")]
-    machine_type: &'static str,
+    machine_type: MachineType,
     #[serde(serialize_with = "epoch_seconds")]
     creation_date: Timestamp,
 }
@@ -45,7 +46,7 @@ pub async fn call(app: &App, caller: &Caller, request: Request) -> Result<Respon
     let item = |machine: engine::engine::StateMachineRecord| Item {
         state_machine_arn: machine.arn,
         name: machine.name,
-        machine_type: "STANDARD",
+        machine_type: machine.machine_type,
         creation_date: machine.created_at,
     };
     Ok(Response { state_machines: machines.into_iter().map(item).collect(), next_token })

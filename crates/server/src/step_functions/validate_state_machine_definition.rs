@@ -3,9 +3,10 @@
 //! Source: <https://docs.aws.amazon.com/step-functions/latest/apireference/API_ValidateStateMachineDefinition.html>.
 
 use asl::{Diagnostic, Severity, codes, diagnostic::in_aws_order};
+use engine::engine::MachineType;
 use serde::{Deserialize, Serialize};
 
-use super::definition::{self, Type};
+use super::definition;
 use crate::App;
 
 /// The most diagnostics of an answer, and how many there are unless said.
@@ -16,7 +17,7 @@ const MAX_RESULTS: usize = 100;
 pub struct Request {
     definition: String,
     #[serde(default, rename = "type")]
-    machine_type: Type,
+    machine_type: MachineType,
     severity: Option<String>,
     max_results: Option<usize>,
 }
@@ -39,7 +40,7 @@ struct Told {
 
 /// Warnings fail no definition. They are told where they are asked for, and of ours only those that AWS has.
 pub fn call(app: &App, request: Request) -> Response {
-    let (result, problems) = match definition::check(app, &request.definition, request.machine_type.into()) {
+    let (result, problems) = match definition::check(app, &request.definition, request.machine_type) {
         Ok((_, warnings)) => ("OK", warnings),
         Err(problems) => ("FAIL", problems),
     };

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use super::*;
 use crate::{
     engine::message::Delivered,
-    ports::{NewExecution, TaskOutcome},
+    ports::{ExecutionKind, NewExecution, TaskOutcome},
 };
 
 /// A clock that stands still until it is set.
@@ -55,17 +55,8 @@ impl World {
     fn begin(&mut self, machine: &Arc<StateMachine>) -> (Vec<Effect>, oneshot::Receiver<Result<Started, Refusal>>) {
         let (reply, answer) = oneshot::channel();
         let new = new_execution();
-        let start = execution::ExecutionStart {
-            execution_arn: new.arn.clone(),
-            name: new.name.clone(),
-            state_machine_arn: new.state_machine_arn.clone(),
-            state_machine_name: "m".to_owned(),
-            role_arn: String::new(),
-            input: new.input.clone(),
-            quotas: execution::Quotas::AWS,
-        };
         let room = self.memory.clone().try_acquire_owned().unwrap();
-        let beginning = Beginning { new, machine: machine.clone(), start, room, reply };
+        let beginning = Beginning { new, machine: machine.clone(), kept_as: None, watcher: None, room, reply };
         (self.handle(Message::Begin(Box::new(beginning))), answer)
     }
 
@@ -92,6 +83,10 @@ fn new_execution() -> NewExecution {
         arn: ARN.to_owned(),
         name: "e".to_owned(),
         state_machine_arn: "arn:aws:states:eu-central-1:123456789012:stateMachine:m".to_owned(),
+        kind: ExecutionKind::Standard,
+        version_arn: None,
+        alias_arn: None,
+        revision: None,
         definition: [0; 32],
         role_arn: String::new(),
         input: "{}".to_owned(),
@@ -125,6 +120,7 @@ fn names(effects: &[Effect]) -> Vec<String> {
         Effect::Begin { progress, .. } => format!("begin {} rows", progress.rows.len()),
         Effect::Write { progress, .. } => format!("write {} rows", progress.rows.len()),
         Effect::Perform { task, .. } => format!("perform {}", task.scheduled.event_id),
+        Effect::Offer { event_id, .. } => format!("offer {event_id}"),
         Effect::Cancel { event_id, .. } => format!("cancel {event_id}"),
         Effect::Evicted { next_timer_at } => format!("evicted {}", next_timer_at.is_some()),
         Effect::Alert => "alert".to_owned(),

@@ -12,7 +12,7 @@ use crate::{
 
 /// What a Resource is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Integration {
+pub(crate) enum Integration {
     /// `arn:aws:lambda:…`: a function, called directly.
     Lambda(String),
     /// `arn:aws:states:region:account:activity:name`.
@@ -37,7 +37,7 @@ pub(super) struct Scheduling {
 }
 
 impl Integration {
-    pub(super) fn of(resource: &str) -> Integration {
+    pub(crate) fn of(resource: &str) -> Integration {
         let mut parts = resource.splitn(6, ':').skip(2);
         let (service, rest) = (parts.next().unwrap_or_default(), parts.nth(2).unwrap_or(resource));
         // `aws-sdk:s3:getObject` ends its type at the second colon, `states:startExecution.sync:2` at the first.
@@ -56,7 +56,7 @@ impl Integration {
         }
     }
 
-    pub(super) fn is_activity(&self) -> bool {
+    pub(crate) fn is_activity(&self) -> bool {
         matches!(self, Integration::Activity(_))
     }
 

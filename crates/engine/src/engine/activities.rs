@@ -1,0 +1,229 @@
+//! Activities: workers ask for tasks, and answer them by their tokens.
+//!
+//! What waits for a worker is in the store, and nowhere else. A worker who asks claims the oldest task; the execution writes down that
+//! it was taken (`ActivityStarted`), and only then does the worker get it. The store forgets the task after that: whatever is lost
+//! before, because the worker went away or the process died, is handed out again.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use execution::{Input, ScheduledTask};
+use jiff::Timestamp;
+use tokio::{sync::Notify, time::Instant};
+
+use super::{Engine, Refusal, Shared, executions::to_the_millisecond, message::Delivered, names};
+use crate::ports::{Activity, ActivityTask, StoreError};
+
+/// How long a worker who asks waits for a task, in seconds, as at AWS.
+const POLL_LIMIT: Duration = Duration::from_secs(60);
+/// Workers that ask for one activity's tasks at once.
+/// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
+const POLLS_AT_ONCE: usize = 1000;
+/// Activities of an account and Region, at most. Source: the same.
+const ACTIVITIES: usize = 10_000;
+
+/// Who asks for tasks, and which tasks are on their way to a worker.
+#[derive(Debug, Default)]
+pub(super) struct Activities {
+    polls: Mutex<HashMap<String, Polls>>,
+    /// Held while the store is asked for the next task, so that no task is claimed that was handed over since it was read.
+    claimed: tokio::sync::Mutex<()>,
+    numbers: Mutex<HashSet<u64>>,
+}
+
+#[derive(Debug, Default)]
+struct Polls {
+    count: usize,
+    offers: Arc<Notify>,
+}
+
+/// A task that a worker has got.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HandedOver {
+    /// What it is answered with.
+    pub task_token: String,
+    /// Its input.
+    pub input: serde_json::Value,
+}
+
+impl Engine {
+    /// CreateActivity. One that is there stays as it is.
+    pub async fn create_activity(&self, account: &str, region: &str, name: &str) -> Result<Activity, Refusal> {
+        names::check_name(name)?;
+        let activity = Activity {
+            arn: names::activity_arn(account, region, name),
+            name: name.to_owned(),
+            created_at: self.now_to_the_millisecond(),
+        };
+        self.shared().store.catalogue().put_activity(activity, ACTIVITIES).await?.ok_or_else(|| {
+            Refusal::ActivityLimitExceeded(format!("Activity Limit Exceeded: there may be {ACTIVITIES} of them"))
+        })
+    }
+
+    /// DeleteActivity. One that is not there is deleted already.
+    pub async fn delete_activity(&self, arn: &str) -> Result<(), Refusal> {
+        names::check_activity_arn(arn)?;
+        Ok(self.shared().store.catalogue().delete_activity(arn).await?)
+    }
+
+    /// DescribeActivity.
+    pub async fn describe_activity(&self, arn: &str) -> Result<Activity, Refusal> {
+        names::check_activity_arn(arn)?;
+        let activity = self.shared().store.catalogue().activity(arn).await?;
+        activity.ok_or_else(|| Refusal::ActivityDoesNotExist(format!("Activity Does Not Exist: '{arn}'")))
+    }
+
+    /// ListActivities, in the account and Region, after the ARN named.
+    pub async fn list_activities(
+        &self,
+        account: &str,
+        region: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Activity>, Refusal> {
+        Ok(self.shared().store.catalogue().activities(account, region, after, limit).await?)
+    }
+
+    /// GetActivityTask: the oldest task that waits for a worker; `None` if none comes within 60 seconds. Dropped before it answers, it
+    /// leaves the task to the next who asks.
+    pub async fn get_activity_task(&self, arn: &str, worker_name: Option<&str>) -> Result<Option<HandedOver>, Refusal> {
+        self.describe_activity(arn).await?;
+        let shared = self.shared();
+        let poll = Poll::new(shared.clone(), arn)?;
+        let until = Instant::now() + POLL_LIMIT;
+        loop {
+            let offered = poll.offers.notified();
+            while let Some(claim) = Claim::next(shared, arn, &poll.offers).await? {
+                let input = Input::ActivityStarted {
+                    event_id: claim.task.event_id,
+                    worker_name: worker_name.map(str::to_owned),
+                };
+                match self.deliver(&claim.task.execution_arn, input).await? {
+                    Delivered::HandedOver(task) => {
+                        claim.end();
+                        return Ok(Some(HandedOver::of(*task)));
+                    }
+                    Delivered::Taken(_) | Delivered::Late => claim.end(),
+                }
+            }
+            if tokio::time::timeout_at(until, offered).await.is_err() {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn now_to_the_millisecond(&self) -> Timestamp {
+        to_the_millisecond(self.shared().clock.now())
+    }
+}
+
+impl HandedOver {
+    fn of(task: ScheduledTask) -> HandedOver {
+        HandedOver { task_token: task.task_token.unwrap_or_default(), input: task.arguments }
+    }
+}
+
+impl Shared {
+    /// Wakes one who asks for this activity's tasks. Whether there is such an activity; where the store can't say, a worker will.
+    pub(super) async fn offer(&self, activity: &str) -> bool {
+        let exists = !matches!(self.store.catalogue().activity(activity).await, Ok(None));
+        let polls = self.activities.polls.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(polls) = polls.get(activity) {
+            polls.offers.notify_one();
+        }
+        exists
+    }
+}
+
+/// One who asks.
+struct Poll {
+    shared: Arc<Shared>,
+    activity: String,
+    offers: Arc<Notify>,
+}
+
+impl Poll {
+    fn new(shared: Arc<Shared>, activity: &str) -> Result<Poll, Refusal> {
+        let mut polls = shared.activities.polls.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_activity = polls.entry(activity.to_owned()).or_default();
+        if of_activity.count >= POLLS_AT_ONCE {
+            return Err(Refusal::ActivityWorkerLimitExceeded(format!(
+                "Activity Worker Limit Exceeded: {POLLS_AT_ONCE} workers ask for tasks of '{activity}' already"
+            )));
+        }
+        of_activity.count += 1;
+        let offers = of_activity.offers.clone();
+        drop(polls);
+        Ok(Poll { shared, activity: activity.to_owned(), offers })
+    }
+}
+
+impl Drop for Poll {
+    fn drop(&mut self) {
+        let mut polls = self.shared.activities.polls.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(of_activity) = polls.get_mut(&self.activity) {
+            of_activity.count = of_activity.count.saturating_sub(1);
+            if of_activity.count == 0 {
+                polls.remove(&self.activity);
+            }
+        }
+    }
+}
+
+/// A task on its way to a worker: no other may have it.
+struct Claim {
+    shared: Arc<Shared>,
+    offers: Arc<Notify>,
+    task: ActivityTask,
+    done: bool,
+}
+
+impl Claim {
+    /// Claims the oldest task of an activity that nobody else has claimed.
+    async fn next(shared: &Arc<Shared>, activity: &str, offers: &Arc<Notify>) -> Result<Option<Claim>, StoreError> {
+        let activities = &shared.activities;
+        let _one_at_a_time = activities.claimed.lock().await;
+        let numbers = || activities.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        let claimed = numbers().len();
+        let page = shared.store.activity_tasks(activity, claimed.saturating_add(1)).await?;
+        let mut numbers = numbers();
+        let free = page.into_iter().find(|task| !numbers.contains(&task.number));
+        Ok(free.map(|task| {
+            numbers.insert(task.number);
+            Claim { shared: shared.clone(), offers: offers.clone(), task, done: false }
+        }))
+    }
+
+    /// A worker has it, or nobody wants it: the store forgets it, and only then the claim ends.
+    fn end(mut self) {
+        self.done = true;
+        let (shared, number) = (self.shared.clone(), self.task.number);
+        tokio::spawn(async move {
+            match shared.store.forget_activity_task(number).await {
+                Ok(()) => shared.activities.release(number),
+                // Still claimed, so that this process hands it out no more.
+                Err(error) => {
+                    tracing::warn!(number, %error, "an activity task that a worker has is handed out again after a restart")
+                }
+            }
+        });
+    }
+}
+
+impl Activities {
+    fn release(&self, number: u64) {
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if !self.done {
+            self.shared.activities.release(self.task.number);
+            self.offers.notify_one();
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! RedriveExecution.
+
+use execution::redrive::{self, Standing};
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use super::{
+    Engine, ExecutionRecord, Refusal,
+    message::{Delivered, Message, Redriving},
+    stopping,
+};
+use crate::ports::StoreError;
+
+impl Engine {
+    /// RedriveExecution; when it was redriven. Again with the same client token, it is the same redrive.
+    pub async fn redrive_execution(&self, arn: &str, client_token: Option<&str>) -> Result<Timestamp, Refusal> {
+        let there = self.describe_execution(arn).await?;
+        if let Some(at) = redriven_before(&there, client_token) {
+            return Ok(at);
+        }
+        self.check_redrivable(&there)?;
+        let shared = self.shared();
+        let room = shared.room().await?;
+        let (reply, answer) = oneshot::channel();
+        let client_token = client_token.map(str::to_owned);
+        let redriving = Redriving { arn: arn.into(), client_token: client_token.clone(), room, reply };
+        shared.send(arn, Message::Redrive(Box::new(redriving))).await?;
+        match answer.await.unwrap_or_else(|_| Err(stopping()))? {
+            Delivered::Taken(at) => Ok(at),
+            // Somebody else was quicker.
+            Delivered::Late | Delivered::HandedOver(_) => {
+                let there = self.describe_execution(arn).await?;
+                if let Some(at) = redriven_before(&there, client_token.as_deref()) {
+                    return Ok(at);
+                }
+                self.check_redrivable(&there)?;
+                Err(StoreError::Unavailable("the execution was about to end: ask again".to_owned()).into())
+            }
+        }
+    }
+
+    /// Why an execution can't be redriven now, if it can't: `redriveStatusReason` of DescribeExecution.
+    pub fn not_redrivable(&self, execution: &ExecutionRecord) -> Option<&'static str> {
+        let standing = Standing {
+            status: execution.status,
+            redrives: execution.redrive_count,
+            last_event_id: execution.last_event_id,
+            started_at: execution.started_at,
+            stopped_at: execution.stopped_at,
+        };
+        redrive::refusal(&standing, self.shared().clock.now())
+    }
+
+    fn check_redrivable(&self, execution: &ExecutionRecord) -> Result<(), Refusal> {
+        match self.not_redrivable(execution) {
+            Some(reason) => Err(Refusal::ExecutionNotRedrivable(reason.to_owned())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// When it was redriven with this client token.
+fn redriven_before(execution: &ExecutionRecord, client_token: Option<&str>) -> Option<Timestamp> {
+    let same = client_token.is_some() && execution.redrive_token.as_deref() == client_token;
+    execution.redriven_at.filter(|_| same)
+}

@@ -1,0 +1,19 @@
+//! DeleteStateMachineVersion.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{App, aws_json::ApiError};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    state_machine_version_arn: String,
+}
+
+#[derive(Serialize)]
+pub struct Response {}
+
+pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
+    app.engine.delete_version(&request.state_machine_version_arn).await?;
+    Ok(Response {})
+}
