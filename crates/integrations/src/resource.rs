@@ -106,7 +106,9 @@ fn optimized(text: &str, service: &str, call: &str) -> Result<Resource, Unsuppor
         (service, action) if crate::executor::optimized::is_known(service, action) => {
             Ok(Resource::Optimized { service, action, pattern })
         }
-        (service, action) => Err(unsupported(text, &format!("the integration `{service}:{action}` is not supported here"))),
+        (service, action) => {
+            Err(unsupported(text, &format!("the integration `{service}:{action}` is not supported here")))
+        }
     }
 }
 

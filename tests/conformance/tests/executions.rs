@@ -91,6 +91,8 @@ fn run(case: &Value) -> Result<(Execution, Vec<HistoryEvent>), String> {
     let mut tasks = Vec::new();
     let mut answers = answers(case).into_iter();
     let mut next = Input::StartExecution(Box::new(ExecutionStart {
+        express: false,
+        quotas: execution::Quotas::AWS,
         execution_arn: "arn:aws:states:us-east-1:000000000000:execution:machine:run".to_owned(),
         name: "run".to_owned(),
         state_machine_arn: "arn:aws:states:us-east-1:000000000000:stateMachine:machine".to_owned(),

@@ -166,6 +166,9 @@ impl Engine {
                 TaskOutcome::Failed { error, cause } => {
                     Input::TaskFailed { event_id, error: Some(error), cause: Some(cause) }
                 }
+                TaskOutcome::ScheduleFailed { error, cause } => {
+                    Input::ActivityScheduleFailed { event_id, error, cause }
+                }
             };
             (input, trace)
         }

@@ -125,7 +125,7 @@ impl Worker {
             standing: Standing::Working,
         });
         let mut slot = Slot::new(Phase::Loading, Some(room));
-        slot.queue.push_back(Queued::new(Input::StartExecution(Box::new(start_of(&live)))));
+        slot.queue.push_back(Queued::new(Input::StartExecution(Box::new(start_of(&live, self.quotas)))));
         match slot.take(&mut live, &*self.clock) {
             Ok(mut batch) if !batch.rows.is_empty() => {
                 self.set_timers(&arn, &mut slot, &batch.commands);

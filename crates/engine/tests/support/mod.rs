@@ -120,8 +120,14 @@ pub struct Home {
 
 impl Home {
     pub fn new() -> Home {
-        let options =
-            Options { evict_after_seconds: 60, executions_in_memory: 1000, tasks_at_once: 16, jobs_at_once: 16, express_executions: 100, ..Options::default() };
+        let options = Options {
+            evict_after_seconds: 60,
+            executions_in_memory: 1000,
+            tasks_at_once: 16,
+            jobs_at_once: 16,
+            express_executions: 100,
+            ..Options::default()
+        };
         Home { folder: tempfile::tempdir().unwrap(), executor: Arc::default(), options }
     }
 

@@ -46,6 +46,8 @@ fn error(error: &str) -> Option<Mock> {
 
 fn begin(trial: Trial, input: &str) -> Result<(StateTest, Progress), Untestable> {
     let start = ExecutionStart {
+        express: false,
+        quotas: crate::Quotas::AWS,
         execution_arn: "arn:aws:states:eu-west-1:123456789012:express:m:e".to_owned(),
         name: "e".to_owned(),
         state_machine_arn: "arn:aws:states:eu-west-1:123456789012:stateMachine:m".to_owned(),

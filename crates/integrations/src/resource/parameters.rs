@@ -66,9 +66,7 @@ fn pointer_of(flow: &Value, pointer: &str, name: &str) -> Option<String> {
         let branch = |(index, branch)| pointer_of(branch, &format!("{}/Branches/{index}", at(around)), name);
         let inner = |field: &&str| pointer_of(state.get(*field)?, &format!("{}/{field}", at(around)), name);
         let mut branches = branches.map(branch);
-        branches
-            .find_map(|found| found)
-            .or_else(|| ["ItemProcessor", "Iterator"].iter().find_map(inner))
+        branches.find_map(|found| found).or_else(|| ["ItemProcessor", "Iterator"].iter().find_map(inner))
     })
 }
 

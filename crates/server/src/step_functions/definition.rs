@@ -1,10 +1,6 @@
 //! Definitions as AWS checks them: what it refuses is refused, what only can't be called here is taken.
 
-use asl::{
-    Diagnostic, Document, Format, StateMachine,
-    diagnostic::invalid_definition,
-    parse::parse_as,
-};
+use asl::{Diagnostic, Document, Format, StateMachine, diagnostic::invalid_definition, parse::parse_as};
 use engine::engine::MachineType;
 
 use crate::{App, aws_json::ApiError};
