@@ -46,6 +46,7 @@ impl Execution {
             | EventType::ParallelStateSucceeded
             | EventType::TaskStateAborted
             | EventType::WaitStateAborted
+            | EventType::MapRunAborted
             | EventType::MapStateAborted
             | EventType::ParallelStateAborted => Ok(()),
             _ => self.apply_to_path(event),
@@ -84,6 +85,10 @@ impl Execution {
             (EventType::MapStateStarted, _) => {
                 self.set_stage(Stage::Map { items: None, max_concurrency: 0, outputs: Vec::new(), last: event.id })?;
             }
+            (_, Some(EventDetails::MapRunStarted(started))) => {
+                self.set_stage(Stage::MapRun { event_id: event.id, arn: started.map_run_arn.clone() })?;
+            }
+            (EventType::MapRunSucceeded | EventType::MapRunFailed, _) => self.set_stage(Stage::Entered)?,
             (EventType::MapStateFailed | EventType::ParallelStateFailed, _) => self.set_stage(Stage::Entered)?,
             (_, Some(EventDetails::TaskScheduled(scheduled))) => {
                 self.set_task(TaskStage::of_service(event.id, scheduled))?;

@@ -6,11 +6,14 @@ use crate::history::ErrorDetails;
 
 pub(crate) const ALL: &str = "States.ALL";
 pub(crate) const DATA_LIMIT_EXCEEDED: &str = "States.DataLimitExceeded";
+pub(crate) const EXCEED_TOLERATED_FAILURE_THRESHOLD: &str = "States.ExceedToleratedFailureThreshold";
 pub(crate) const HEARTBEAT_TIMEOUT: &str = "States.HeartbeatTimeout";
 pub(crate) const INTRINSIC_FAILURE: &str = "States.IntrinsicFailure";
+pub(crate) const ITEM_READER_FAILED: &str = "States.ItemReaderFailed";
 pub(crate) const NO_CHOICE_MATCHED: &str = "States.NoChoiceMatched";
 pub(crate) const QUERY_EVALUATION_ERROR: &str = "States.QueryEvaluationError";
 pub(crate) const RESULT_PATH_MATCH_FAILURE: &str = "States.ResultPathMatchFailure";
+pub(crate) const RESULT_WRITER_FAILED: &str = "States.ResultWriterFailed";
 pub(crate) const RUNTIME: &str = "States.Runtime";
 pub(crate) const TASK_FAILED: &str = "States.TaskFailed";
 pub(crate) const TIMEOUT: &str = "States.Timeout";

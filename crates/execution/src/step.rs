@@ -55,6 +55,7 @@ pub(crate) fn step_within(
         Input::ActivityStarted { event_id, worker_name } => {
             state::task::activity_started(&mut driver, event_id, worker_name);
         }
+        Input::MapRunEnded { event_id, outcome } => state::map::distributed::ended(&mut driver, event_id, outcome),
         Input::TimerFired { timer } => timer_fired(&mut driver, timer),
         Input::Continue => {}
         Input::StopExecution { error, cause } => {
@@ -85,7 +86,7 @@ fn check(execution: &Execution, input: &Input) -> Result<(), IllegalInput> {
                 Err(IllegalInput::UnknownTask(*event_id))
             }
         }
-        Input::TimerFired { .. } | Input::Continue | Input::StopExecution { .. } => Ok(()),
+        Input::MapRunEnded { .. } | Input::TimerFired { .. } | Input::Continue | Input::StopExecution { .. } => Ok(()),
     }
 }
 

@@ -2,5 +2,6 @@
 
 mod harness;
 mod machines;
+mod map_runs;
 mod property;
 mod tasks;
