@@ -5,6 +5,7 @@ mod driver;
 mod executions;
 mod limit;
 mod machines;
+mod map_runs;
 mod message;
 pub(crate) mod names;
 mod sleepers;
@@ -27,7 +28,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use self::{limit::Limit, machines::Machines, message::Message};
+use self::{limit::Limit, machines::Machines, map_runs::MapRuns, message::Message};
 use crate::{
     Clock, ExecutionStore, FindingStore, TaskExecutor,
     ports::{Receipt, Responder, StoreError},
@@ -87,6 +88,8 @@ pub enum Refusal {
     TaskDoesNotExist(String),
     #[error("{0}")]
     TaskTimedOut(String),
+    #[error("{0}")]
+    ResourceNotFound(String),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -125,6 +128,10 @@ pub struct ExecutionRecord {
     pub started_at: Timestamp,
     /// When it ended.
     pub stopped_at: Option<Timestamp>,
+    /// The map run whose child it is.
+    pub map_run_arn: Option<String>,
+    /// How many items it was given as such.
+    pub item_count: Option<u64>,
 }
 
 /// The engine. Cheap to clone; when the last clone is dropped, it stops where it is, as a crash would, and loses nothing that was
@@ -160,6 +167,8 @@ struct Shared {
     sleeping_until: AtomicI64,
     /// Told when there is a failure to be told of.
     alerts: Notify,
+    /// Map runs that have something to do.
+    map_runs: MapRuns,
 }
 
 impl Engine {
@@ -196,6 +205,7 @@ impl Engine {
             evictions: Notify::new(),
             sleeping_until: AtomicI64::new(i64::MAX),
             alerts: Notify::new(),
+            map_runs: MapRuns::default(),
             options,
         });
         let (stop, stopped) = watch::channel(());
@@ -206,6 +216,7 @@ impl Engine {
         running.spawn(sleepers::recover(shared.clone()));
         running.spawn(sleepers::wake(shared.clone()));
         running.spawn(alerts::tell(shared.clone()));
+        running.spawn(map_runs::drive_all(shared.clone()));
         Ok(Engine { inner: Arc::new(Inner { shared, findings, _running: running, _stop: stop }) })
     }
 

@@ -6,6 +6,7 @@ mod exceptions;
 mod executions;
 mod findings;
 mod journal;
+mod map_runs;
 mod pool;
 mod receive;
 mod schema;

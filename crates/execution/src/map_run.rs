@@ -37,6 +37,8 @@ pub struct MapRunSpecification {
     pub event_id: u64,
     /// The `MapStateEntered` there.
     pub entered_id: u64,
+    /// When.
+    pub started_at: Timestamp,
     /// The Map.
     pub state_name: String,
     /// The ARN that its children's machine has: `…:stateMachine:MACHINE/LABEL`.

@@ -196,7 +196,21 @@ impl Batch {
                 _ => None,
             })
             .collect();
-        Progress { rows: std::mem::take(&mut self.rows), tokens, standing }
+        let map_runs = self.commands.iter().filter_map(|command| match command {
+            Command::StartMapRun(specification) => Some((**specification).clone()),
+            _ => None,
+        });
+        let stopped_map_runs = self.commands.iter().filter_map(|command| match command {
+            Command::StopMapRun { arn } => Some(arn.clone()),
+            _ => None,
+        });
+        Progress {
+            map_runs: map_runs.collect(),
+            stopped_map_runs: stopped_map_runs.collect(),
+            rows: std::mem::take(&mut self.rows),
+            tokens,
+            standing,
+        }
     }
 }
 

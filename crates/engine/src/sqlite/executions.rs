@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    SqliteStore, alerts, at_most, integer, journal, micros, natural, receive,
+    SqliteStore, alerts, at_most, integer, journal, map_runs, micros, natural, receive,
     state_machines::{self, definition},
     time_of,
 };
@@ -21,8 +21,11 @@ use crate::{
     },
 };
 
-const SELECT: &str =
-    "SELECT arn, name, state_machine_arn, input, status, ended, started_at, stopped_at, id FROM executions";
+pub(super) const SELECT: &str =
+    "SELECT arn, name, state_machine_arn, input, status, ended, started_at, stopped_at, id,
+         (SELECT r.arn FROM map_runs r WHERE r.id = executions.map_run),
+         (SELECT c.items FROM map_run_children c WHERE c.map_run = executions.map_run AND c.number = executions.map_run_child)
+     FROM executions";
 
 #[async_trait]
 impl ExecutionStore for SqliteStore {
@@ -192,13 +195,22 @@ impl ExecutionStore for SqliteStore {
 struct WrittenProgress {
     rows: Vec<journal::Written>,
     tokens: Vec<(TokenHash, u64)>,
+    map_runs: Vec<map_runs::Written>,
+    stopped_map_runs: Vec<String>,
     standing: Standing,
 }
 
 impl WrittenProgress {
     fn new(progress: Progress) -> Result<WrittenProgress, StoreError> {
         let rows = progress.rows.iter().map(journal::Written::new).collect::<Result<_, _>>()?;
-        Ok(WrittenProgress { rows, tokens: progress.tokens, standing: progress.standing })
+        let map_runs = progress.map_runs.iter().map(map_runs::Written::new).collect::<Result<_, _>>()?;
+        Ok(WrittenProgress {
+            rows,
+            tokens: progress.tokens,
+            map_runs,
+            stopped_map_runs: progress.stopped_map_runs,
+            standing: progress.standing,
+        })
     }
 }
 
@@ -209,7 +221,8 @@ fn append(connection: &Connection, id: i64, progress: &WrittenProgress) -> Resul
             .prepare_cached("INSERT INTO task_tokens (hash, execution, event_id) VALUES (?1, ?2, ?3)")?
             .execute(params![hash, id, integer(*event_id)?])?;
     }
-    Ok(())
+    progress.map_runs.iter().try_for_each(|run| map_runs::insert(connection, id, run))?;
+    progress.stopped_map_runs.iter().try_for_each(|arn| map_runs::stop(connection, arn))
 }
 
 /// The columns that a [`Standing`] sets: status, ended, stopped_at, waiting, next_timer_at.
@@ -270,6 +283,7 @@ fn update(connection: &Connection, id: i64, standing: &Standing) -> Result<(), S
             .prepare_cached("SELECT arn, finding FROM executions WHERE id = ?1")?
             .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
         alerts::note(connection, id, &arn, finding.as_deref(), ended, *at)?;
+        map_runs::count_end(connection, id, &status)?;
     }
     Ok(())
 }
@@ -281,7 +295,7 @@ fn vanished(arn: &str) -> StoreError {
 fn load(connection: &Connection, arn: &str) -> Result<Option<Stored>, StoreError> {
     let found = connection
         .prepare_cached(
-            "SELECT id, name, state_machine_arn, definition, role_arn, input, finding, started_at, waiting, next_timer_at
+            "SELECT id, name, state_machine_arn, definition, role_arn, input, finding, started_at, waiting, next_timer_at, map_run
              FROM executions WHERE arn = ?1 AND status = 'RUNNING'",
         )?
         .query_row([arn], |row| {
@@ -293,12 +307,15 @@ fn load(connection: &Connection, arn: &str) -> Result<Option<Stored>, StoreError
                 role_arn: row.get(4)?,
                 input: row.get(5)?,
                 finding: row.get(6)?,
+                map_run: None,
                 started_at: Timestamp::UNIX_EPOCH,
             };
-            Ok((row.get::<_, i64>(0)?, new, row.get::<_, i64>(7)?, row.get::<_, bool>(8)?, row.get::<_, Option<i64>>(9)?))
+            let standing = (row.get::<_, bool>(8)?, row.get::<_, Option<i64>>(9)?);
+            Ok((row.get::<_, i64>(0)?, new, row.get::<_, i64>(7)?, standing, row.get::<_, Option<i64>>(10)?))
         })
         .optional()?;
-    let Some((id, mut new, started_at, waiting, next_timer_at)) = found else { return Ok(None) };
+    let Some((id, mut new, started_at, (waiting, next_timer_at), map_run)) = found else { return Ok(None) };
+    new.map_run = map_run.map(|map_run| map_runs::parent(connection, map_run)).transpose()?;
     new.started_at = time_of(started_at)?;
     let (records, next_seq) = journal::records(connection, id)?;
     let definition = definition(connection, &new.definition)?;
@@ -347,7 +364,8 @@ fn list(
     Ok(found)
 }
 
-fn read(row: &Row<'_>) -> Result<ExecutionRecord, StoreError> {
+/// One row of a SELECT.
+pub(super) fn read(row: &Row<'_>) -> Result<ExecutionRecord, StoreError> {
     let ended: Option<String> = row.get(5)?;
     let stopped_at: Option<i64> = row.get(7)?;
     Ok(ExecutionRecord {
@@ -359,10 +377,12 @@ fn read(row: &Row<'_>) -> Result<ExecutionRecord, StoreError> {
         ended: ended.map(|ended| serde_json::from_str::<Ended>(&ended)).transpose()?,
         started_at: time_of(row.get(6)?)?,
         stopped_at: stopped_at.map(time_of).transpose()?,
+        map_run_arn: row.get(9)?,
+        item_count: row.get::<_, Option<i64>>(10)?.map(natural).transpose()?,
     })
 }
 
-fn status_text(status: Status) -> Result<String, StoreError> {
+pub(super) fn status_text(status: Status) -> Result<String, StoreError> {
     match serde_json::to_value(status)? {
         serde_json::Value::String(text) => Ok(text),
         other => Err(StoreError::Damaged(format!("`{other}` is no status"))),

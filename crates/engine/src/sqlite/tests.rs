@@ -15,12 +15,19 @@ fn new_execution(name: &str) -> NewExecution {
         role_arn: String::new(),
         input: "{}".to_owned(),
         finding: None,
+        map_run: None,
         started_at: Timestamp::UNIX_EPOCH,
     }
 }
 
 fn progress() -> Progress {
-    Progress { rows: Vec::new(), tokens: Vec::new(), standing: Standing::Working }
+    Progress {
+        rows: Vec::new(),
+        tokens: Vec::new(),
+        map_runs: Vec::new(),
+        stopped_map_runs: Vec::new(),
+        standing: Standing::Working,
+    }
 }
 
 async fn insert(store: &SqliteStore, name: &str) -> Result<(), StoreError> {

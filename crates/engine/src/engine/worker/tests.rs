@@ -95,6 +95,7 @@ fn new_execution() -> NewExecution {
         role_arn: String::new(),
         input: "{}".to_owned(),
         finding: None,
+        map_run: None,
         started_at: Timestamp::UNIX_EPOCH,
     }
 }

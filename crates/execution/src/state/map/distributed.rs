@@ -91,6 +91,7 @@ fn start(
         execution_arn: start.execution_arn.clone(),
         event_id,
         entered_id,
+        started_at: driver.moment.now,
         state_name: state.name.clone(),
         state_machine_arn: format!("{machine}/{label}"),
         role_arn: started.role_arn.clone(),
