@@ -7,9 +7,11 @@ use aws::Aws;
 use detection::Finding;
 use engine::{
     FindingStore, TaskExecutor,
-    ports::{Task, TaskOutcome},
+    ports::{ItemsToRead, ObjectToPut, Task, TaskOutcome},
 };
+use execution::map_run::Item;
 use serde_json::Value;
+use tokio::sync::mpsc;
 
 use crate::{
     Channels, Function,
@@ -19,6 +21,7 @@ use crate::{
 
 mod aws_sdk;
 mod lambda;
+mod map_run;
 #[cfg(test)]
 mod tests;
 
@@ -95,6 +98,14 @@ impl TaskExecutor for Executor {
             Ok(Resource::LambdaFunction(arn)) => self.is_built_in(task, Some(&arn)),
             Ok(Resource::AwsSdk { .. }) | Err(_) => false,
         }
+    }
+
+    async fn read_items(&self, items: ItemsToRead, pages: mpsc::Sender<Vec<Item>>) -> Result<(), String> {
+        map_run::read_items(&self.aws, items, pages).await
+    }
+
+    async fn put_object(&self, object: ObjectToPut) -> Result<(), String> {
+        map_run::put_object(&self.aws, object).await
     }
 
     async fn tell_of_failure(&self, finding: &Finding) -> Result<(), String> {
