@@ -72,6 +72,7 @@ impl From<Refusal> for ApiError {
             Refusal::InvalidToken(_) => "InvalidToken",
             Refusal::TaskDoesNotExist(_) => "TaskDoesNotExist",
             Refusal::TaskTimedOut(_) => "TaskTimedOut",
+            Refusal::ResourceNotFound(_) => "ResourceNotFound",
             Refusal::Store(error) => return ApiError::unavailable(error.to_string()),
         };
         ApiError::caller(code, refusal.to_string())

@@ -5,14 +5,17 @@
 mod create_state_machine;
 mod delete_state_machine;
 mod describe_execution;
+mod describe_map_run;
 mod describe_state_machine;
 mod get_execution_history;
 mod list_executions;
+mod list_map_runs;
 mod list_state_machines;
 mod page;
 mod send_task;
 mod start_execution;
 mod stop_execution;
+mod update_map_run;
 
 use serde_json::Value;
 
@@ -29,15 +32,18 @@ pub async fn call(app: &App, caller: &Caller, action: &str, body: &[u8]) -> Resu
         "CreateStateMachine" => answer(create_state_machine::call(app, caller, request(body)?).await?),
         "DeleteStateMachine" => answer(delete_state_machine::call(app, request(body)?).await?),
         "DescribeExecution" => answer(describe_execution::call(app, request(body)?).await?),
+        "DescribeMapRun" => answer(describe_map_run::call(app, request(body)?).await?),
         "DescribeStateMachine" => answer(describe_state_machine::call(app, request(body)?).await?),
         "GetExecutionHistory" => answer(get_execution_history::call(app, request(body)?).await?),
         "ListExecutions" => answer(list_executions::call(app, request(body)?).await?),
+        "ListMapRuns" => answer(list_map_runs::call(app, request(body)?).await?),
         "ListStateMachines" => answer(list_state_machines::call(app, caller, request(body)?).await?),
         "SendTaskFailure" => answer(send_task::failure(app, request(body)?).await?),
         "SendTaskHeartbeat" => answer(send_task::heartbeat(app, request(body)?).await?),
         "SendTaskSuccess" => answer(send_task::success(app, request(body)?).await?),
         "StartExecution" => answer(start_execution::call(app, request(body)?).await?),
         "StopExecution" => answer(stop_execution::call(app, request(body)?).await?),
+        "UpdateMapRun" => answer(update_map_run::call(app, request(body)?).await?),
         _ => Err(unknown_operation(&format!("AWSStepFunctions.{action}"))),
     }
 }

@@ -39,6 +39,8 @@ pub struct Response {
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    map_run_arn: Option<String>,
     redrive_count: u32,
     redrive_status: &'static str,
     redrive_status_reason: &'static str,
@@ -62,6 +64,7 @@ pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
         output: output.filter(|_| included).map(|output| output.to_string()),
         error,
         cause,
+        map_run_arn: execution.map_run_arn,
         redrive_count: 0,
         redrive_status: "NOT_REDRIVABLE",
         redrive_status_reason: match execution.status {
