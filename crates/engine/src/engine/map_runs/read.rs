@@ -8,7 +8,7 @@ use execution::{
     map_run::{ChildInput, Inputs, Item, ItemSource},
 };
 use serde_json::Value;
-use tokio::{runtime::Handle, sync::mpsc};
+use tokio::sync::mpsc;
 
 use super::super::Shared;
 use crate::ports::{ItemsToRead, MapRunRecord, StoreError};
@@ -23,20 +23,6 @@ const ITEMS_MAX: u64 = 10_000_000;
 /// What `Map.Item.Source` says of the state's own input.
 const STATE_DATA: &str = "STATE_DATA";
 
-/// Why a reading did not come to its end.
-enum Trouble {
-    /// The run fails.
-    Run(MapRunFailure),
-    /// The run tries again.
-    Store(StoreError),
-}
-
-impl From<StoreError> for Trouble {
-    fn from(error: StoreError) -> Trouble {
-        Trouble::Store(error)
-    }
-}
-
 /// Reads all items and keeps the children. No child has begun yet: what a reading that was broken off left is forgotten.
 pub(super) async fn read(shared: &Arc<Shared>, run: MapRunRecord) -> Result<(), StoreError> {
     shared.store.forget_children(run.number).await?;
@@ -44,28 +30,42 @@ pub(super) async fn read(shared: &Arc<Shared>, run: MapRunRecord) -> Result<(), 
     let machine = shared.machines.of_definition(hash, &definition)?;
     let number = run.number;
     let (pages, items) = mpsc::channel(PAGES_AHEAD);
+    let (batches, children) = mpsc::channel(PAGES_AHEAD);
     let reading = fetch(shared, &run.specification, pages);
-    // Expressions compute for as long as they do: not on the async runtime.
-    let making = {
-        let (shared, specification) = (shared.clone(), run.specification.clone());
-        let work = move || make_children(&shared, number, &specification, &machine, items);
-        tokio::task::spawn_blocking(work)
-    };
-    let (read, made) = tokio::join!(reading, making);
+    // Expressions compute for as long as they do: not on the async runtime. The thread ends once nobody listens to it.
+    let specification = run.specification.clone();
+    let making = tokio::task::spawn_blocking(move || make_children(&specification, &machine, items, batches));
+    let (read, made, written) = tokio::join!(reading, making, write(shared, number, children));
     let made = made.map_err(|_| {
         StoreError::Damaged("making a map run's inputs panicked; this is a bug: please report it".to_owned())
     })?;
-    // What the making stumbled over came first: the reader may have been broken off by it.
-    let failure = match (made, read) {
-        (Err(Trouble::Store(error)), _) => return Err(error),
-        (Err(Trouble::Run(failure)), _) | (Ok(()), Err(failure)) => failure,
-        (Ok(()), Ok(())) => {
+    written?;
+    // What the making stumbled over came first: the reader was broken off by it.
+    match made.and(read) {
+        Ok(()) => {
             let specification = MapRunSpecification { source: ItemSource::default(), ..run.specification };
-            return shared.store.children_are_complete(number, specification).await;
+            shared.store.children_are_complete(number, specification).await
         }
-    };
-    shared.store.forget_children(number).await?;
-    shared.store.fail_map_run(number, failure).await
+        Err(failure) => {
+            shared.store.forget_children(number).await?;
+            shared.store.fail_map_run(number, failure).await
+        }
+    }
+}
+
+/// Keeps the children, batch by batch.
+async fn write(
+    shared: &Shared,
+    number: u64,
+    mut batches: mpsc::Receiver<Vec<ChildInput>>,
+) -> Result<(), StoreError> {
+    let mut next = 0_u64;
+    while let Some(batch) = batches.recv().await {
+        let count = u64::try_from(batch.len()).unwrap_or(u64::MAX);
+        shared.store.add_children(number, next, batch).await?;
+        next = next.saturating_add(count);
+    }
+    Ok(())
 }
 
 /// Fetches the items, page by page.
@@ -102,12 +102,11 @@ async fn fetch(
 }
 
 fn make_children(
-    shared: &Shared,
-    number: u64,
     specification: &MapRunSpecification,
     machine: &StateMachine,
     mut pages: mpsc::Receiver<Vec<Item>>,
-) -> Result<(), Trouble> {
+    batches: mpsc::Sender<Vec<ChildInput>>,
+) -> Result<(), MapRunFailure> {
     let selector = machine.find(&specification.state_name).and_then(|(_, state)| match &state.kind {
         Kind::Map(map) => map.item_selector.as_ref().map(|template| (template, state.query_language)),
         _ => None,
@@ -117,7 +116,7 @@ fn make_children(
         ItemSource::Items(_) => None,
     };
     let mut inputs = Inputs::new(specification, selector);
-    let mut children = Children { shared, number, next: 0, batch: Vec::new(), bytes: 0 };
+    let mut children = Children { batches, batch: Vec::new(), bytes: 0 };
     let mut count = 0_u64;
     while let Some(page) = pages.blocking_recv() {
         for item in page {
@@ -128,41 +127,37 @@ fn make_children(
             count += 1;
             if count > ITEMS_MAX {
                 let text = format!("There are more than {ITEMS_MAX} items, and a map run takes no more: set MaxItems.");
-                return Err(Trouble::Run(MapRunFailure::of_reader(text)));
+                return Err(MapRunFailure::of_reader(text));
             }
-            children.add(inputs.push(item).map_err(Trouble::Run)?)?;
+            children.add(inputs.push(item)?);
         }
     }
-    children.add(inputs.finish().map_err(Trouble::Run)?)?;
-    children.write()
+    children.add(inputs.finish()?);
+    children.send();
+    Ok(())
 }
 
-/// Children on their way to the store.
-struct Children<'shared> {
-    shared: &'shared Shared,
-    number: u64,
-    next: u64,
+/// Children on their way to the store. Where nobody takes them, the store has failed: the reading begins anew.
+struct Children {
+    batches: mpsc::Sender<Vec<ChildInput>>,
     batch: Vec<ChildInput>,
     bytes: usize,
 }
 
-impl Children<'_> {
-    fn add(&mut self, input: Option<ChildInput>) -> Result<(), Trouble> {
-        let Some(input) = input else { return Ok(()) };
+impl Children {
+    fn add(&mut self, input: Option<ChildInput>) {
+        let Some(input) = input else { return };
         self.bytes = self.bytes.saturating_add(input.text.len());
         self.batch.push(input);
-        if self.batch.len() >= CHILDREN_ADDED || self.bytes >= BYTES_ADDED { self.write() } else { Ok(()) }
+        if self.batch.len() >= CHILDREN_ADDED || self.bytes >= BYTES_ADDED {
+            self.send();
+        }
     }
 
-    fn write(&mut self) -> Result<(), Trouble> {
-        if self.batch.is_empty() {
-            return Ok(());
+    fn send(&mut self) {
+        if !self.batch.is_empty() {
+            let _ = self.batches.blocking_send(std::mem::take(&mut self.batch));
+            self.bytes = 0;
         }
-        let batch = std::mem::take(&mut self.batch);
-        let count = u64::try_from(batch.len()).unwrap_or(u64::MAX);
-        Handle::current().block_on(self.shared.store.add_children(self.number, self.next, batch))?;
-        self.next = self.next.saturating_add(count);
-        self.bytes = 0;
-        Ok(())
     }
 }
