@@ -363,7 +363,8 @@ async fn crash_of_map_run(at: usize, fate: Fate) -> bool {
     if engine.describe_execution(arn).await.is_err() {
         engine.start_execution(&machine, Some("e"), "[1, 2, 3]").await.unwrap();
     }
-    let ended = tokio::time::timeout(Duration::from_secs(30), engine.wait_for_end(arn)).await.expect("it ends").unwrap();
+    let ended =
+        tokio::time::timeout(Duration::from_secs(30), engine.wait_for_end(arn)).await.expect("it ends").unwrap();
     assert_eq!(ended.output, Some(json!([1, 2, 3])), "{at} {fate:?}");
     let runs = engine.list_map_runs(arn, None, 10).await.unwrap();
     assert_eq!(runs.len(), 1, "{at} {fate:?}: a run is begun once");

@@ -37,7 +37,12 @@ pub(super) async fn read_items(aws: &Aws, items: ItemsToRead, pages: mpsc::Sende
     let done = match action(&items.reading.resource) {
         "getObject" => reader.object(arguments).await,
         "listObjectsV2" => reader.listing(arguments).await,
-        _ => return Err(format!("The ItemReader's Resource '{}' can't be read: use s3:getObject or s3:listObjectsV2.", items.reading.resource)),
+        _ => {
+            return Err(format!(
+                "The ItemReader's Resource '{}' can't be read: use s3:getObject or s3:listObjectsV2.",
+                items.reading.resource
+            ));
+        }
     };
     match done {
         Ok(()) | Err(Stop::Enough) => Ok(()),
@@ -47,7 +52,8 @@ pub(super) async fn read_items(aws: &Aws, items: ItemsToRead, pages: mpsc::Sende
 
 /// Writes an object of a run's results.
 pub(super) async fn put_object(aws: &Aws, object: ObjectToPut) -> Result<(), String> {
-    let parameters = json!({"Bucket": object.bucket, "Key": object.key, "Body": object.body, "ContentType": "application/json"});
+    let parameters =
+        json!({"Bucket": object.bucket, "Key": object.key, "Body": object.body, "ContentType": "application/json"});
     call(aws, region(&object.state_machine_arn)?, "putObject", parameters).await.map(drop)
 }
 
@@ -166,9 +172,9 @@ impl Reader<'_> {
             enough |= !page.is_empty() && pages.blocking_send(page).is_err();
             if enough { Err(Stop::Enough) } else { Ok(()) }
         };
-        tokio::task::spawn_blocking(parse)
-            .await
-            .unwrap_or_else(|_| Err(Stop::Failed("reading the items panicked; this is a bug: please report it".to_owned())))
+        tokio::task::spawn_blocking(parse).await.unwrap_or_else(|_| {
+            Err(Stop::Failed("reading the items panicked; this is a bug: please report it".to_owned()))
+        })
     }
 
     async fn send(&self, items: Vec<Item>) -> Result<(), Stop> {
@@ -180,7 +186,8 @@ impl Reader<'_> {
 fn metadata(object: &Value) -> Value {
     let field = |name: &str| object.get(name).cloned().unwrap_or_default();
     let modified = field("LastModified");
-    let seconds = modified.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok()).map(jiff::Timestamp::as_second);
+    let seconds =
+        modified.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok()).map(jiff::Timestamp::as_second);
     json!({
         "Etag": field("ETag"),
         "Key": field("Key"),

@@ -54,11 +54,7 @@ pub(super) async fn read(shared: &Arc<Shared>, run: MapRunRecord) -> Result<(), 
 }
 
 /// Keeps the children, batch by batch.
-async fn write(
-    shared: &Shared,
-    number: u64,
-    mut batches: mpsc::Receiver<Vec<ChildInput>>,
-) -> Result<(), StoreError> {
+async fn write(shared: &Shared, number: u64, mut batches: mpsc::Receiver<Vec<ChildInput>>) -> Result<(), StoreError> {
     let mut next = 0_u64;
     while let Some(batch) = batches.recv().await {
         let count = u64::try_from(batch.len()).unwrap_or(u64::MAX);

@@ -76,7 +76,12 @@ mod tests {
 
     #[test]
     fn rows_become_objects() {
-        check(None, b',', "A,B\n1,2\n3\n4,5,6\n", Ok(json!([{"A": "1", "B": "2"}, {"A": "3", "B": ""}, {"A": "4", "B": "5"}])));
+        check(
+            None,
+            b',',
+            "A,B\n1,2\n3\n4,5,6\n",
+            Ok(json!([{"A": "1", "B": "2"}, {"A": "3", "B": ""}, {"A": "4", "B": "5"}])),
+        );
         check(Some(&["H"]), b',', "1,2\n", Ok(json!([{"H": "1"}])));
         check(None, b',', "H1,\nv1,v2\n", Ok(json!([{"H1": "v1", "": "v2"}])));
         check(None, b'|', "\u{feff}A|B\n\"x|\"\"y\"\"\"|z", Ok(json!([{"A": "x|\"y\"", "B": "z"}])));

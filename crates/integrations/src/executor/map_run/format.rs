@@ -51,7 +51,9 @@ pub(super) fn delimiter(config: Config<'_>) -> Result<u8, Cause> {
         Some("SEMICOLON") => Ok(b';'),
         Some("SPACE") => Ok(b' '),
         Some("TAB") => Ok(b'\t'),
-        Some(other) => Err(format!("The CSVDelimiter '{other}' is not known: use COMMA, PIPE, SEMICOLON, SPACE or TAB.")),
+        Some(other) => {
+            Err(format!("The CSVDelimiter '{other}' is not known: use COMMA, PIPE, SEMICOLON, SPACE or TAB."))
+        }
     }
 }
 
@@ -75,7 +77,8 @@ fn json(body: &[u8], pointer: Option<&str>, take: &mut dyn FnMut(Value, Option<S
 fn json_lines(body: &[u8], take: &mut dyn FnMut(Value, Option<String>) -> bool) -> Result<(), Cause> {
     let lines = (1..).zip(body.split(|byte| *byte == b'\n'));
     for (number, line) in lines.filter(|(_, line)| !line.trim_ascii().is_empty()) {
-        let item = serde_json::from_slice(line).map_err(|error| format!("Line {number} of the file is not JSON: {error}."))?;
+        let item =
+            serde_json::from_slice(line).map_err(|error| format!("Line {number} of the file is not JSON: {error}."))?;
         if !take(item, None) {
             return Ok(());
         }
@@ -116,7 +119,8 @@ mod tests {
         check(json!({"InputType": "JSON", "ItemsPointer": "/x"}), "{}", Err("leads to nothing"));
         check(json!({"InputType": "JSONL"}), "1\r\n\n2\n", Ok(json!([[1, null], [2, null]])));
         check(json!({"InputType": "JSONL"}), "1\n{", Err("Line 2 of the file"));
-        let given = json!({"InputType": "CSV", "CSVHeaderLocation": "GIVEN", "CSVHeaders": ["a"], "CSVDelimiter": "TAB"});
+        let given =
+            json!({"InputType": "CSV", "CSVHeaderLocation": "GIVEN", "CSVHeaders": ["a"], "CSVDelimiter": "TAB"});
         check(given, "x\ty\n", Ok(json!([[{"a": "x"}, null]])));
         check(json!({"InputType": "CSV", "CSVDelimiter": "DOT"}), "", Err("DOT"));
     }

@@ -2,7 +2,11 @@
 
 use serde::Deserialize;
 
-use super::{Cause, Config, csv::Csv, format::{self, Format}};
+use super::{
+    Cause, Config,
+    csv::Csv,
+    format::{self, Format},
+};
 
 /// What an S3 inventory's `manifest.json` says.
 pub(super) struct Inventory {
@@ -29,8 +33,8 @@ struct WrittenFile {
 /// Reads a `manifest.json`.
 /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location.html>
 pub(super) fn inventory(body: &[u8], config: Config<'_>) -> Result<Inventory, Cause> {
-    let written: Written =
-        serde_json::from_slice(body).map_err(|error| format!("The file is no manifest of an S3 inventory: {error}."))?;
+    let written: Written = serde_json::from_slice(body)
+        .map_err(|error| format!("The file is no manifest of an S3 inventory: {error}."))?;
     if written.file_format != "CSV" {
         return Err(format!("The S3 inventory is in {}, and only CSV is read.", written.file_format));
     }
@@ -51,7 +55,8 @@ pub(super) fn athena(body: &[u8]) -> Result<Vec<(String, String)>, Cause> {
     lines
         .map(|line| {
             let place = line.strip_prefix("s3://").and_then(|place| place.split_once('/'));
-            let (bucket, key) = place.ok_or_else(|| format!("The manifest names '{line}', which is no place in S3."))?;
+            let (bucket, key) =
+                place.ok_or_else(|| format!("The manifest names '{line}', which is no place in S3."))?;
             Ok((bucket.to_owned(), key.to_owned()))
         })
         .collect()
