@@ -128,6 +128,7 @@ fn names(effects: &[Effect]) -> Vec<String> {
         Effect::Cancel { event_id, .. } => format!("cancel {event_id}"),
         Effect::Evicted { next_timer_at } => format!("evicted {}", next_timer_at.is_some()),
         Effect::Alert => "alert".to_owned(),
+        Effect::DriveMapRun { .. } => "drive map run".to_owned(),
     };
     effects.iter().map(name).collect()
 }
