@@ -100,7 +100,7 @@ fn whoever_ends_the_execution_stops_the_run() {
     let mut run = Run::start(&machine(json!({})), "[1]");
     run.feed(Input::StopExecution { error: None, cause: None }).unwrap();
     assert!(run.map_runs.is_empty());
-    let branches = json!({"StartAt": "P", "States": {"P": {"Type": "Parallel", "End": true, "Branches": [
+    let branches = json!({"StartAt": "Both", "States": {"Both": {"Type": "Parallel", "End": true, "Branches": [
         serde_json::from_str::<Value>(&machine(json!({}))).unwrap(),
         {"StartAt": "T", "States": {"T": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true}}},
     ]}}});
