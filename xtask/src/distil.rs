@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use crate::{botocore, container};
+use crate::{botocore, constraints, container};
 
 /// What goes wrong here is told as text.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -84,7 +84,7 @@ pub struct Service {
     pub endpoints: Value,
 }
 
-/// Writes the two files of `crates/aws/models`.
+/// Writes the two files of `crates/aws/models`, and what our own API demands of requests.
 pub fn write(data: &Path) -> Result<()> {
     let services = services(data)?;
     let models = container::models(&services)?;
@@ -93,6 +93,7 @@ pub fn write(data: &Path) -> Result<()> {
     std::fs::create_dir_all(&folder)?;
     std::fs::write(folder.join("models.zst"), &models)?;
     std::fs::write(folder.join("endpoints.zst"), &endpoints)?;
+    std::fs::write(constraints::file(), constraints::text(data)?)?;
     println!("{} services; models.zst {} bytes, endpoints.zst {} bytes", services.len(), models.len(), endpoints.len());
     Ok(())
 }
@@ -197,7 +198,7 @@ fn reference(reference: &Value) -> Value {
     keep(reference, REFERENCE)
 }
 
-fn reach(reference: &Value, shapes: &Value, reached: &mut BTreeSet<String>) {
+pub fn reach(reference: &Value, shapes: &Value, reached: &mut BTreeSet<String>) {
     let Some(name) = reference["shape"].as_str() else { return };
     if reached.insert(name.to_owned()) {
         let shape = &shapes[name];
@@ -210,12 +211,12 @@ fn reach(reference: &Value, shapes: &Value, reached: &mut BTreeSet<String>) {
     }
 }
 
-fn keep(value: &Value, keys: &[&str]) -> Value {
+pub fn keep(value: &Value, keys: &[&str]) -> Value {
     let entries = value.as_object().into_iter().flatten().filter(|(key, _)| keys.contains(&key.as_str()));
     Value::Object(entries.map(|(key, value)| (key.clone(), value.clone())).collect())
 }
 
-fn map(value: &Value, each: impl Fn(&Value) -> Value) -> Value {
+pub fn map(value: &Value, mut each: impl FnMut(&Value) -> Value) -> Value {
     Value::Object(value.as_object().into_iter().flatten().map(|(key, value)| (key.clone(), each(value))).collect())
 }
 
@@ -254,5 +255,7 @@ mod tests {
         let endpoints = String::from_utf8(zstd::decode_all(endpoints.as_slice()).unwrap()).unwrap();
         let partitions = read(&data.join("partitions.json")).unwrap();
         assert_eq!(endpoints, container::endpoint_lines(&expected, &partitions), "endpoints.zst differs");
+        let committed = std::fs::read_to_string(constraints::file()).unwrap();
+        assert_eq!(committed, constraints::text(&data).unwrap(), "constraints.json differs");
     }
 }

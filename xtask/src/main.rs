@@ -4,6 +4,7 @@
 #![expect(clippy::indexing_slicing, reason = "a model without these keys must stop the tool")]
 
 mod botocore;
+mod constraints;
 mod container;
 mod distil;
 
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo run --release -p xtask -- distil [--botocore FOLDER]
 
-distil   writes crates/aws/models/ from the data of the pinned botocore, fetched by pip unless a folder is named";
+distil   writes crates/aws/models/ and the constraints of the API served here, from the data of the pinned botocore, fetched by pip unless a folder is named";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

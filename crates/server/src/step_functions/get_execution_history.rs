@@ -29,7 +29,7 @@ pub struct Response {
 }
 
 pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
-    let length = page::length(request.max_results)?;
+    let length = page::length(request.max_results);
     let token = request.next_token.as_deref().unwrap_or_default();
     let after = page::after(request.next_token.as_deref())?
         .map(|id| id.parse().map_err(|_| ApiError::caller("InvalidToken", format!("Invalid Token: '{token}'"))))

@@ -38,7 +38,7 @@ struct Item {
 }
 
 pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
-    let length = page::length(request.max_results)?;
+    let length = page::length(request.max_results);
     let after = page::after(request.next_token.as_deref())?;
     let mut runs = app.engine.list_map_runs(&request.execution_arn, after.as_deref(), length + 1).await?;
     let next_token = page::cut(&mut runs, length, |run| run.specification.arn.clone());

@@ -37,7 +37,7 @@ struct Item {
 }
 
 pub async fn call(app: &App, caller: &Caller, request: Request) -> Result<Response, ApiError> {
-    let length = page::length(request.max_results)?;
+    let length = page::length(request.max_results);
     let after = page::after(request.next_token.as_deref())?;
     let mut machines =
         app.engine.list_state_machines(&app.account, &caller.region, after.as_deref(), length + 1).await?;
