@@ -25,7 +25,7 @@ use crate::{
 pub use catch::Catcher;
 pub use choice::{Choice, ChoiceRule, Comparator, Condition, Operand};
 pub use fail::Fail;
-pub use map::{Map, ProcessorMode};
+pub use map::{Distributed, ItemBatcher, ItemReader, Map, ProcessorMode, ResultWriter};
 pub use parallel::Parallel;
 pub use pass::Pass;
 pub use retry::Retrier;

@@ -8,6 +8,7 @@ mod executions;
 mod express;
 mod limit;
 mod machines;
+mod map_runs;
 mod message;
 pub(crate) mod names;
 mod redrive;
@@ -36,7 +37,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use self::{activities::Activities, limit::Limit, machines::Machines, message::Message};
+use self::{activities::Activities, limit::Limit, machines::Machines, map_runs::MapRuns, message::Message};
 pub use self::{
     activities::HandedOver,
     express::SyncExecution,
@@ -242,6 +243,10 @@ pub struct ExecutionRecord {
     pub started_at: Timestamp,
     /// When it ended.
     pub stopped_at: Option<Timestamp>,
+    /// The map run whose child it is.
+    pub map_run_arn: Option<String>,
+    /// How many items it was given as such.
+    pub item_count: Option<u64>,
 }
 
 /// The engine. Cheap to clone; when the last clone is dropped, it stops where it is, as a crash would, and loses nothing that was
@@ -281,6 +286,8 @@ struct Shared {
     sleeping_until: AtomicI64,
     /// Told when there is a failure to be told of.
     alerts: Notify,
+    /// Map runs that have something to do.
+    map_runs: MapRuns,
 }
 
 impl Engine {
@@ -322,6 +329,7 @@ impl Engine {
             sleeping_until: AtomicI64::new(i64::MAX),
             alerts: Notify::new(),
             jobs: Limit::new("jobs_at_once", options.jobs_at_once),
+            map_runs: MapRuns::default(),
             options,
         });
         let (stop, stopped) = watch::channel(());
@@ -333,6 +341,7 @@ impl Engine {
         running.spawn(express::recover(shared.clone(), last_express));
         running.spawn(sleepers::wake(shared.clone()));
         running.spawn(alerts::tell(shared.clone()));
+        running.spawn(map_runs::drive_all(shared.clone()));
         Ok(Engine { inner: Arc::new(Inner { shared, findings, _running: running, _stop: stop }) })
     }
 

@@ -2,22 +2,26 @@
 
 mod catalogue;
 mod executions;
+mod map_runs;
 
 use async_trait::async_trait;
 use detection::{Event, Finding, FindingInput, Settings, Sighting, Stage, WorkflowStatus, decide::Exception};
 use execution::{
     ScheduledTask,
     inspection::{InspectionDataRequest, InspectionDataResponse},
+    map_run::{Item, Reading},
 };
 use jiff::Timestamp;
 use serde_json::Value;
 use thiserror::Error;
+use tokio::sync::mpsc;
 
 pub use self::catalogue::{Activity, CatalogueStore, MachineAlias, MachineChange, MachineVersion, Published, Route};
 pub use self::executions::{
     ActivityTask, Begun, DefinitionHash, Due, ExecutionKind, ExecutionStore, JournalRow, NewExecution, Progress, Put,
     Redrive, Standing, Stored, TokenHash,
 };
+pub use self::map_runs::{MapRunChild, MapRunEnd, MapRunRecord, MapRunStore};
 
 /// The time and randomness of the world.
 pub trait Clock: Send + Sync {
@@ -49,6 +53,17 @@ pub trait TaskExecutor: Send + Sync {
         false
     }
 
+    /// Reads the items of a map run (`ItemReader`), in their order, page by page, and waits while nobody takes them. Ends early, and
+    /// well, once nobody wants any more. An error is the cause of `States.ItemReaderFailed`.
+    async fn read_items(&self, _items: ItemsToRead, _pages: mpsc::Sender<Vec<Item>>) -> Result<(), String> {
+        Err("this executor reads no items: give it one that does, or let the state's input hold them".to_owned())
+    }
+
+    /// Writes an object of a map run's results (`ResultWriter`). An error is the cause of `States.ResultWriterFailed`.
+    async fn put_object(&self, _object: ObjectToPut) -> Result<(), String> {
+        Err("this executor writes no objects: leave out the ResultWriter's Resource".to_owned())
+    }
+
     /// An execution of a guardrail ended FAILED, TIMED_OUT or ABORTED; its finding has been failed already. Tell somebody. Called
     /// again until it answers `Ok`, also after a crash.
     async fn tell_of_failure(&self, finding: &Finding) -> Result<(), String>;
@@ -72,6 +87,38 @@ pub struct Trace {
     pub request: InspectionDataRequest,
     /// Its answer, if there was one.
     pub response: Option<InspectionDataResponse>,
+}
+
+/// The items of a map run, and whose they are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ItemsToRead {
+    /// The state machine; its ARN's Region and account are called.
+    pub state_machine_arn: String,
+    /// Where they are.
+    pub reading: Reading,
+}
+
+/// An object of a map run's results.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ObjectToPut {
+    /// The state machine; its ARN's Region and account are called.
+    pub state_machine_arn: String,
+    /// The bucket.
+    pub bucket: String,
+    /// The key.
+    pub key: String,
+    /// What is in it: JSON.
+    pub body: String,
+}
+
+impl std::fmt::Debug for ObjectToPut {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ObjectToPut")
+            .field("bucket", &self.bucket)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A task's answer.

@@ -10,6 +10,7 @@ mod executions;
 mod express;
 mod findings;
 mod journal;
+mod map_runs;
 mod pool;
 mod receive;
 mod revisions;

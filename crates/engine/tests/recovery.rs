@@ -25,12 +25,15 @@ use engine::{
     Engine, ExecutionStore, SystemClock,
     engine::{ExecutionRecord, StateMachineRecord},
     ports::{
-        ActivityTask, Begun, CatalogueStore, Due, NewExecution, Progress, Put, Receipt, Responder, StoreError, Stored,
-        TokenHash,
+        ActivityTask, Begun, CatalogueStore, DefinitionHash, Due, MapRunEnd, MapRunRecord, MapRunStore, NewExecution,
+        Progress, Put, Receipt, Responder, StoreError, Stored, TokenHash,
     },
     sqlite::SqliteStore,
 };
-use execution::{HistoryEvent, Record, Status};
+use execution::{
+    HistoryEvent, MapRunFailure, MapRunSpecification, Record, Status,
+    map_run::{ChildInput, MapRunLimits, results::Child},
+};
 use jiff::Timestamp;
 use serde_json::json;
 use support::*;
@@ -172,6 +175,69 @@ impl ExecutionStore for Faulty {
     }
 }
 
+#[async_trait]
+impl MapRunStore for Faulty {
+    async fn map_run(&self, arn: &str) -> Result<Option<MapRunRecord>, StoreError> {
+        self.store.map_run(arn).await
+    }
+    async fn map_run_definition(&self, number: u64) -> Result<(DefinitionHash, String), StoreError> {
+        self.store.map_run_definition(number).await
+    }
+    async fn map_runs(
+        &self,
+        execution_arn: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<MapRunRecord>, StoreError> {
+        self.store.map_runs(execution_arn, after, limit).await
+    }
+    async fn map_runs_with_work(&self, after: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError> {
+        self.store.map_runs_with_work(after, limit).await
+    }
+    async fn forget_children(&self, number: u64) -> Result<(), StoreError> {
+        self.write(self.store.forget_children(number)).await
+    }
+    async fn add_children(&self, number: u64, first: u64, inputs: Vec<ChildInput>) -> Result<(), StoreError> {
+        self.write(self.store.add_children(number, first, inputs)).await
+    }
+    async fn children_are_complete(&self, number: u64, specification: MapRunSpecification) -> Result<(), StoreError> {
+        self.write(self.store.children_are_complete(number, specification)).await
+    }
+    async fn begin_children(&self, number: u64, limit: u64, now: Timestamp) -> Result<Vec<String>, StoreError> {
+        self.write(self.store.begin_children(number, limit, now)).await
+    }
+    async fn running_children(&self, number: u64, limit: usize) -> Result<Vec<String>, StoreError> {
+        self.store.running_children(number, limit).await
+    }
+    async fn ended_children(&self, number: u64, from: u64, limit: usize) -> Result<Vec<(u64, Child)>, StoreError> {
+        self.store.ended_children(number, from, limit).await
+    }
+    async fn pending_children(&self, number: u64, from: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError> {
+        self.store.pending_children(number, from, limit).await
+    }
+    async fn fail_map_run(&self, number: u64, failure: MapRunFailure) -> Result<(), StoreError> {
+        self.write(self.store.fail_map_run(number, failure)).await
+    }
+    async fn end_map_run(&self, number: u64, end: MapRunEnd) -> Result<(), StoreError> {
+        self.write(self.store.end_map_run(number, end)).await
+    }
+    async fn map_run_is_told(&self, number: u64) -> Result<(), StoreError> {
+        self.write(self.store.map_run_is_told(number)).await
+    }
+    async fn update_map_run(&self, arn: &str, limits: MapRunLimits) -> Result<bool, StoreError> {
+        self.write(self.store.update_map_run(arn, limits)).await
+    }
+    async fn executions_of_map_run(
+        &self,
+        arn: &str,
+        status: Option<Status>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Option<Vec<ExecutionRecord>>, StoreError> {
+        self.store.executions_of_map_run(arn, status, after, limit).await
+    }
+}
+
 async fn engine_on(
     home: &Home,
     store: &Arc<SqliteStore>,
@@ -292,6 +358,63 @@ async fn a_crash_at_any_write_loses_nothing() {
             assert!(at < 30, "the execution does not come to its end");
         }
         assert!(at >= 8, "only {at} writes: the machine has more durable points");
+    }
+}
+
+/// A Distributed Map over three items, its run crashed at the write with this number; whether it came so far.
+async fn crash_of_map_run(at: usize, fate: Fate) -> bool {
+    let home = Home::new();
+    let store = home.store().await;
+    let (engine, faulty) = engine_on(&home, &store, move |write| if write < at { Fate::Fine } else { fate }).await;
+    let states = json!({"M": {"Type": "Map", "MaxConcurrency": 2, "End": true, "ItemProcessor": {
+        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "T",
+        "States": {"T": {"Type": "Task", "Resource": task("getObject"), "End": true}}}}});
+    let machine = machine(&engine, "m", states).await;
+    let begun = tokio::spawn({
+        let (engine, machine) = (engine.clone(), machine.clone());
+        async move { engine.start_execution(&machine, Some("e"), "[1, 2, 3]").await }
+    });
+    let arn = "arn:aws:states:eu-central-1:123456789012:execution:m:e";
+    let (mut crashed, mut rounds) = (true, 0);
+    while faulty.writes.load(Ordering::SeqCst) <= at {
+        let is_over = engine.describe_execution(arn).await.is_ok_and(|execution| execution.ended.is_some());
+        // What comes after the end, comes soon.
+        rounds += usize::from(is_over);
+        if rounds > 20 {
+            crashed = false;
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    begun.abort();
+    drop((engine, faulty, store));
+
+    let engine = home.engine().await;
+    if engine.describe_execution(arn).await.is_err() {
+        engine.start_execution(&machine, Some("e"), "[1, 2, 3]").await.unwrap();
+    }
+    let ended =
+        tokio::time::timeout(Duration::from_secs(30), engine.wait_for_end(arn)).await.expect("it ends").unwrap();
+    assert_eq!(ended.output, Some(json!([1, 2, 3])), "{at} {fate:?}");
+    let runs = engine.list_map_runs(arn, None, 10).await.unwrap();
+    assert_eq!(runs.len(), 1, "{at} {fate:?}: a run is begun once");
+    let children = engine.list_executions_of_map_run(&runs[0].specification.arn, None, None, 10).await.unwrap();
+    assert_eq!(children.len(), 3, "{at} {fate:?}: no item is lost, and none is begun twice");
+    let counts = runs[0].standing.counts;
+    assert_eq!((counts.succeeded.items, counts.total().items), (3, 3), "{at} {fate:?}");
+    crashed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_map_run_goes_on_after_a_crash_at_any_write() {
+    for fate in [Fate::Lost, Fate::AnswerLost] {
+        let mut at = 0;
+        while crash_of_map_run(at, fate).await {
+            at += 1;
+            assert!(at < 60, "the map run does not come to its end");
+        }
+        assert!(at >= 10, "only {at} writes: a map run has more durable points");
     }
 }
 

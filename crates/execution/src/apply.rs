@@ -53,6 +53,7 @@ impl Execution {
             | EventType::ParallelStateSucceeded
             | EventType::TaskStateAborted
             | EventType::WaitStateAborted
+            | EventType::MapRunAborted
             | EventType::MapStateAborted
             | EventType::ParallelStateAborted => Ok(()),
             _ => self.apply_to_path(event),
@@ -97,6 +98,10 @@ impl Execution {
                 self.forget_stopped(self.cursor);
                 self.set_stage(Stage::Map { items: None, max_concurrency: 0, outputs: Vec::new(), last: event.id })?;
             }
+            (_, Some(EventDetails::MapRunStarted(started))) => {
+                self.set_stage(Stage::MapRun { event_id: event.id, arn: started.map_run_arn.clone() })?;
+            }
+            (EventType::MapRunSucceeded | EventType::MapRunFailed, _) => self.set_stage(Stage::Entered)?,
             (_, Some(EventDetails::TaskScheduled(scheduled))) => {
                 self.set_task(TaskStage::of_service(event.id, scheduled))?;
             }

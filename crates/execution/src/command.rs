@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Ended, state::task::Integration};
+use crate::{Ended, map_run::MapRunSpecification, state::task::Integration};
 
 /// Something to be done once the records that asked for it are durable.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +31,15 @@ pub enum Command {
     },
     /// A worker took an activity task: give it the task's token and input. Asked for only in answer to `Input::ActivityStarted`.
     HandOver(Box<ScheduledTask>),
+    /// Begin a map run. It is a durable object of its own, to be kept in one write with the records that began it: so it is
+    /// never outstanding. Its end comes back as [`Input::MapRunEnded`](crate::Input::MapRunEnded).
+    StartMapRun(Box<MapRunSpecification>),
+    /// Nobody waits for this map run any more: its child executions are to be stopped. Kept in one write with the records that
+    /// say so.
+    StopMapRun {
+        /// Its ARN.
+        arn: String,
+    },
     /// Send `Input::Continue`: the step ended before every path of the execution waits.
     Continue,
     /// The execution has ended; nothing comes after.

@@ -313,6 +313,13 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
 
     // --- Expressions ---
 
+    /// The context object and the variables that a path's state sees.
+    pub(crate) fn surroundings(&mut self, path: PathId, state: &State) -> (Value, Map<String, Value>) {
+        let mut context = context::of_execution(self.execution);
+        context::set_state(&mut context, self.execution, path, state, None, None);
+        (context, self.execution.paths.get(&path).map(|path| (*path.variables).clone()).unwrap_or_default())
+    }
+
     /// Evaluates an expression of a path's state.
     pub(crate) fn query<T>(
         &mut self,
@@ -502,6 +509,9 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
             && came != Came::Answer
         {
             self.step.commands.push(Command::CancelTask { event_id: task.event_id });
+        }
+        if let Some((_, arn)) = path.map_run() {
+            self.step.commands.push(Command::StopMapRun { arn: arn.to_owned() });
         }
         let timers = path.timers().filter(|(timer, _)| came != Came::Timer(*timer));
         self.step.commands.extend(timers.map(|(timer, _)| Command::CancelTimer { timer }));

@@ -142,6 +142,12 @@ impl Execution {
         }
     }
 
+    /// The path that waits for the map run of this `MapRunStarted`.
+    pub(crate) fn path_of_map_run(&self, event_id: u64) -> Option<PathId> {
+        let awaits = |path: &Path| path.map_run().is_some_and(|(its, _)| its == event_id);
+        self.paths.iter().find(|(_, path)| awaits(path)).map(|(id, _)| *id)
+    }
+
     /// The paths of the branches or iterations of a path's state.
     pub(crate) fn children(&self, parent: PathId) -> Vec<PathId> {
         let is_child = |path: &Path| path.parent.is_some_and(|(its, _)| its == parent);

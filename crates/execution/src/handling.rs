@@ -1,13 +1,13 @@
 //! What happens when a state fails: Retry, Catch, or the failure of its path.
 
-use asl::{Kind, State};
+use asl::{Kind, State, state::ProcessorMode};
 
 use crate::{
     EventDetails, EventType, Fact, catch,
     driver::Driver,
     failure::Failure,
     history::EvaluationFailed,
-    path::{PathId, ROOT},
+    path::{PathId, ROOT, Stage},
     random, retry, state, time,
 };
 
@@ -20,6 +20,7 @@ impl Driver<'_, '_> {
             return;
         };
         state::branch::abort_all(self, path);
+        let had_run = self.position(path).is_some_and(|position| !matches!(position.stage, Stage::Map { .. }));
         let mut failure = failure.placed(&state.name, entered_id);
         if let Some(location) = failure.location.take() {
             self.evaluation_failed(path, state, &failure, location);
@@ -28,6 +29,8 @@ impl Driver<'_, '_> {
             return;
         }
         match &state.kind {
+            // A Distributed Map that can't begin its run says no more than what ends the execution.
+            Kind::Map(map) if map.mode == ProcessorMode::Distributed && failure.is_fatal() && !had_run => {}
             Kind::Map(_) => _ = self.event(path, EventType::MapStateFailed, None),
             Kind::Parallel(_) => _ = self.event(path, EventType::ParallelStateFailed, None),
             _ => {}

@@ -56,6 +56,10 @@ pub enum EventType {
     MapIterationFailed,
     MapIterationStarted,
     MapIterationSucceeded,
+    MapRunAborted,
+    MapRunFailed,
+    MapRunStarted,
+    MapRunSucceeded,
     MapStateAborted,
     MapStateEntered,
     MapStateExited,
@@ -146,6 +150,10 @@ pub enum EventDetails {
     MapIterationStarted(MapIteration),
     #[serde(rename = "mapIterationSucceededEventDetails")]
     MapIterationSucceeded(MapIteration),
+    #[serde(rename = "mapRunFailedEventDetails")]
+    MapRunFailed(ErrorDetails),
+    #[serde(rename = "mapRunStartedEventDetails")]
+    MapRunStarted(MapRunStarted),
     #[serde(rename = "mapStateStartedEventDetails")]
     MapStateStarted(MapStateStarted),
     #[serde(rename = "stateEnteredEventDetails")]
@@ -325,6 +333,14 @@ pub struct TaskFailed {
 #[expect(missing_docs, reason = "AWS's fields of the same names")]
 pub struct MapStateStarted {
     pub length: u64,
+}
+
+/// `mapRunStartedEventDetails`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "AWS's fields of the same names")]
+pub struct MapRunStarted {
+    pub map_run_arn: String,
 }
 
 /// `mapIteration…EventDetails`.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::{Timer, limits::Quotas};
+use crate::{Timer, limits::Quotas, map_run::MapRunFailure};
 
 /// What an execution begins with, beside its machine: everything that the context object and `ExecutionStarted` show.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -77,6 +77,13 @@ pub enum Input {
         error: String,
         /// `cause`.
         cause: String,
+    },
+    /// A map run has ended.
+    MapRunEnded {
+        /// Its `MapRunStarted`.
+        event_id: u64,
+        /// The result of its Map, or why it failed.
+        outcome: Result<Value, MapRunFailure>,
     },
     /// A timer that was asked for has run out.
     TimerFired {

@@ -95,6 +95,13 @@ pub(crate) enum Stage {
         /// What the iteration that begins next points to: the last event within the one before it.
         last: u64,
     },
+    /// It waits for a map run.
+    MapRun {
+        /// Its `MapRunStarted`.
+        event_id: u64,
+        /// Its ARN.
+        arn: String,
+    },
 }
 
 /// A task that was scheduled and has not ended.
@@ -159,7 +166,7 @@ impl Path {
                 Some((Timer { event_id: position.entered_id, purpose: TimerPurpose::Wait }, *until))
             }
             Stage::Retry { failed, at } => Some((Timer { event_id: *failed, purpose: TimerPurpose::Retry }, *at)),
-            Stage::Entered | Stage::Task(_) | Stage::Parallel { .. } | Stage::Map { .. } => None,
+            Stage::Entered | Stage::Task(_) | Stage::Parallel { .. } | Stage::Map { .. } | Stage::MapRun { .. } => None,
         });
         own.into_iter().chain(self.task().into_iter().flat_map(TaskStage::timers))
     }
@@ -168,6 +175,14 @@ impl Path {
     pub(crate) fn task(&self) -> Option<&TaskStage> {
         match &self.position.as_ref()?.stage {
             Stage::Task(task) => Some(task),
+            _ => None,
+        }
+    }
+
+    /// The map run it waits for.
+    pub(crate) fn map_run(&self) -> Option<(u64, &str)> {
+        match &self.position.as_ref()?.stage {
+            Stage::MapRun { event_id, arn } => Some((*event_id, arn)),
             _ => None,
         }
     }

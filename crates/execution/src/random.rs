@@ -37,7 +37,34 @@ pub(crate) fn idempotency_token(execution_arn: &str, event_id: u64) -> String {
     hash.update(execution_arn);
     hash.update([0]);
     hash.update(event_id.to_be_bytes());
-    let bytes: [u8; 32] = hash.finalize().into();
+    as_uuid(hash.finalize().into())
+}
+
+/// The unique part of a map run's ARN.
+pub(crate) fn map_run_name(moment: &Moment, event_id: u64) -> String {
+    as_uuid(hash(&moment.seed, "map run", event_id))
+}
+
+/// The name of a map run's child execution: the same for the same run and number.
+pub(crate) fn child_name(map_run_arn: &str, number: u64) -> String {
+    let mut hash = Sha256::new();
+    hash.update("child");
+    hash.update(map_run_arn);
+    hash.update(number.to_be_bytes());
+    as_uuid(hash.finalize().into())
+}
+
+/// The label of a Distributed Map that has none: the same for the same machine and state.
+pub(crate) fn label(state_machine: &str, state: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update("label");
+    hash.update(state_machine);
+    hash.update([0]);
+    hash.update(state);
+    as_uuid(hash.finalize().into())
+}
+
+fn as_uuid(bytes: [u8; 32]) -> String {
     let mut text = String::with_capacity(36);
     for (index, byte) in bytes.into_iter().take(16).enumerate() {
         let byte = match index {

@@ -67,6 +67,7 @@ pub(crate) fn take(driver: &mut Driver<'_, '_>, input: Input) -> Result<(), Ille
         Input::ActivityScheduleFailed { event_id, error, cause } => {
             state::task::schedule_failed(driver, event_id, error, cause);
         }
+        Input::MapRunEnded { event_id, outcome } => state::map::distributed::ended(driver, event_id, outcome),
         Input::TimerFired { timer } => timer_fired(driver, timer),
         Input::Continue => {}
         Input::Redrive => driver.redrive(),
@@ -99,7 +100,11 @@ fn check(execution: &Execution, input: &Input) -> Result<(), IllegalInput> {
                 Err(IllegalInput::UnknownTask(*event_id))
             }
         }
-        Input::TimerFired { .. } | Input::Continue | Input::Redrive | Input::StopExecution { .. } => Ok(()),
+        Input::MapRunEnded { .. }
+        | Input::TimerFired { .. }
+        | Input::Continue
+        | Input::Redrive
+        | Input::StopExecution { .. } => Ok(()),
     }
 }
 

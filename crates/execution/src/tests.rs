@@ -4,6 +4,7 @@ mod errors;
 mod harness;
 mod inspection;
 mod machines;
+mod map_runs;
 mod property;
 mod redrive;
 mod tasks;

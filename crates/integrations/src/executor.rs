@@ -7,9 +7,11 @@ use aws::{Aws, http::Destinations};
 use detection::Finding;
 use engine::{
     FindingStore, TaskExecutor,
-    ports::{Task, TaskOutcome, Trace},
+    ports::{ItemsToRead, ObjectToPut, Task, TaskOutcome, Trace},
 };
+use execution::map_run::Item;
 use serde_json::Value;
+use tokio::sync::mpsc;
 
 use http_invoke::{HttpTasks, Tracing};
 
@@ -25,6 +27,7 @@ mod http_answer;
 mod http_invoke;
 mod http_parameters;
 mod lambda;
+mod map_run;
 pub(crate) mod optimized;
 #[cfg(test)]
 mod tests;
@@ -131,6 +134,14 @@ impl TaskExecutor for Executor {
             Ok(Resource::LambdaFunction(arn)) => self.is_built_in(task, Some(&arn)),
             _ => false,
         }
+    }
+
+    async fn read_items(&self, items: ItemsToRead, pages: mpsc::Sender<Vec<Item>>) -> Result<(), String> {
+        map_run::read_items(&self.aws, items, pages).await
+    }
+
+    async fn put_object(&self, object: ObjectToPut) -> Result<(), String> {
+        map_run::put_object(&self.aws, object).await
     }
 
     async fn tell_of_failure(&self, finding: &Finding) -> Result<(), String> {

@@ -66,7 +66,6 @@ impl From<Refusal> for ApiError {
             Refusal::ActivityWorkerLimitExceeded(_) => "ActivityWorkerLimitExceeded",
             Refusal::Conflict(_) => "ConflictException",
             Refusal::MissingRequiredParameter(_) => "MissingRequiredParameter",
-            Refusal::ResourceNotFound(_) => "ResourceNotFound",
             Refusal::ServiceQuotaExceeded(_) => "ServiceQuotaExceededException",
             Refusal::TooManyTags(_) => "TooManyTags",
             Refusal::Validation(_) => "ValidationException",
@@ -85,6 +84,7 @@ impl From<Refusal> for ApiError {
             Refusal::InvalidToken(_) => "InvalidToken",
             Refusal::TaskDoesNotExist(_) => "TaskDoesNotExist",
             Refusal::TaskTimedOut(_) => "TaskTimedOut",
+            Refusal::ResourceNotFound(_) => "ResourceNotFound",
             Refusal::Store(error) => return ApiError::unavailable(error.to_string()),
         };
         ApiError::caller(code, refusal.to_string())

@@ -13,6 +13,7 @@ mod delete_state_machine_alias;
 mod delete_state_machine_version;
 mod describe_activity;
 mod describe_execution;
+mod describe_map_run;
 mod describe_state_machine;
 mod describe_state_machine_alias;
 mod describe_state_machine_for_execution;
@@ -20,6 +21,7 @@ mod get_activity_task;
 mod get_execution_history;
 mod list_activities;
 mod list_executions;
+mod list_map_runs;
 mod list_state_machine_aliases;
 mod list_state_machine_versions;
 mod list_state_machines;
@@ -35,6 +37,7 @@ mod stop_execution;
 mod tag_resource;
 mod test_state;
 mod untag_resource;
+mod update_map_run;
 mod update_state_machine;
 mod update_state_machine_alias;
 mod validate_state_machine_definition;
@@ -64,6 +67,7 @@ pub async fn call(app: &App, caller: &Caller, action: &str, body: &[u8]) -> Resu
         "DeleteStateMachineVersion" => answer(delete_state_machine_version::call(app, read(body)?).await?),
         "DescribeActivity" => answer(describe_activity::call(app, read(body)?).await?),
         "DescribeExecution" => answer(describe_execution::call(app, read(body)?).await?),
+        "DescribeMapRun" => answer(describe_map_run::call(app, read(body)?).await?),
         "DescribeStateMachine" => answer(describe_state_machine::call(app, read(body)?).await?),
         "DescribeStateMachineAlias" => answer(describe_state_machine_alias::call(app, read(body)?).await?),
         "DescribeStateMachineForExecution" => {
@@ -73,6 +77,7 @@ pub async fn call(app: &App, caller: &Caller, action: &str, body: &[u8]) -> Resu
         "GetExecutionHistory" => answer(get_execution_history::call(app, read(body)?).await?),
         "ListActivities" => answer(list_activities::call(app, caller, read(body)?).await?),
         "ListExecutions" => answer(list_executions::call(app, read(body)?).await?),
+        "ListMapRuns" => answer(list_map_runs::call(app, read(body)?).await?),
         "ListStateMachineAliases" => answer(list_state_machine_aliases::call(app, read(body)?).await?),
         "ListStateMachineVersions" => answer(list_state_machine_versions::call(app, read(body)?).await?),
         "ListStateMachines" => answer(list_state_machines::call(app, caller, read(body)?).await?),
@@ -91,6 +96,7 @@ pub async fn call(app: &App, caller: &Caller, action: &str, body: &[u8]) -> Resu
         "UntagResource" => answer(untag_resource::call(app, read(body)?).await?),
         "UpdateStateMachine" => answer(update_state_machine::call(app, read(body)?).await?),
         "UpdateStateMachineAlias" => answer(update_state_machine_alias::call(app, read(body)?).await?),
+        "UpdateMapRun" => answer(update_map_run::call(app, read(body)?).await?),
         _ => Err(unknown_operation(&format!("AWSStepFunctions.{action}"))),
     }
 }

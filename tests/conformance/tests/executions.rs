@@ -113,7 +113,11 @@ fn run(case: &Value) -> Result<(Execution, Vec<HistoryEvent>), String> {
                 Command::ScheduleTask(task) => tasks.push(task.event_id),
                 Command::CancelTask { event_id } => tasks.retain(|task| *task != event_id),
                 Command::Continue => goes_on = true,
-                Command::CompleteExecution(_) => {}
+                // No recording of a map run is among those that are replayed here.
+                Command::HandOver(_)
+                | Command::StartMapRun(_)
+                | Command::StopMapRun { .. }
+                | Command::CompleteExecution(_) => {}
             }
         }
         if execution.status() != Status::Running {

@@ -1,10 +1,13 @@
 //! Map.
 
+mod distributed;
+
 use std::sync::Arc;
 
 use query::{Language, Template, jsonpath::Path};
 use serde_json::{Map as Fields, Value};
 
+pub use self::distributed::{Distributed, ItemBatcher, ItemReader, ResultWriter};
 use super::Kind;
 use crate::{
     Dynamic, Flow,
@@ -36,6 +39,8 @@ pub struct Map {
     pub tolerated_failure_percentage: Option<Dynamic>,
     /// `ItemReader`, `ItemBatcher`, `ResultWriter`, `Label` and `ProcessorConfig` as written (Distributed).
     pub distributed: Option<Value>,
+    /// The same, parsed.
+    pub run: Distributed,
 }
 
 /// Where a Map's iterations run.
@@ -141,12 +146,13 @@ pub(super) fn parse(parser: &mut Parser<'_>, object: &Object<'_>) -> Option<Kind
     let max_concurrency = parser.dynamic(object, "MaxConcurrency", whole);
     let tolerated_failure_count = parser.dynamic(object, "ToleratedFailureCount", whole);
     let tolerated_failure_percentage = parser.dynamic(object, "ToleratedFailurePercentage", percentage);
-    parser.distributed_fields(object);
+    let mut run = parser.distributed_fields(object);
     let processor = parser.processor(object);
     if let Some((_, ProcessorMode::Inline)) = processor {
         parser.inline_fields(object);
     }
     let (processor, mode) = processor?;
+    run.is_express = is_express(object);
     Some(Kind::Map(Box::new(Map {
         items_path,
         items,
@@ -159,11 +165,19 @@ pub(super) fn parse(parser: &mut Parser<'_>, object: &Object<'_>) -> Option<Kind
         tolerated_failure_count,
         tolerated_failure_percentage,
         distributed: distributed(object),
+        run,
     })))
 }
 
 fn percentage(value: &Value) -> Result<(), String> {
     decimal(value, (0.0, "0"), (100.0, "100")).map(drop)
+}
+
+/// Whether the child executions are Express ones.
+fn is_express(object: &Object<'_>) -> bool {
+    let processor = object.get("ItemProcessor").or_else(|| object.get("Iterator"));
+    let kind = processor.and_then(|processor| processor.get("ProcessorConfig")?.get("ExecutionType"));
+    kind.is_some_and(|kind| kind == "EXPRESS")
 }
 
 /// What only a Distributed Map has, as written.
@@ -221,28 +235,55 @@ impl Parser<'_> {
         ProcessorMode::Distributed
     }
 
-    /// Looks at the fields of a Distributed Map, which are kept as they are written.
-    fn distributed_fields(&mut self, object: &Object<'_>) {
+    /// The fields of a Distributed Map.
+    fn distributed_fields(&mut self, object: &Object<'_>) -> Distributed {
         let whole = |value: &Value| integer(value, 0, MAX_NUMBER).map(drop);
+        let mut run = Distributed::default();
         if let Some(reader) = self.part(object, "ItemReader", &ITEM_READER) {
             self.require(&reader, &["Resource"]);
             self.reader_resource(&reader);
-            self.template(&reader, payload(object.language));
-            if let Some(config) = self.part(&reader, "ReaderConfig", &READER_CONFIG) {
-                self.dynamic(&config, "MaxItems", |value| integer(value, 0, MAX_ITEMS).map(drop));
+            run.reader = Some(ItemReader {
+                resource: self.text(&reader, "Resource").unwrap_or_default(),
+                arguments: self.template(&reader, payload(object.language)),
+                ..ItemReader::default()
+            });
+            if let (Some(config), Some(run)) = (self.part(&reader, "ReaderConfig", &READER_CONFIG), &mut run.reader) {
+                run.max_items = self.dynamic(&config, "MaxItems", |value| integer(value, 0, MAX_ITEMS).map(drop));
+                run.config = reader.get("ReaderConfig").cloned();
                 self.csv_headers(&config);
+                self.no_parquet(&config);
             }
         }
         if let Some(batcher) = self.part(object, "ItemBatcher", &ITEM_BATCHER) {
-            self.template(&batcher, "BatchInput");
-            self.dynamic(&batcher, "MaxItemsPerBatch", whole);
-            self.dynamic(&batcher, "MaxInputBytesPerBatch", whole);
+            run.batcher = Some(ItemBatcher {
+                input: self.template(&batcher, "BatchInput"),
+                max_items: self.dynamic(&batcher, "MaxItemsPerBatch", whole),
+                max_bytes: self.dynamic(&batcher, "MaxInputBytesPerBatch", whole),
+            });
         }
         if let Some(writer) = self.part(object, "ResultWriter", &RESULT_WRITER) {
-            self.template(&writer, payload(object.language));
+            let config = writer.get("WriterConfig");
+            let text = |field: &str| config?.get(field)?.as_str().map(str::to_owned);
+            run.writer = Some(ResultWriter {
+                resource: self.text(&writer, "Resource"),
+                arguments: self.template(&writer, payload(object.language)),
+                transformation: text("Transformation"),
+                output_type: text("OutputType"),
+            });
         }
         if let Some(label) = self.text(object, "Label") {
             self.label(&label, object.at("Label"));
+            run.label = Some(label);
+        }
+        run
+    }
+
+    /// AWS reads Parquet files, and this program does not.
+    fn no_parquet(&mut self, config: &Object<'_>) {
+        if config.get("InputType").is_some_and(|kind| kind == "PARQUET") {
+            let help = "convert the file to CSV or JSONL, or run the state machine on AWS Step Functions";
+            let message = "the InputType PARQUET is not read here";
+            self.problem(SCHEMA, config.at("InputType"), message, Some(help.to_owned()));
         }
     }
 

@@ -5,6 +5,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use asl::{Kind, StateMachine};
 use jiff::SignedDuration;
 use tokio::{
     runtime::Handle,
@@ -17,10 +18,14 @@ use super::{
     message::{Arn, Effect, Live, Message},
     worker::Worker,
 };
-use crate::ports::{Begun, ExecutionKind, StoreError, Task, TaskOutcome};
+use crate::ports::{Begun, ExecutionKind, MapRunChild, StoreError, Task, TaskOutcome};
 
 /// A sleep is never longer, so that a clock that was set is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// How long an Express execution may take.
+/// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
+const EXPRESS_SECONDS: u64 = 300;
 
 /// What a worker has under way outside itself: each ends in one message.
 struct Jobs {
@@ -142,6 +147,7 @@ impl Jobs {
             }
             Effect::Evicted { next_timer_at } => shared.evicted(next_timer_at),
             Effect::Alert => shared.alerts.notify_one(),
+            Effect::DriveMapRun { arn } => shared.map_runs.wake(arn),
         }
     }
 
@@ -224,10 +230,28 @@ impl Job {
     }
 }
 
+/// What a map run's child runs: the processor of its Map.
+fn processor(machine: &StateMachine, child: &MapRunChild) -> Result<Arc<StateMachine>, StoreError> {
+    let Some(Kind::Map(map)) = machine.find(&child.state_name).map(|(_, state)| &state.kind) else {
+        let text = format!("the map run `{}` is of a Map `{}` that is not there", child.arn, child.state_name);
+        return Err(StoreError::Damaged(text));
+    };
+    Ok(Arc::new(StateMachine {
+        comment: None,
+        query_language: machine.query_language,
+        timeout_seconds: child.is_express.then_some(EXPRESS_SECONDS),
+        flow: (*map.processor).clone(),
+    }))
+}
+
 /// Reads an execution and replays it, where that may take its time.
 async fn load(shared: &Shared, arn: &str, even_if_ended: bool) -> Result<Option<Box<Live>>, StoreError> {
     let Some(stored) = shared.store.load(arn, even_if_ended).await? else { return Ok(None) };
     let machine = shared.machines.of_definition(stored.new.definition, &stored.definition)?;
+    let machine = match &stored.new.map_run {
+        Some(child) => processor(&machine, child)?,
+        None => machine,
+    };
     let replayed = tokio::task::spawn_blocking(move || {
         let execution = match stored.records.is_empty() {
             true => execution::Execution::new(),

@@ -95,6 +95,7 @@ impl Engine {
             role_arn: machine.role_arn.clone(),
             input: input.to_owned(),
             finding: None,
+            map_run: None,
             started_at: to_the_millisecond(self.shared().clock.now()),
         })
     }
@@ -173,9 +174,7 @@ impl Engine {
 
     /// Tells an execution something; what became of it, durably.
     pub(super) async fn deliver(&self, arn: &str, input: Input) -> Result<Delivered, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        self.shared().send(arn, Message::Deliver { arn: arn.into(), input, reply }).await?;
-        answer.await.unwrap_or_else(|_| Err(stopping()))
+        self.shared().deliver(arn, input).await
     }
 
     async fn find_execution(&self, arn: &str) -> Result<ExecutionRecord, Refusal> {

@@ -114,4 +114,6 @@ pub(super) enum Effect {
     Evicted { next_timer_at: Option<Timestamp> },
     /// A finding failed, and somebody has to be told.
     Alert,
+    /// A map run has something to do: it has begun, was stopped, or a child of it has ended.
+    DriveMapRun { arn: Arn },
 }

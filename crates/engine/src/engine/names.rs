@@ -88,6 +88,11 @@ pub(crate) fn check_execution_arn(arn: &str) -> Result<(), Refusal> {
     check_arn(arn, "execution")
 }
 
+/// Refuses what is no ARN of a map run, in AWS's words.
+pub(crate) fn check_map_run_arn(arn: &str) -> Result<(), Refusal> {
+    check_arn(arn, "mapRun")
+}
+
 fn check_arn(arn: &str, kind: &str) -> Result<(), Refusal> {
     match Arn::parse(arn) {
         Some(parsed) if parsed.kind == kind => Ok(()),

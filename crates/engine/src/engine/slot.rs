@@ -220,10 +220,24 @@ impl Batch {
             Command::CancelTask { event_id } => Some(*event_id),
             _ => None,
         };
-        let offered = self.commands.iter().filter_map(activity_task).collect();
-        let withdrawn = self.commands.iter().filter_map(cancelled).collect();
-        let (rows, redrive) = (std::mem::take(&mut self.rows), self.redrive.take());
-        Progress { rows, tokens, offered, withdrawn, redrive, standing }
+        let map_run = |command: &Command| match command {
+            Command::StartMapRun(specification) => Some((**specification).clone()),
+            _ => None,
+        };
+        let stopped_map_run = |command: &Command| match command {
+            Command::StopMapRun { arn } => Some(arn.clone()),
+            _ => None,
+        };
+        Progress {
+            offered: self.commands.iter().filter_map(activity_task).collect(),
+            withdrawn: self.commands.iter().filter_map(cancelled).collect(),
+            map_runs: self.commands.iter().filter_map(map_run).collect(),
+            stopped_map_runs: self.commands.iter().filter_map(stopped_map_run).collect(),
+            rows: std::mem::take(&mut self.rows),
+            redrive: self.redrive.take(),
+            tokens,
+            standing,
+        }
     }
 }
 

@@ -324,6 +324,9 @@ impl Worker {
         if live.new.finding.is_some() && ended.status != Status::Succeeded {
             effects.push(Effect::Alert);
         }
+        if let Some(child) = &live.new.map_run {
+            effects.push(Effect::DriveMapRun { arn: child.arn.as_str().into() });
+        }
         slot.queue.into_iter().for_each(|queued| queued.answer(Ok(super::message::Delivered::Late)));
     }
 
@@ -480,6 +483,8 @@ fn perform(arn: &Arn, slot: &mut Slot, live: &Live, commands: Vec<Command>, effe
                     slot.queue.push_back(Queued::new(Input::Continue));
                 }
             }
+            Command::StartMapRun(run) => effects.push(Effect::DriveMapRun { arn: run.arn.into() }),
+            Command::StopMapRun { arn } => effects.push(Effect::DriveMapRun { arn: arn.into() }),
             Command::StartTimer { .. }
             | Command::CancelTimer { .. }
             | Command::HandOver(_)
@@ -546,5 +551,7 @@ fn record_of(live: &Live) -> ExecutionRecord {
         ended,
         started_at: live.new.started_at,
         stopped_at,
+        map_run_arn: live.new.map_run.as_ref().map(|child| child.arn.clone()),
+        item_count: None,
     }
 }

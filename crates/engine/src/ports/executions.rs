@@ -5,10 +5,10 @@
 
 use async_trait::async_trait;
 use detection::{Event, Finding};
-use execution::{Ended, HistoryEvent, Record, Status};
+use execution::{Ended, HistoryEvent, MapRunSpecification, Record, Status};
 use jiff::Timestamp;
 
-use super::{CatalogueStore, Receipt, Responder, StoreError};
+use super::{CatalogueStore, MapRunChild, MapRunStore, Receipt, Responder, StoreError};
 use crate::engine::{ExecutionRecord, StateMachineRecord};
 
 /// SHA-256 of a definition's text: definitions are kept once by it, and an execution keeps the one it began with.
@@ -54,6 +54,8 @@ pub struct NewExecution {
     pub input: String,
     /// The finding it responds to, which fails if it does.
     pub finding: Option<String>,
+    /// The map run whose child it is.
+    pub map_run: Option<MapRunChild>,
     /// When it began.
     pub started_at: Timestamp,
 }
@@ -71,6 +73,10 @@ pub struct Progress {
     pub withdrawn: Vec<u64>,
     /// The redrive that was among these steps, if one was.
     pub redrive: Option<Redrive>,
+    /// The map runs that these steps began.
+    pub map_runs: Vec<MapRunSpecification>,
+    /// The ARNs of the map runs that nobody waits for any more.
+    pub stopped_map_runs: Vec<String>,
     /// How the execution stands afterwards.
     pub standing: Standing,
 }
@@ -177,7 +183,7 @@ pub struct ActivityTask {
 
 /// State machines, executions, their journals, task tokens and what is to be told.
 #[async_trait]
-pub trait ExecutionStore: Send + Sync {
+pub trait ExecutionStore: MapRunStore + Send + Sync {
     /// What is kept beside state machines and executions.
     fn catalogue(&self) -> &dyn CatalogueStore;
 
@@ -204,7 +210,7 @@ pub trait ExecutionStore: Send + Sync {
     /// A crash before: it never was, and its starter got no answer. After: it is taken up at the next start.
     async fn begin(&self, new: NewExecution, progress: Progress) -> Result<Begun, StoreError>;
 
-    /// Keeps what an execution's next steps said, and their tokens; where it ended badly while responding to a finding, also fails
+    /// Keeps what an execution's next steps said, and their tokens and map runs; where it was a map run's child and ended, counts it; where it ended badly while responding to a finding, also fails
     /// the finding and notes that somebody has to be told.
     ///
     /// A crash before: the input is lost; its task is performed again, its timer fires again. After: what the steps asked for is

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    SqliteStore, activities, alerts, at_most, express, integer, journal, micros, natural, receive,
+    SqliteStore, activities, alerts, at_most, express, integer, journal, map_runs, micros, natural, receive,
     state_machines::{self, definition},
     time_of,
 };
@@ -24,10 +24,13 @@ use crate::{
     },
 };
 
-const SELECT: &str =
+pub(super) const SELECT: &str =
     "SELECT arn, name, state_machine_arn, input, status, ended, started_at, stopped_at, id, version_arn, alias_arn,
-     redrive_count, redriven_at, redrive_token,
-     coalesce((SELECT last_event FROM journal WHERE execution = id ORDER BY seq DESC LIMIT 1), 0) FROM executions";
+         redrive_count, redriven_at, redrive_token,
+         coalesce((SELECT last_event FROM journal WHERE execution = id ORDER BY seq DESC LIMIT 1), 0),
+         (SELECT r.arn FROM map_runs r WHERE r.id = executions.map_run),
+         (SELECT c.items FROM map_run_children c WHERE c.map_run = executions.map_run AND c.number = executions.map_run_child)
+     FROM executions";
 
 #[async_trait]
 impl ExecutionStore for SqliteStore {
@@ -239,14 +242,17 @@ struct WrittenProgress {
     offered: Vec<(String, u64)>,
     withdrawn: Vec<u64>,
     redrive: Option<Redrive>,
+    map_runs: Vec<map_runs::Written>,
+    stopped_map_runs: Vec<String>,
     standing: Standing,
 }
 
 impl WrittenProgress {
     fn new(progress: Progress) -> Result<WrittenProgress, StoreError> {
         let rows = progress.rows.iter().map(journal::Written::new).collect::<Result<_, _>>()?;
-        let Progress { tokens, offered, withdrawn, redrive, standing, .. } = progress;
-        Ok(WrittenProgress { rows, tokens, offered, withdrawn, redrive, standing })
+        let map_runs = progress.map_runs.iter().map(map_runs::Written::new).collect::<Result<_, _>>()?;
+        let Progress { tokens, offered, withdrawn, redrive, stopped_map_runs, standing, .. } = progress;
+        Ok(WrittenProgress { rows, tokens, offered, withdrawn, redrive, map_runs, stopped_map_runs, standing })
     }
 }
 
@@ -264,7 +270,9 @@ fn append(connection: &Connection, id: i64, progress: &WrittenProgress) -> Resul
             )?
             .execute(params![id, integer(*count)?, micros(*at), client_token])?;
     }
-    activities::change_tasks(connection, id, &progress.offered, &progress.withdrawn)
+    activities::change_tasks(connection, id, &progress.offered, &progress.withdrawn)?;
+    progress.map_runs.iter().try_for_each(|run| map_runs::insert(connection, id, run))?;
+    progress.stopped_map_runs.iter().try_for_each(|arn| map_runs::stop(connection, arn))
 }
 
 /// The columns that a [`Standing`] sets: status, ended, stopped_at, waiting, next_timer_at.
@@ -328,6 +336,7 @@ fn update(connection: &Connection, id: i64, standing: &Standing) -> Result<(), S
             .prepare_cached("SELECT arn, finding FROM executions WHERE id = ?1")?
             .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
         alerts::note(connection, id, &arn, finding.as_deref(), ended, *at)?;
+        map_runs::count_end(connection, id, &status)?;
     }
     Ok(())
 }
@@ -340,7 +349,7 @@ fn load(connection: &Connection, arn: &str, even_if_ended: bool) -> Result<Optio
     let found = connection
         .prepare_cached(
             "SELECT id, name, state_machine_arn, definition, role_arn, input, finding, started_at, waiting, next_timer_at,
-                 version_arn, alias_arn, ended, stopped_at, revision
+                 version_arn, alias_arn, ended, stopped_at, revision, map_run
              FROM executions WHERE arn = ?1 AND (?2 OR status = 'RUNNING')",
         )?
         .query_row(params![arn, even_if_ended], |row| {
@@ -356,14 +365,17 @@ fn load(connection: &Connection, arn: &str, even_if_ended: bool) -> Result<Optio
                 role_arn: row.get(4)?,
                 input: row.get(5)?,
                 finding: row.get(6)?,
+                map_run: None,
                 started_at: Timestamp::UNIX_EPOCH,
             };
             let waiting = (row.get::<_, bool>(8)?, row.get::<_, Option<i64>>(9)?);
             let ended = (row.get::<_, Option<String>>(12)?, row.get::<_, Option<i64>>(13)?);
-            Ok((row.get::<_, i64>(0)?, new, row.get::<_, i64>(7)?, waiting, ended))
+            let map_run = row.get::<_, Option<i64>>(15)?;
+            Ok((row.get::<_, i64>(0)?, new, row.get::<_, i64>(7)?, waiting, ended, map_run))
         })
         .optional()?;
-    let Some((id, mut new, started_at, waiting, ended)) = found else { return Ok(None) };
+    let Some((id, mut new, started_at, waiting, ended, map_run)) = found else { return Ok(None) };
+    new.map_run = map_run.map(|map_run| map_runs::parent(connection, map_run)).transpose()?;
     new.started_at = time_of(started_at)?;
     let (records, next_seq) = journal::records(connection, id)?;
     let definition = definition(connection, &new.definition)?;
@@ -418,7 +430,8 @@ fn list(
     Ok(found)
 }
 
-fn read(row: &Row<'_>) -> Result<ExecutionRecord, StoreError> {
+/// One row of a SELECT.
+pub(super) fn read(row: &Row<'_>) -> Result<ExecutionRecord, StoreError> {
     let ended: Option<String> = row.get(5)?;
     let stopped_at: Option<i64> = row.get(7)?;
     let redriven_at: Option<i64> = row.get(12)?;
@@ -437,10 +450,12 @@ fn read(row: &Row<'_>) -> Result<ExecutionRecord, StoreError> {
         ended: ended.map(|ended| serde_json::from_str::<Ended>(&ended)).transpose()?,
         started_at: time_of(row.get(6)?)?,
         stopped_at: stopped_at.map(time_of).transpose()?,
+        map_run_arn: row.get(15)?,
+        item_count: row.get::<_, Option<i64>>(16)?.map(natural).transpose()?,
     })
 }
 
-fn status_text(status: Status) -> Result<String, StoreError> {
+pub(super) fn status_text(status: Status) -> Result<String, StoreError> {
     match serde_json::to_value(status)? {
         serde_json::Value::String(text) => Ok(text),
         other => Err(StoreError::Damaged(format!("`{other}` is no status"))),

@@ -59,6 +59,7 @@ pub(super) fn starts(
             role_arn: row.get(7)?,
             input: row.get(8)?,
             finding: None,
+            map_run: None,
             started_at: time_of(row.get(9)?)?,
         };
         found.push((natural(row.get(0)?)?, new, row.get(10)?));

@@ -62,6 +62,7 @@ fn respond(connection: &Connection, responder: &Responder, now: Timestamp) -> Re
         role_arn: machine.role_arn,
         input: response.input,
         finding: Some(id),
+        map_run: None,
         started_at: now,
     };
     executions::insert(connection, &new, &Standing::Working)?;

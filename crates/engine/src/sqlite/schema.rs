@@ -112,6 +112,29 @@ const MIGRATIONS: &[&str] = &["
         UNIQUE (execution, event_id)
     );
     CREATE INDEX activity_tasks_of_activity ON activity_tasks (activity, id);
+", "
+    ALTER TABLE executions ADD COLUMN map_run INTEGER;
+    ALTER TABLE executions ADD COLUMN map_run_child INTEGER;
+    CREATE INDEX executions_of_map_run ON executions (map_run, map_run_child) WHERE map_run NOT NULL;
+
+    CREATE TABLE map_runs (
+        id INTEGER PRIMARY KEY, arn TEXT NOT NULL UNIQUE, execution INTEGER NOT NULL, definition BLOB NOT NULL,
+        format INTEGER NOT NULL, specification TEXT NOT NULL, phase TEXT NOT NULL, status TEXT NOT NULL, is_stopped INTEGER NOT NULL,
+        limits TEXT NOT NULL, failure TEXT, result TEXT, executions_written INTEGER NOT NULL, items_written INTEGER NOT NULL,
+        is_told INTEGER NOT NULL, stopped_at INTEGER
+    );
+    CREATE INDEX map_runs_of_execution ON map_runs (execution, id);
+    CREATE INDEX map_runs_with_work ON map_runs (id) WHERE is_told = 0;
+
+    CREATE TABLE map_run_children (
+        map_run INTEGER NOT NULL, number INTEGER NOT NULL, input TEXT, items INTEGER NOT NULL, PRIMARY KEY (map_run, number)
+    ) WITHOUT ROWID;
+    CREATE INDEX map_run_children_pending ON map_run_children (map_run, number) WHERE input NOT NULL;
+
+    CREATE TABLE map_run_counts (
+        map_run INTEGER NOT NULL, status TEXT NOT NULL, executions INTEGER NOT NULL, items INTEGER NOT NULL,
+        PRIMARY KEY (map_run, status)
+    ) WITHOUT ROWID;
 "];
 
 /// Brings a file to the newest version, each migration in a transaction of its own: a crash leaves it at some version, whole.

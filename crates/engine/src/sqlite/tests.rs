@@ -19,6 +19,7 @@ fn new_execution(name: &str) -> NewExecution {
         role_arn: String::new(),
         input: "{}".to_owned(),
         finding: None,
+        map_run: None,
         started_at: Timestamp::UNIX_EPOCH,
     }
 }
@@ -30,6 +31,8 @@ fn progress() -> Progress {
         offered: Vec::new(),
         withdrawn: Vec::new(),
         redrive: None,
+        map_runs: Vec::new(),
+        stopped_map_runs: Vec::new(),
         standing: Standing::Working,
     }
 }

@@ -58,6 +58,9 @@ fn abort(driver: &mut Driver<'_, '_>, path: PathId) {
     driver.keep_next(path);
     driver.forget(path);
     abort_all(driver, path);
+    if driver.path(path).and_then(|path| path.map_run()).is_some() {
+        driver.event(path, EventType::MapRunAborted, None);
+    }
     if let Some(aborted) = driver.state(path).and_then(state::aborted) {
         driver.event(path, aborted, None);
     }

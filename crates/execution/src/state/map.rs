@@ -1,5 +1,7 @@
 //! Map: does one thing for each item.
 
+pub(crate) mod distributed;
+
 use asl::{
     Dynamic, State,
     state::{Map, ProcessorMode},
@@ -30,8 +32,7 @@ pub(crate) fn perform<'machine>(
         return inspect::perform(driver, path, state, map);
     }
     if map.mode == ProcessorMode::Distributed {
-        let cause = "This engine does not run a Map in Mode DISTRIBUTED yet: use INLINE, or run the state machine on AWS Step Functions.";
-        return Err(Failure::runtime(cause.to_owned()));
+        return distributed::perform(driver, path, state, map);
     }
     let effective = data_flow::input(driver, path, state)?;
     let items = items(driver, path, state, map, &effective)?;
@@ -115,6 +116,9 @@ fn items(
         let items = driver.evaluate(path, state, view, "Items", |scope| template.evaluate(scope))?;
         return match (items, expression(template.source())) {
             (items @ Value::Array(_), _) => data_flow::limited(driver, state, Json::new(items)),
+            (items @ Value::Object(_), _) if map.mode == ProcessorMode::Distributed => {
+                data_flow::limited(driver, state, Json::new(items))
+            }
             (other, Some(expression)) => Err(Failure::unexpected_type(expression, "Items", "array", &other)),
             (other, None) => {
                 Err(Failure::jsonata("Items", format!("Map state input must be an array but was: {other}")))
@@ -130,6 +134,7 @@ fn items(
     };
     match (items.value(), state.query_language) {
         (Value::Array(_), _) => data_flow::limited(driver, state, items),
+        (Value::Object(_), _) if map.mode == ProcessorMode::Distributed => data_flow::limited(driver, state, items),
         (other, Language::Jsonata) => {
             Err(Failure::jsonata("Items", format!("Map state input must be an array but was: {other}")))
         }
@@ -152,26 +157,40 @@ fn max_concurrency(
     map: &Map,
 ) -> Result<u64, Failure> {
     const FIELD: &str = "MaxConcurrency";
-    let Some(dynamic) = &map.max_concurrency else { return Ok(0) };
-    let value = data_flow::dynamic(driver, path, state, view, dynamic, FIELD)?;
+    let Some(number) = integer(driver, path, state, view, map.max_concurrency.as_ref(), FIELD)? else { return Ok(0) };
+    u64::try_from(number)
+        .map_err(|_| Failure::of_field(state.query_language, FIELD, format!("{FIELD} cannot be negative: {number}")))
+}
+
+/// A field that is an integer, or says where one is.
+fn integer(
+    driver: &mut Driver<'_, '_>,
+    path: PathId,
+    state: &State,
+    view: View<'_>,
+    dynamic: Option<&Dynamic>,
+    field: &str,
+) -> Result<Option<i64>, Failure> {
+    let Some(dynamic) = dynamic else { return Ok(None) };
+    let value = data_flow::dynamic(driver, path, state, view, dynamic, field)?;
     let number = match &value {
         Value::String(text) => text.parse::<i64>().ok(),
         other => other.as_i64().or_else(|| whole(other.as_f64()?)),
     };
+    number.map(Some).ok_or_else(|| not_a(dynamic, field, "integer", &value))
+}
+
+/// A field of another type than it must be.
+fn not_a(dynamic: &Dynamic, field: &str, wanted: &str, value: &Value) -> Failure {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    match (number, dynamic) {
-        (Some(number), _) => u64::try_from(number).map_err(|_| {
-            Failure::of_field(state.query_language, FIELD, format!("{FIELD} cannot be negative: {number}"))
-        }),
-        (None, Dynamic::Expression(expression)) => {
-            Err(Failure::unexpected_type(expression.as_str(), FIELD, "integer", &value))
-        }
-        (None, Dynamic::Path(found)) => Err(Failure::runtime(format!(
-            "The {FIELD}Path field refers to value \"{text}\" which is not a valid integer: {}",
+    match dynamic {
+        Dynamic::Expression(expression) => Failure::unexpected_type(expression.as_str(), field, wanted, value),
+        Dynamic::Path(found) => Failure::runtime(format!(
+            "The {field}Path field refers to value \"{text}\" which is not a valid {wanted}: {}",
             found.as_str()
-        ))),
-        (None, Dynamic::Value(_) | Dynamic::Intrinsic(_)) => {
-            Err(Failure::runtime(format!("The {FIELD} field is \"{text}\", which is not a valid integer.")))
+        )),
+        Dynamic::Value(_) | Dynamic::Intrinsic(_) => {
+            Failure::runtime(format!("The {field} field is \"{text}\", which is not a valid {wanted}."))
         }
     }
 }

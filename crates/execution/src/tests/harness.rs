@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    Command, Ended, Execution, ExecutionStart, HistoryEvent, IllegalInput, Input, Moment, Record, ScheduledTask,
-    Status, Step, Timer, journal,
+    Command, Ended, Execution, ExecutionStart, HistoryEvent, IllegalInput, Input, MapRunSpecification, Moment, Record,
+    ScheduledTask, Status, Step, Timer, journal,
     limits::{Budget, Limits, Quotas},
     replay,
     step::step_within,
@@ -33,6 +33,8 @@ pub(super) struct Run {
     pub(super) timers: BTreeMap<Timer, Timestamp>,
     /// Tasks that wait for their token, their worker or a timer.
     pub(super) submitted: BTreeMap<u64, ScheduledTask>,
+    /// Map runs that were begun and have neither ended nor been stopped, by their ARNs.
+    pub(super) map_runs: BTreeMap<String, MapRunSpecification>,
     /// Asked for and not yet told: to go on.
     pub(super) continues: bool,
     pub(super) now: Timestamp,
@@ -44,7 +46,7 @@ pub(super) struct Run {
     cut: Option<Box<Run>>,
 }
 
-const RANDOM: &[&str] = &["$uuid", "$random", "$shuffle", "States.UUID", "States.MathRandom"];
+const RANDOM: &[&str] = &["$uuid", "$random", "$shuffle", "States.UUID", "States.MathRandom", "DISTRIBUTED"];
 /// A journal of fewer records is replayed after each step; a longer one only when all wait, since it takes its time.
 const REPLAYED: usize = 500;
 
@@ -63,6 +65,7 @@ impl Run {
             tasks: BTreeMap::new(),
             timers: BTreeMap::new(),
             submitted: BTreeMap::new(),
+            map_runs: BTreeMap::new(),
             continues: false,
             now: "2026-01-01T00:00:00Z".parse().unwrap(),
             budget: Budget { transitions, ..Limits::AWS.step },
@@ -135,6 +138,7 @@ impl Run {
             Input::TaskSubmitted { event_id, .. } => self.handed_over(*event_id, ":states:::"),
             Input::ActivityStarted { event_id, .. } => self.handed_over(*event_id, ":activity:"),
             Input::TimerFired { timer } => _ = self.timers.remove(timer),
+            Input::MapRunEnded { event_id, .. } => self.map_runs.retain(|_, run| run.event_id != *event_id),
             Input::Continue => self.continues = false,
             Input::ActivityScheduleFailed { .. }
             | Input::Redrive
@@ -171,6 +175,13 @@ impl Run {
                     assert!(self.timers.remove(timer).is_some(), "{command:?}, but it was not asked for");
                 }
                 Command::HandOver(task) => assert_eq!(self.submitted.get(&task.event_id), Some(&**task)),
+                // A map run is kept by itself: it is never outstanding.
+                Command::StartMapRun(run) => {
+                    assert!(self.map_runs.insert(run.arn.clone(), (**run).clone()).is_none(), "{command:?} twice");
+                }
+                Command::StopMapRun { arn } => {
+                    assert!(self.map_runs.remove(arn).is_some(), "{command:?}, but it was not begun");
+                }
                 Command::Continue => {
                     assert!(!self.continues, "{command:?} twice");
                     self.continues = true;
@@ -178,6 +189,7 @@ impl Run {
                 Command::CompleteExecution(ended) => {
                     assert_eq!(Some(ended), self.execution.ended());
                     assert!(self.tasks.is_empty() && self.timers.is_empty() && self.submitted.is_empty());
+                    assert!(self.map_runs.is_empty(), "a map run is left behind");
                 }
             }
         }

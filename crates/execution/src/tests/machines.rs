@@ -144,16 +144,6 @@ fn fields_that_fail_say_where() {
         "Mine",
         "because",
     );
-    check_failure(
-        one(
-            json!({"Type": "Map", "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
-                   "StartAt": "I", "States": {"I": {"Type": "Succeed"}}}, "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "S"}], "End": true}),
-        ),
-        json!([]),
-        "States.Runtime",
-        "An error occurred while executing the state 'S' (entered at the event id #2). This engine does not run a Map in \
-         Mode DISTRIBUTED yet: use INLINE, or run the state machine on AWS Step Functions.",
-    );
 }
 
 #[test]

@@ -43,6 +43,8 @@ pub struct Response {
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    map_run_arn: Option<String>,
     redrive_count: u64,
     #[serde(serialize_with = "optional_epoch_seconds", skip_serializing_if = "Option::is_none")]
     redrive_date: Option<Timestamp>,
@@ -72,6 +74,7 @@ pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
         output: output.filter(|_| included).map(|output| output.to_string()),
         error,
         cause,
+        map_run_arn: execution.map_run_arn,
         redrive_count: execution.redrive_count,
         redrive_date: execution.redriven_at,
         redrive_status: if reason.is_some() { "NOT_REDRIVABLE" } else { "REDRIVABLE" },

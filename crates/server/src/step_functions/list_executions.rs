@@ -13,7 +13,8 @@ use crate::{
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Request {
-    state_machine_arn: String,
+    state_machine_arn: Option<String>,
+    map_run_arn: Option<String>,
     status_filter: Option<String>,
     max_results: Option<u64>,
     next_token: Option<String>,
@@ -45,6 +46,10 @@ struct Item {
     redrive_count: u64,
     #[serde(serialize_with = "optional_epoch_seconds", skip_serializing_if = "Option::is_none")]
     redrive_date: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    map_run_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item_count: Option<u64>,
 }
 
 pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
@@ -55,8 +60,14 @@ pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
     };
     let length = page::length(request.max_results);
     let after = page::after(request.next_token.as_deref())?;
-    let mut executions =
-        app.engine.list_executions(&request.state_machine_arn, status, after.as_deref(), length + 1).await?;
+    let (engine, after) = (&app.engine, after.as_deref());
+    let mut executions = match (&request.state_machine_arn, &request.map_run_arn) {
+        (Some(machine), None) => engine.list_executions(machine, status, after, length + 1).await?,
+        (None, Some(map_run)) => engine.list_executions_of_map_run(map_run, status, after, length + 1).await?,
+        (Some(_), Some(_)) | (None, None) => {
+            return Err(ApiError::validation("Must specify either 'stateMachineArn' or 'mapRunArn', but not both"));
+        }
+    };
     let next_token = page::cut(&mut executions, length, |execution| execution.arn.clone());
     let item = |execution: engine::engine::ExecutionRecord| Item {
         execution_arn: execution.arn,
@@ -69,6 +80,8 @@ pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
         stop_date: execution.stopped_at,
         redrive_count: execution.redrive_count,
         redrive_date: execution.redriven_at,
+        map_run_arn: execution.map_run_arn,
+        item_count: execution.item_count,
     };
     Ok(Response { executions: executions.into_iter().map(item).collect(), next_token })
 }

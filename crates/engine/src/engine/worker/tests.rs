@@ -91,6 +91,7 @@ fn new_execution() -> NewExecution {
         role_arn: String::new(),
         input: "{}".to_owned(),
         finding: None,
+        map_run: None,
         started_at: Timestamp::UNIX_EPOCH,
     }
 }
@@ -124,6 +125,7 @@ fn names(effects: &[Effect]) -> Vec<String> {
         Effect::Cancel { event_id, .. } => format!("cancel {event_id}"),
         Effect::Evicted { next_timer_at } => format!("evicted {}", next_timer_at.is_some()),
         Effect::Alert => "alert".to_owned(),
+        Effect::DriveMapRun { .. } => "drive map run".to_owned(),
     };
     effects.iter().map(name).collect()
 }
