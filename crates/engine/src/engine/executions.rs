@@ -81,7 +81,7 @@ impl Engine {
         let machine = &registered.record;
         let arn = match kind {
             ExecutionKind::Standard => names::execution_arn(&machine.arn, &name),
-            _ => names::express_arn(&machine.arn, &name, &Uuid::new_v4().to_string()),
+            _ => names::express_arn(&machine.arn, &format!("{name}:{}", Uuid::new_v4())),
         };
         Ok(NewExecution {
             arn: arn.ok_or_else(|| Refusal::InvalidArn(format!("Invalid Arn: '{}'", machine.arn)))?,

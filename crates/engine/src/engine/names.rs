@@ -62,10 +62,11 @@ pub(crate) fn execution_arn(state_machine_arn: &str, name: &str) -> Option<Strin
         .then(|| format!("arn:{}:states:{}:{}:execution:{}:{name}", arn.partition, arn.region, arn.account, arn.name))
 }
 
-/// The ARN of an execution of an Express state machine, which is told from others of its name by an id.
-pub(crate) fn express_arn(state_machine_arn: &str, name: &str, id: &str) -> Option<String> {
+/// The ARN of an execution of an Express state machine; `name` is its name, and behind a colon the id that tells it from others of
+/// this name. (A state under test has no such id.)
+pub(crate) fn express_arn(state_machine_arn: &str, name: &str) -> Option<String> {
     let arn = Arn::parse(state_machine_arn).filter(|arn| arn.kind == "stateMachine")?;
-    Some(format!("arn:{}:states:{}:{}:express:{}:{name}:{id}", arn.partition, arn.region, arn.account, arn.name))
+    Some(format!("arn:{}:states:{}:{}:express:{}:{name}", arn.partition, arn.region, arn.account, arn.name))
 }
 
 /// The account and the Region of an ARN of Step Functions.

@@ -86,9 +86,8 @@ impl Engine {
         let machine = uuid::Uuid::new_v4().to_string();
         let name = uuid::Uuid::new_v4().to_string();
         let state_machine_arn = names::state_machine_arn(account, region, &machine);
-        let id = uuid::Uuid::new_v4().to_string();
         let start = ExecutionStart {
-            execution_arn: names::express_arn(&state_machine_arn, &name, &id).unwrap_or_default(),
+            execution_arn: names::express_arn(&state_machine_arn, &name).unwrap_or_default(),
             name,
             state_machine_arn,
             express: true,
