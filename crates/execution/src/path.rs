@@ -191,7 +191,7 @@ impl Path {
     pub(crate) fn outstanding(&self, execution_arn: &str) -> Vec<(u64, Command)> {
         let mut commands = Vec::new();
         if let (Some(task), Some(position)) = (self.task(), &self.position)
-            && !task.only_waits()
+            && (!task.only_waits() || !task.submitted)
         {
             let scheduled = task.scheduled(&position.name, execution_arn);
             commands.push((task.event_id, Command::ScheduleTask(Box::new(scheduled))));

@@ -292,7 +292,7 @@ mod tests {
             ("arn:aws:states:::aws-sdk:s3:putPublicAccesBlock", "putPublicAccessBlock", "is not recognized"),
             ("arn:aws:states:::aws-sdk:cloudwatchlog:putLogEvents", "cloudwatchlogs", "is not recognized"),
             ("arn:aws:states:::aws-sdk:s3:getObject.sync", "no pattern `.sync`", "is not recognized"),
-            ("arn:aws:states:::eks:runJob.sync", "`eks` is not supported yet", ""),
+            ("arn:aws:states:::eks:runJob.sync", "`eks:runJob` is not supported here", ""),
             ("arn:aws:states:::dynamodb:query", "did you mean", "arn:aws:states:::dynamodb:query is not recognized."),
             ("arn:aws:states:::sqs:sendMessage.sync", "has no pattern `.sync`", "is not recognized"),
             ("arn:aws:states:::ecs:runTask.sync:2", "has no pattern `.sync:2`", "is not recognized"),

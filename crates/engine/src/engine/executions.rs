@@ -163,9 +163,11 @@ impl Engine {
         if let Some(ended) = self.find_execution(arn).await?.ended {
             return Ok(ended);
         }
-        // Watched first and looked up once more then: whatever ends it in between tells the watcher.
+        // Looked up once more when it is surely watched: the worker may hear of its end before it hears of the watcher.
         let (reply, ended) = oneshot::channel();
-        self.shared().send(arn, Message::Watch { arn: arn.into(), reply }).await?;
+        let (watching, watched) = oneshot::channel();
+        self.shared().send(arn, Message::Watch { arn: arn.into(), watching, reply }).await?;
+        watched.await.map_err(|_| stopping())?;
         match self.find_execution(arn).await?.ended {
             Some(ended) => Ok(ended),
             None => Ok(ended.await.map_err(|_| stopping())?),

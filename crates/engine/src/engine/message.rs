@@ -34,8 +34,8 @@ pub(super) enum Message {
     Written { arn: Arn, outcome: Result<(), StoreError> },
     /// What [`Effect::Perform`] asked for.
     TaskEnded { arn: Arn, event_id: u64, outcome: TaskOutcome },
-    /// Somebody wants to know when an execution ends. Does not load it.
-    Watch { arn: Arn, reply: oneshot::Sender<Ended> },
+    /// Somebody wants to know when an execution ends, and that it will be told. Does not load it.
+    Watch { arn: Arn, watching: oneshot::Sender<()>, reply: oneshot::Sender<Ended> },
     /// Others want to get into memory.
     MakeRoom,
     /// Something ended that nobody waits for.

@@ -95,10 +95,12 @@ impl Worker {
                     self.deliver(arn, Queued::new(input_of(event_id, outcome)), effects);
                 }
             }
-            Message::Watch { arn, reply } => {
+            Message::Watch { arn, watching, reply } => {
                 let watchers = self.watchers.entry(arn).or_default();
                 watchers.retain(|watcher| !watcher.is_closed());
                 watchers.push(reply);
+                // Who has gone away needs no word.
+                let _ = watching.send(());
             }
             Message::MakeRoom => self.make_room(effects),
             Message::Nothing => {}

@@ -146,11 +146,11 @@ fn texts_come_out_as_they_went_in() {
 
 #[test]
 fn a_task_with_a_mock() {
-    let state = json!({"Type": "Task", "Resource": LAMBDA, "Parameters": {"a.$": "$.x"}, "ResultSelector": {"r.$": "$.Payload"}, "ResultPath": "$.y", "Next": "N"});
+    let state = json!({"Type": "Task", "Resource": LAMBDA, "Parameters": {"FunctionName": "f", "Payload.$": "$.x"}, "ResultSelector": {"r.$": "$.Payload"}, "ResultPath": "$.y", "Next": "N"});
     let mocked = Trial { mock: result(json!({"Payload": 5})), ..trial(&state) };
     let data = json!({
         "afterInputPath": {"x": 1},
-        "afterParameters": {"a": 1},
+        "afterParameters": {"FunctionName": "f", "Payload": 1},
         "result": {"Payload": 5},
         "afterResultSelector": {"r": 5},
         "afterResultPath": {"x": 1, "y": {"r": 5}},
@@ -160,14 +160,14 @@ fn a_task_with_a_mock() {
         json!({"x": 1}),
         json!({"output": {"x": 1, "y": {"r": 5}}, "inspectionData": data, "nextState": "N", "status": "SUCCEEDED"}),
     );
-    let state = json!({"Type": "Task", "QueryLanguage": "JSONata", "Resource": LAMBDA, "Arguments": {"a": 1}, "Output": "{% $states.result.b + $v %}", "End": true});
+    let state = json!({"Type": "Task", "QueryLanguage": "JSONata", "Resource": LAMBDA, "Arguments": {"FunctionName": "f"}, "Output": "{% $states.result.b + $v %}", "End": true});
     let variables = json!({"v": 10}).as_object().unwrap().clone();
     check(
         Trial { mock: result(json!({"b": 5})), variables, ..trial(&state) },
         json!({}),
         json!({
             "output": 15,
-            "inspectionData": {"afterArguments": {"a": 1}, "result": {"b": 5}, "variables": {"v": 10}},
+            "inspectionData": {"afterArguments": {"FunctionName": "f"}, "result": {"b": 5}, "variables": {"v": 10}},
             "status": "SUCCEEDED",
         }),
     );
@@ -176,13 +176,13 @@ fn a_task_with_a_mock() {
 #[test]
 fn failures_are_retried_caught_or_not() {
     let state = json!({
-        "Type": "Task", "QueryLanguage": "JSONata", "Resource": LAMBDA, "Arguments": {}, "End": true,
+        "Type": "Task", "QueryLanguage": "JSONata", "Resource": LAMBDA, "Arguments": {"FunctionName": "f"}, "End": true,
         "Retry": [{"ErrorEquals": ["A"], "MaxAttempts": 0}, {"ErrorEquals": ["B"], "IntervalSeconds": 2, "MaxAttempts": 3, "BackoffRate": 2}],
         "Catch": [{"ErrorEquals": ["A"], "Next": "First"}, {"ErrorEquals": ["States.ALL"], "Output": "{% $states.errorOutput.Error & $states.input.x %}", "Next": "Second"}],
     });
     let failed = |name: &str, retry_count| Trial { mock: error(name), retry_count, ..trial(&state) };
     let expected = |name: &str, details: Value, more: Value| {
-        let mut expected = json!({"error": name, "cause": "because", "inspectionData": {"afterArguments": {}, "errorDetails": details}});
+        let mut expected = json!({"error": name, "cause": "because", "inspectionData": {"afterArguments": {"FunctionName": "f"}, "errorDetails": details}});
         expected.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         expected
     };
@@ -199,7 +199,7 @@ fn failures_are_retried_caught_or_not() {
     check(
         Trial { mock: error("States.Runtime"), ..trial(&state) },
         json!({}),
-        json!({"error": "States.Runtime", "cause": "because", "inspectionData": {"afterArguments": {}}, "status": "FAILED"}),
+        json!({"error": "States.Runtime", "cause": "because", "inspectionData": {"afterArguments": {"FunctionName": "f"}}, "status": "FAILED"}),
     );
 }
 

@@ -15,14 +15,14 @@ fn chain(depth: u32) -> BoxedStrategy<Vec<Value>> {
 fn state(depth: u32) -> BoxedStrategy<Value> {
     let resources = [
         "arn:aws:states:::lambda:invoke",
-        "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+        "arn:aws:states:::aws-sdk:sqs:sendMessage.waitForTaskToken",
         "arn:aws:states:::states:startExecution.sync:2",
         "arn:aws:lambda:eu-west-1:123456789012:function:f",
         "arn:aws:states:eu-west-1:123456789012:activity:a",
     ];
     let task = (prop::sample::select(resources.to_vec()), any::<bool>(), any::<bool>(), handlers()).prop_map(
         |(resource, times_out, beats, handlers)| {
-            let mut state = json!({"Type": "Task", "Resource": resource, "ResultPath": "$.r"});
+            let mut state = json!({"Type": "Task", "Resource": resource, "ResultPath": "$.r", "Parameters": parameters(resource)});
             let fields = state.as_object_mut().unwrap();
             if times_out {
                 fields.insert("TimeoutSeconds".to_owned(), json!(20));
@@ -34,12 +34,14 @@ fn state(depth: u32) -> BoxedStrategy<Value> {
             state
         },
     );
+    // An inner flow reads the variables around it and takes other names for its own.
+    let (v, w, u) = (format!("v{depth}.$"), format!("w{depth}"), format!("u{depth}"));
     let leaf = prop_oneof![
-        1 => Just(json!({"Type": "Pass", "Result": {"x": 1.5}, "Assign": {"v.$": "$.x", "w": "text"}})),
+        1 => Just(json!({"Type": "Pass", "Result": {"x": 1.5}, "Assign": {(v): "$.x", (w): "text"}})),
         1 => Just(json!({"Type": "Pass", "Parameters": {"n.$": "$$.State.Name"}})),
         1 => Just(json!({"Type": "Pass", "OutputPath": "$.r"})),
-        1 => Just(json!({"QueryLanguage": "JSONata", "Type": "Pass", "Assign": {"u": "{% $uuid() %}"}, "Output": {"r": "{% $random() %}"}})),
-        1 => Just(json!({"QueryLanguage": "JSONata", "Type": "Task", "Resource": resources[0], "Arguments": {"a": "{% $states.input.r.none %}"},
+        1 => Just(json!({"QueryLanguage": "JSONata", "Type": "Pass", "Assign": {(u): "{% $uuid() %}"}, "Output": {"r": "{% $random() %}"}})),
+        1 => Just(json!({"QueryLanguage": "JSONata", "Type": "Task", "Resource": resources[0], "Arguments": {"Payload": "{% $states.input.r.none %}"},
                          "Retry": [{"ErrorEquals": ["States.QueryEvaluationError"], "MaxAttempts": 1}]})),
         1 => (1u32..9).prop_map(|seconds| json!({"Type": "Wait", "Seconds": seconds})),
         1 => Just(json!({"Type": "Fail", "Error": "Broken"})),
@@ -60,6 +62,15 @@ fn state(depth: u32) -> BoxedStrategy<Value> {
         state
     });
     prop_oneof![4 => leaf, 2 => parallel, 2 => map].boxed()
+}
+
+/// What a call can't be without.
+fn parameters(resource: &str) -> Value {
+    match resource {
+        "arn:aws:states:::lambda:invoke" => json!({"FunctionName": "f", "Payload.$": "$"}),
+        "arn:aws:states:::states:startExecution.sync:2" => json!({"StateMachineArn": "m", "Input.$": "$"}),
+        _ => json!({"In.$": "$"}),
+    }
 }
 
 fn handlers() -> impl Strategy<Value = Map<String, Value>> {

@@ -9,7 +9,7 @@ use crate::{
     redrive::{Standing, refusal},
 };
 
-const TASK: &str = "arn:aws:states:::sqs:sendMessage";
+const TASK: &str = "arn:aws:states:::aws-sdk:sqs:sendMessage";
 
 fn task(more: Value) -> Value {
     let mut state = json!({"Type": "Task", "Resource": TASK, "End": true});

@@ -161,7 +161,9 @@ fn nothing_is_performed_or_answered_before_it_is_durable() {
     assert!(matches!(answer.try_recv(), Ok(Ok(Started::New(_)))));
 
     let (reply, mut ended) = oneshot::channel();
-    world.handle(Message::Watch { arn: ARN.into(), reply });
+    let (watching, mut watched) = oneshot::channel();
+    world.handle(Message::Watch { arn: ARN.into(), watching, reply });
+    assert_eq!(watched.try_recv(), Ok(()), "who watches is told so");
     assert_eq!(names(&world.task_ended(3, TaskOutcome::Succeeded(json!(1)))), ["write 1 rows"]);
     assert!(ended.try_recv().is_err());
     assert_eq!(names(&world.written(Ok(()))), Vec::<String>::new());
