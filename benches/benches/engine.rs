@@ -245,6 +245,8 @@ fn decided_and_serialized(definition: &str) -> (f64, f64) {
             state_machine_name: "passes".to_owned(),
             role_arn: "arn:aws:iam::123456789012:role/r".to_owned(),
             input: INPUT.to_owned(),
+            express: false,
+            quotas: execution::Quotas::AWS,
         };
         let moment = execution::Moment { now: SystemClock.now(), seed: SystemClock.seed() };
         let mut running = execution::Execution::new();

@@ -321,7 +321,10 @@ fn a_single_state_leads_anywhere_and_what_is_inside_of_it_does_not() {
         assert_eq!(messages, expected, "{text}");
     };
     check(r#"{"StartAt": "S", "States": {"S": {"Type": "Pass", "Next": "Elsewhere"}}}"#, &[]);
-    check(r#"{"StartAt": "T", "States": {"S": {"Type": "Pass", "Next": "S"}}}"#, &["Missing 'Next' target: T", "State \"S\" is not reachable."]);
+    check(
+        r#"{"StartAt": "T", "States": {"S": {"Type": "Pass", "Next": "S"}}}"#,
+        &["Missing 'Next' target: T", "State \"S\" is not reachable."],
+    );
     let inner = r#"{"StartAt": "I", "States": {"I": {"Type": "Pass", "Next": "J"}, "K": {"Type": "Succeed"}}}"#;
     let outer =
         format!(r#"{{"StartAt": "S", "States": {{"S": {{"Type": "Parallel", "Branches": [{inner}], "Next": "X"}}}}}}"#);

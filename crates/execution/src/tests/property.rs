@@ -22,7 +22,8 @@ fn state(depth: u32) -> BoxedStrategy<Value> {
     ];
     let task = (prop::sample::select(resources.to_vec()), any::<bool>(), any::<bool>(), handlers()).prop_map(
         |(resource, times_out, beats, handlers)| {
-            let mut state = json!({"Type": "Task", "Resource": resource, "ResultPath": "$.r", "Parameters": parameters(resource)});
+            let mut state =
+                json!({"Type": "Task", "Resource": resource, "ResultPath": "$.r", "Parameters": parameters(resource)});
             let fields = state.as_object_mut().unwrap();
             if times_out {
                 fields.insert("TimeoutSeconds".to_owned(), json!(20));
