@@ -42,7 +42,6 @@ mod update_state_machine;
 mod update_state_machine_alias;
 mod validate_state_machine_definition;
 
-use execution::Limits;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -56,7 +55,7 @@ use crate::{
 /// Performs an action.
 pub async fn call(app: &App, caller: &Caller, action: &str, body: &[u8]) -> Result<Value, ApiError> {
     let body = request(body)?;
-    constraints::check(action, &body, Limits::AWS.payload_bytes)?;
+    constraints::check(action, &body, app.engine.quotas().payload_bytes)?;
     match action {
         "CreateActivity" => answer(create_activity::call(app, caller, read(body)?).await?),
         "CreateStateMachine" => answer(create_state_machine::call(app, caller, read(body)?).await?),
