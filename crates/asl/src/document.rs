@@ -6,6 +6,8 @@ mod place;
 mod scalar;
 mod yaml;
 
+pub use jackson::not_json;
+
 use serde_json::Value;
 
 use crate::{Diagnostic, Span};

@@ -58,7 +58,10 @@ pub(crate) fn arguments(
 
 /// A payload, if it is within the limits.
 pub(crate) fn limited(driver: &Driver<'_, '_>, state: &State, payload: Json) -> Result<Json, Failure> {
-    if driver.execution.quotas().allow(&payload) { Ok(payload) } else { Err(Failure::data_limit(&state.name)) }
+    match driver.execution.quotas().allow(&payload) {
+        true => Ok(payload),
+        false => Err(Failure::beyond_limits(&state.name, &payload)),
+    }
 }
 
 /// The way out of a state that has a result.

@@ -463,7 +463,7 @@ impl<'machine, 'execution> Driver<'machine, 'execution> {
         let Some(state) = self.state(path) else { return Ok(()) };
         let Exit { output, assigned, next } = exit;
         if !self.execution.quotas().allow(&output) {
-            return Err(Failure::data_limit(&state.name));
+            return Err(Failure::beyond_limits(&state.name, &output));
         }
         self.spend_bytes(assigned.iter().flat_map(Assigned::values).map(|value| value.text().len()).sum());
         let details = StateExited {

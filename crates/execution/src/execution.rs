@@ -27,15 +27,33 @@ pub enum Status {
 
 /// How an execution ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Written")]
 pub struct Ended {
     /// Never `Running`.
     pub status: Status,
-    /// Of one that succeeded.
+    /// Of one that succeeded; it may be `null`.
     pub output: Option<Value>,
     /// Of one that did not.
     pub error: Option<String>,
     /// Of one that did not.
     pub cause: Option<String>,
+}
+
+/// The same as it is read: what has succeeded has an output, be it `null`.
+#[derive(Deserialize)]
+struct Written {
+    status: Status,
+    #[serde(default)]
+    output: Value,
+    error: Option<String>,
+    cause: Option<String>,
+}
+
+impl From<Written> for Ended {
+    fn from(written: Written) -> Ended {
+        let Written { status, output, error, cause } = written;
+        Ended { status, output: (status == Status::Succeeded).then_some(output), error, cause }
+    }
 }
 
 /// An execution as it stands: made by [`step`](crate::step()) from its first input or by [`replay`](crate::replay()) from its journal.
@@ -152,5 +170,28 @@ impl Execution {
     pub(crate) fn children(&self, parent: PathId) -> Vec<PathId> {
         let is_child = |path: &Path| path.parent.is_some_and(|(its, _)| its == parent);
         self.paths.iter().filter(|(_, path)| is_child(path)).map(|(id, _)| *id).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_of_null_is_an_output() {
+        let ended = |status, output, error: Option<&str>| Ended {
+            status,
+            output,
+            error: error.map(str::to_owned),
+            cause: None,
+        };
+        for ended in [
+            ended(Status::Succeeded, Some(Value::Null), None),
+            ended(Status::Succeeded, Some(Value::from(1)), None),
+            ended(Status::Failed, None, Some("E")),
+        ] {
+            let text = serde_json::to_string(&ended).unwrap();
+            assert_eq!(serde_json::from_str::<Ended>(&text).unwrap(), ended, "{text}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use query::{ErrorKind, Language};
 
-use crate::history::ErrorDetails;
+use crate::{Json, Limits, history::ErrorDetails};
 
 pub(crate) const ALL: &str = "States.ALL";
 pub(crate) const DATA_LIMIT_EXCEEDED: &str = "States.DataLimitExceeded";
@@ -76,6 +76,18 @@ impl Failure {
     pub(crate) fn data_limit(what: &str) -> Failure {
         let cause = format!(
             "The state/task '{what}' returned a result with a size exceeding the maximum number of bytes service limit."
+        );
+        Failure::given(Some(DATA_LIMIT_EXCEEDED.to_owned()), Some(cause))
+    }
+
+    /// A payload that is not within the limits: too long, as AWS says it, or too deep, which is a limit of this program.
+    pub(crate) fn beyond_limits(what: &str, payload: &Json) -> Failure {
+        let (deep, most) = (payload.depth(), Limits::AWS.depth);
+        if deep <= most {
+            return Failure::data_limit(what);
+        }
+        let cause = format!(
+            "The state/task '{what}' returned a result whose arrays and objects nest {deep} levels deep, and {most} are allowed."
         );
         Failure::given(Some(DATA_LIMIT_EXCEEDED.to_owned()), Some(cause))
     }

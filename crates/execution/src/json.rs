@@ -85,8 +85,8 @@ impl Json {
     }
 }
 
-/// The greatest number of brackets that are open at once, outside of strings.
-fn depth(text: &str) -> usize {
+/// How deeply a JSON text nests: the greatest number of brackets that are open at once, outside of strings.
+pub fn depth(text: &str) -> usize {
     let (mut open, mut deepest) = (0_usize, 0);
     let (mut in_string, mut escaped) = (false, false);
     for byte in text.bytes() {

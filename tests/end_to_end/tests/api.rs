@@ -124,7 +124,7 @@ answer(dict(
         "context": invalid("Invalid Context object provided: 'Map' field is not supported when mocking a Context object"),
         "no_mock": invalid("TestState does not support Context when a mock is not specified."),
         "variables": invalid("Variables must be a valid JSON object: invalid type: sequence, expected a map at line 1 column 0"),
-        "input": ["InvalidExecutionInput", "Invalid Execution Input: 'EOF while parsing an object at line 1 column 1'"],
+        "input": ["InvalidExecutionInput", "Invalid State Machine Execution Input: 'com.fasterxml.jackson.core.io.JsonEOFException: Unexpected end-of-input: expected close marker for Object (start marker at [Source: (String)\"{\"; line: 1, column: 1])\n at [Source: (String)\"{\"; line: 1, column: 2]'"],
         "level": "ValidationException",
     });
     assert_eq!(said, expected);

@@ -32,6 +32,14 @@ pub(super) fn refusal(text: &str) -> Option<Refusal> {
     Some(Refusal { message, location: location(text, fault.line, fault.column), byte })
 }
 
+/// Why a text is no JSON, as a service of AWS shows Jackson's exception; `None` where Jackson would take it.
+pub fn not_json(text: &str) -> Option<String> {
+    let Refusal { message, location, .. } = refusal(text)?;
+    let class =
+        if message.starts_with("Unexpected end-of-input") { "io.JsonEOFException" } else { "JsonParseException" };
+    Some(format!("com.fasterxml.jackson.core.{class}: {message}\n at {location}"))
+}
+
 /// A place in a text as Jackson writes it.
 pub(super) fn location(text: &str, line: usize, column: usize) -> String {
     let units: Vec<u16> = text.encode_utf16().collect();

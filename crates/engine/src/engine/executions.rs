@@ -208,14 +208,27 @@ pub(super) fn to_the_millisecond(time: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }
 
-fn check_input(input: &str, limit: usize) -> Result<(), Refusal> {
+pub(super) fn check_input(input: &str, limit: usize) -> Result<(), Refusal> {
     if input.len() > limit {
-        return Err(Refusal::InvalidExecutionInput(format!(
-            "Invalid Execution Input: 'it has {} bytes, and {limit} are allowed'",
-            input.len()
-        )));
+        return Err(invalid_input(&format!("it has {} bytes, and {limit} are allowed", input.len())));
     }
-    serde_json::from_str::<IgnoredAny>(input)
-        .map(|_| ())
-        .map_err(|error| Refusal::InvalidExecutionInput(format!("Invalid Execution Input: '{error}'")))
+    serde_json::from_str::<IgnoredAny>(input).map(|_| ()).map_err(|_| not_json(input))
+}
+
+/// What is no JSON, or none that can be used here, as an input.
+pub(super) fn not_json(input: &str) -> Refusal {
+    let (deep, most) = (execution::json::depth(input), execution::Limits::AWS.depth);
+    let why = match asl::document::not_json(input) {
+        Some(why) => why,
+        None if deep > most => format!("its arrays and objects nest {deep} levels deep, and {most} are allowed"),
+        None => match execution::Json::parse(input) {
+            Err(error) => error.to_string(),
+            Ok(_) => "it can't be used".to_owned(),
+        },
+    };
+    invalid_input(&why)
+}
+
+pub(super) fn invalid_input(why: &str) -> Refusal {
+    Refusal::InvalidExecutionInput(format!("Invalid State Machine Execution Input: '{why}'"))
 }

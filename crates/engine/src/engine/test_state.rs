@@ -81,6 +81,7 @@ impl Engine {
         trial: Trial,
         reveal_secrets: bool,
     ) -> Result<Inspection, TestRefusal> {
+        super::executions::check_input(input, self.shared().options.quotas.payload_bytes)?;
         let _permit = self.shared().tests.acquire().await;
         let deadline = self.shared().clock.now().saturating_add(TIME_LIMIT).unwrap_or(Timestamp::MAX);
         let machine = uuid::Uuid::new_v4().to_string();
@@ -207,7 +208,7 @@ impl From<Untestable> for TestRefusal {
         match untestable {
             Untestable::Trial(text) => TestRefusal::Validation(text),
             Untestable::Input(IllegalInput::InputNotJson(error)) => {
-                TestRefusal::Refusal(Refusal::InvalidExecutionInput(format!("Invalid Execution Input: '{error}'")))
+                TestRefusal::Refusal(super::executions::invalid_input(&error))
             }
             Untestable::Input(error) => TestRefusal::Refusal(Refusal::Store(StoreError::Damaged(error.to_string()))),
         }

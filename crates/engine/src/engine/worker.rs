@@ -141,7 +141,7 @@ impl Worker {
                 slot.phase = Phase::Beginning(live, batch, reply);
                 self.slots.insert(arn, slot);
             }
-            Ok(_) => answer(reply, Err(Refusal::InvalidExecutionInput("Invalid Execution Input".to_owned()))),
+            Ok(_) => answer(reply, Err(super::executions::not_json(&live.new.input))),
             Err(panicked) => {
                 tracing::error!(%arn, ?panicked, "an execution can't begin; this is a bug");
                 let text = "the execution's first step panicked; this is a bug: please report it".to_owned();

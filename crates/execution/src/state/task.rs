@@ -226,7 +226,7 @@ pub(crate) fn succeeded(driver: &mut Driver<'_, '_>, event_id: u64, output: Valu
     let (Some(integration), Some(state)) = (integration(driver, path), driver.state(path)) else { return };
     let output = Json::new(output);
     if !driver.execution.quotas().allow(&output) {
-        return end_badly(driver, path, Failure::data_limit(integration.limited_as()));
+        return end_badly(driver, path, Failure::beyond_limits(integration.limited_as(), &output));
     }
     driver.cancel(path, Came::Answer);
     let (kind, details) = integration.succeeded(output.clone());

@@ -315,6 +315,12 @@ fn payloads_and_histories_have_limits() {
         (Some("States.DataLimitExceeded"), Some(cause))
     );
 
+    let mut run = Run::start(&machine.to_string(), "{}");
+    run.succeed(serde_json::from_str(&format!("{}{}", "[".repeat(101), "]".repeat(101))).unwrap());
+    let cause =
+        "The state/task 'lambda' returned a result whose arrays and objects nest 101 levels deep, and 100 are allowed.";
+    assert_eq!(run.ended().cause.as_deref(), Some(cause));
+
     let run = Run::start(&machine_of_endless_passes(), "{}");
     let cause = "The execution reached the maximum number of history events (25000).";
     assert_eq!(run.ended().cause.as_deref(), Some(cause));

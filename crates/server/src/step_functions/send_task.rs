@@ -45,7 +45,8 @@ fn within(field: &str, length: usize, limit: usize) -> Result<(), ApiError> {
 pub async fn success(app: &App, request: Success) -> Result<Response, ApiError> {
     within("output", request.output.len(), app.engine.quotas().payload_bytes)?;
     let output = serde_json::from_str(&request.output).map_err(|error| {
-        ApiError::caller("InvalidOutput", format!("Invalid Output: the output is not JSON: {error}"))
+        let why = asl::document::not_json(&request.output).unwrap_or_else(|| error.to_string());
+        ApiError::caller("InvalidOutput", format!("Invalid Output: '{why}'"))
     })?;
     app.engine.send_task_success(&request.task_token, output).await?;
     Ok(Response {})
