@@ -96,7 +96,8 @@ async fn many_workers_get_each_task_once_and_a_crash_loses_none() {
     let mut home = Home::new();
     // What waits for a worker leaves memory.
     home.options = Options { evict_after_seconds: 0, executions_in_memory: 10, ..home.options };
-    let engine = home.engine().await;
+    let store = home.store().await;
+    let engine = home.engine_on(store.clone()).await;
     let activity = activity(&engine).await;
     let machine = of_activity(&engine, &activity, json!({})).await;
     let mut arns = Vec::new();
@@ -117,15 +118,16 @@ async fn many_workers_get_each_task_once_and_a_crash_loses_none() {
         tasks
     };
     let mut tasks = ask_for_20(&engine).await;
-    // That the workers have them is written down a moment after they do.
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    // That the workers have them is written down a moment after they do: a crash before that hands them out again.
+    let waiting = async || store.executions().activity_tasks(&activity, 100).await.unwrap().len();
+    until("what was handed out is forgotten", async || waiting().await == 40).await;
     drop(engine);
+    drop(store);
     let engine = home.engine().await;
     tasks.extend(ask_for_20(&engine).await);
     tasks.extend(ask_for_20(&engine).await);
     let inputs: HashSet<String> = tasks.iter().map(|task| task.input.to_string()).collect();
     assert_eq!(inputs.len(), 60);
-    assert!(is_idle(&engine, &activity).await);
     for task in tasks {
         engine.send_task_success(&task.task_token, task.input).await.unwrap();
     }

@@ -29,7 +29,8 @@ const ACTIVITIES: usize = 10_000;
 #[derive(Debug, Default)]
 pub(super) struct Activities {
     polls: Mutex<HashMap<String, Polls>>,
-    /// Held while the store is asked for the next task, so that no task is claimed that was handed over since it was read.
+    /// Held while one is chosen of the tasks in the store, and while the claim of a forgotten one ends: else a task could be claimed
+    /// that was handed over since it was read.
     claimed: tokio::sync::Mutex<()>,
     numbers: Mutex<HashSet<u64>>,
 }
@@ -203,7 +204,11 @@ impl Claim {
         let (shared, number) = (self.shared.clone(), self.task.number);
         tokio::spawn(async move {
             match shared.store.forget_activity_task(number).await {
-                Ok(()) => shared.activities.release(number),
+                Ok(()) => {
+                    // Whoever is choosing may have read it from the store before it was forgotten.
+                    let _nobody_chooses = shared.activities.claimed.lock().await;
+                    shared.activities.release(number);
+                }
                 // Still claimed, so that this process hands it out no more.
                 Err(error) => {
                     tracing::warn!(number, %error, "an activity task that a worker has is handed out again after a restart")
