@@ -247,7 +247,7 @@ async fn an_execution_is_started_once_by_its_name_and_asked_after_until_it_ends(
     assert_eq!(*received.lock().unwrap().last().unwrap(), json!({"executionArn": "e"}));
 
     executor.stop_job(begun(resource, arguments, answer)).await;
-    let cause = "Step Functions does not wait for it any more";
+    let cause = "The Task state in AWS Step Functions execution [arn:aws:states:eu-west-1:123456789012:execution:m:e] which was managing this resource was aborted";
     assert_eq!(*received.lock().unwrap().last().unwrap(), json!({"executionArn": "e", "cause": cause}));
 }
 
@@ -273,6 +273,56 @@ async fn a_container_that_fails_fails_the_task() {
     assert_eq!(outcome, failed("AmazonECS.Unknown", r#"[{"Reason":"RESOURCE:CPU"}]"#));
     let several = executor.perform(task(resource, json!({"TaskDefinition": "d", "Count": 2}))).await;
     assert_eq!(several, failed("States.Runtime", "`ecs:runTask.sync` waits for one task: use a Map for several"));
+}
+
+#[tokio::test]
+async fn a_job_that_its_service_does_not_know_is_not_waited_for_without_end() {
+    let missing = json!({"tasks": [], "failures": [{"arn": "t", "reason": "MISSING"}]});
+    let placed = json!({"Tasks": [{"TaskArn": "t", "ClusterArn": "c"}]});
+    let stopped =
+        json!({"tasks": [{"lastStatus": "STOPPED", "stopCode": "EssentialContainerExited", "containers": []}]});
+    let (ecs, batch) = ("arn:aws:states:::ecs:runTask.sync", "arn:aws:states:::batch:submitJob.sync");
+    let build = "arn:aws:states:::codebuild:startBuild.sync";
+    for (resource, begin, told, cause) in [
+        (ecs, placed.clone(), missing.clone(), r#"{"Failures":[{"Arn":"t","Reason":"MISSING"}],"Tasks":[]}"#),
+        (batch, json!({"JobId": "j"}), json!({"jobs": []}), r#"{"Jobs":[]}"#),
+        (
+            build,
+            json!({"Build": {"Id": "p:1"}}),
+            json!({"builds": [], "buildsNotFound": ["p:1"]}),
+            r#"{"Builds":[],"BuildsNotFound":["p:1"]}"#,
+        ),
+    ] {
+        // It answers the same again and again.
+        let (executor, received, _folder) = executor_answered(vec![ok(&told)]).await;
+        let waiting = executor.perform(begun(resource, json!({}), begin));
+        let outcome = tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("it ends");
+        assert_eq!(outcome, failed("States.TaskFailed", cause), "{resource}");
+        assert!(received.lock().unwrap().len() > 10, "{resource}: a job may be known later");
+    }
+    let (executor, _, _folder) = executor_answered(vec![ok(&missing), ok(&missing), ok(&stopped)]).await;
+    let outcome = executor.perform(begun(ecs, json!({}), placed)).await;
+    assert!(matches!(outcome, TaskOutcome::Succeeded(_)), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_build_is_started_once_by_its_token() {
+    let (token, given) = (json!("11111111-2222-4333-8444-555555555555"), json!("mine"));
+    for (action, parameters) in [
+        ("startBuild", json!({"ProjectName": "p"})),
+        ("startBuildBatch", json!({"ProjectName": "p"})),
+        ("retryBuildBatch", json!({"Id": "p:1"})),
+    ] {
+        let (executor, received, _folder) = executor_answered(vec![ok(&json!({}))]).await;
+        let resource = format!("arn:aws:states:::codebuild:{action}.sync");
+        let mut own = parameters.clone();
+        own["IdempotencyToken"] = given.clone();
+        executor.perform(task(&resource, parameters)).await;
+        executor.perform(task(&resource, own)).await;
+        let sent: Vec<Value> =
+            received.lock().unwrap().iter().map(|request| request["idempotencyToken"].clone()).collect();
+        assert_eq!(sent, [token.clone(), given.clone()], "{action}");
+    }
 }
 
 #[tokio::test]
