@@ -93,22 +93,21 @@ fn the_documentation_lists_the_table() {
 fn leading(arguments: &[Argument]) -> Value {
     let mut source = json!({});
     for argument in arguments {
-        if let Argument::One(_, pointer) | Argument::List(_, pointer) = argument {
-            let steps: Vec<&str> = pointer.split('/').skip(1).collect();
-            let mut place = &mut source;
-            for step in steps {
-                place = match step.parse::<usize>() {
-                    Ok(_) => {
-                        if !place.is_array() {
-                            *place = json!([{}]);
-                        }
-                        &mut place[0]
+        let (Argument::One(_, pointer) | Argument::List(_, pointer)) = argument;
+        let steps: Vec<&str> = pointer.split('/').skip(1).collect();
+        let mut place = &mut source;
+        for step in steps {
+            place = match step.parse::<usize>() {
+                Ok(_) => {
+                    if !place.is_array() {
+                        *place = json!([{}]);
                     }
-                    Err(_) => &mut place[step],
-                };
-            }
-            *place = json!("x1");
+                    &mut place[0]
+                }
+                Err(_) => &mut place[step],
+            };
         }
+        *place = json!("x1");
     }
     source
 }
