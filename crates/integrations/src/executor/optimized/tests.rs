@@ -126,6 +126,7 @@ async fn every_call_of_the_table_is_one_of_the_api() {
             idempotency_token: None,
             attempts: 1,
             timeout_seconds: 5,
+            answer_bytes: None,
         };
         let aws = aws.clone();
         async move { aws.call(call).await }
@@ -205,6 +206,43 @@ async fn an_event_that_is_not_taken_fails_the_task() {
         "arn:aws:states:eu-west-1:123456789012:stateMachine:m"
     ]);
     assert_eq!(sent["Resources"], arns);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_longer_than_any_result_is_refused_by_its_length() {
+    for (resource, arguments, named) in [
+        ("arn:aws:states:::aws-sdk:s3:getObject", json!({"Bucket": "b", "Key": "k"}), "State"),
+        ("arn:aws:states:::dynamodb:getItem", json!({"TableName": "t", "Key": {"a": {"S": "b"}}}), "dynamodb"),
+    ] {
+        let head = |length: usize| format!("200 OK\r\ncontent-length: {length}\r\n\r\n");
+        let (executor, received, _folder) = executor_answered(vec![head(8 * 1024 * 1024 + 1)]).await;
+        let mut task = task(resource, arguments);
+        task.scheduled.state_name = "State".to_owned();
+        let cause = format!(
+            "The state/task '{named}' returned a result with a size exceeding the maximum number of bytes service limit."
+        );
+        assert_eq!(executor.perform(task).await, failed("States.DataLimitExceeded", &cause));
+        assert_eq!(received.lock().unwrap().len(), 1, "{resource}: it would be as long again");
+    }
+}
+
+#[tokio::test]
+async fn the_answer_to_a_begin_is_waited_for_beyond_the_time_of_its_task() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (executor, _folder) = executor_of(aws_at(format!("http://{}", listener.local_addr().unwrap())));
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 4096]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        let answer = format!("HTTP/1.1 {}", ok(&json!({"JobRunId": "r"})));
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    });
+    let mut task = task("arn:aws:states:::glue:startJobRun.sync", json!({"JobName": "j"}));
+    task.scheduled.timeout_seconds = Some(1);
+    let outcome = executor.perform(task).await;
+    assert!(matches!(&outcome, TaskOutcome::Submitted(answer) if answer["JobRunId"] == json!("r")), "{outcome:?}");
+    server.await.unwrap();
 }
 
 /// The task of a job that was begun with this answer.
