@@ -60,7 +60,11 @@ impl TaskExecutor for Executor {
             "runTask.sync" | "startJobRun.sync" if begun.is_none() => TaskOutcome::Submitted(json!({"Job": arguments})),
             "startBuild.sync" if begun.is_none() => {
                 // The project's name ends in the milliseconds that its builds take to begin.
-                let takes = arguments["ProjectName"].as_str().and_then(|name| name.rsplit('-').next()).unwrap();
+                let takes = arguments
+                    .get("ProjectName")
+                    .and_then(Value::as_str)
+                    .and_then(|name| name.rsplit('-').next())
+                    .unwrap();
                 tokio::time::sleep(Duration::from_millis(takes.parse().unwrap())).await;
                 TaskOutcome::Submitted(json!({"Job": arguments}))
             }
