@@ -44,6 +44,8 @@ pub struct Call {
     pub attempts: u32,
     /// For one attempt.
     pub timeout_seconds: u64,
+    /// The longest answer that is read, as it is sent; `None` is 64 MiB.
+    pub answer_bytes: Option<usize>,
 }
 
 /// Why a call has no result.
@@ -81,6 +83,12 @@ pub enum CallError {
         /// `S3.SdkClientException` …
         name: String,
         /// What happened, where, what to do.
+        cause: String,
+    },
+    /// The answer is longer than [`Call::answer_bytes`].
+    #[error("{cause}")]
+    TooLong {
+        /// Whose, and what the limit is.
         cause: String,
     },
 }

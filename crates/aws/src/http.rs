@@ -35,11 +35,13 @@ pub struct SendError {
     pub never_sent: bool,
     /// Whether the destination is one that this client does not call ([`HttpClient::guarded`]).
     pub denied: bool,
+    /// Whether there was an answer, longer than the limit.
+    pub too_long: bool,
 }
 
 impl SendError {
     fn new(message: String, never_sent: bool) -> SendError {
-        SendError { message, never_sent, denied: false }
+        SendError { message, never_sent, denied: false, too_long: false }
     }
 }
 
@@ -113,7 +115,7 @@ impl HttpClient {
         limit: usize,
     ) -> Result<http::Response<Bytes>, SendError> {
         if let Some(Err(denied)) = self.destinations.map(|destinations| destinations.check(request.uri())) {
-            return Err(SendError { message: denied.to_string(), never_sent: true, denied: true });
+            return Err(SendError { message: denied.to_string(), never_sent: true, denied: true, too_long: false });
         }
         let refused = |error: &dyn std::fmt::Display| {
             SendError::new(format!("the request to {host} can't be made: {error}"), true)
@@ -145,12 +147,18 @@ fn with_length(mut request: http::Request<Bytes>) -> http::Request<Bytes> {
 async fn read(mut body: SdkBody, host: &str, limit: usize) -> Result<Bytes, SendError> {
     use http_body::Body;
     let failed = |message: String| SendError::new(message, false);
+    let too_long =
+        || SendError { too_long: true, ..failed(format!("the answer of {host} is longer than {limit} bytes")) };
+    // What its `Content-Length` says, where there is a body.
+    if usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX) > limit {
+        return Err(too_long());
+    }
     let mut whole = BytesMut::new();
     while let Some(frame) = std::future::poll_fn(|context| std::pin::Pin::new(&mut body).poll_frame(context)).await {
         let frame = frame.map_err(|error| failed(format!("the answer of {host} broke off: {error}")))?;
         if let Ok(data) = frame.into_data() {
             if whole.len() + data.len() > limit {
-                return Err(failed(format!("the answer of {host} is longer than {limit} bytes")));
+                return Err(too_long());
             }
             whole.extend_from_slice(&data);
         }
@@ -163,7 +171,7 @@ fn lost(host: &str, error: &ConnectorError) -> SendError {
     let mut source = error.source();
     while let Some(each) = source {
         if let Some(denied) = each.downcast_ref::<Denied>() {
-            return SendError { message: denied.to_string(), never_sent: true, denied: true };
+            return SendError { message: denied.to_string(), never_sent: true, denied: true, too_long: false };
         }
         texts.push(each.to_string());
         source = each.source();
@@ -207,7 +215,17 @@ mod tests {
         let url =
             serve("HTTP/1.1 302 Found\r\nlocation: /elsewhere\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello");
         assert_eq!(get(&url, 5).await.unwrap(), (302, Bytes::from("hello")));
-        assert!(get(&url, 4).await.unwrap_err().message.contains("longer than 4 bytes"));
+        let error = get(&url, 4).await.unwrap_err();
+        assert!(error.too_long && error.message.contains("longer than 4 bytes"), "{error}");
+        let chunked = serve("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+        assert!(get(&chunked, 4).await.unwrap_err().too_long && get(&chunked, 5).await.is_ok());
+        // By what it says of its length, before any of it has come.
+        let announced = get(&serve("HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n"), 49).await.unwrap_err();
+        assert!(announced.too_long, "{announced}");
+        let head = serve("HTTP/1.1 200 OK\r\ncontent-length: 50\r\nconnection: close\r\n\r\n");
+        let request = http::Request::head(head).body(Bytes::new()).unwrap();
+        let answer = HttpClient::new().send(request, Duration::from_secs(5), 4).await.unwrap();
+        assert_eq!((answer.headers()["content-length"].as_bytes(), answer.body().len()), (&b"50"[..], 0));
 
         let error = get(&serve("HTTP/1.1 200 OK\r\ncontent-length: 50\r\nconnection: close\r\n\r\nhello"), 100)
             .await

@@ -67,6 +67,67 @@ async fn a_job_that_nobody_waits_for_any_more_is_stopped() {
 }
 
 #[tokio::test]
+async fn a_job_that_is_still_being_begun_when_nobody_waits_any_more_is_stopped_once_it_is_begun() {
+    let home = Home::new();
+    let engine = home.engine().await;
+    let begin = |project: &str| json!({"Arguments": {"ProjectName": project}});
+    let build = "codebuild:startBuild.sync";
+    let stopped = job(&engine, "stopped", build, begin("stopped-500")).await;
+    let mut late = begin("late-1500");
+    late["TimeoutSeconds"] = json!(1);
+    let late = job(&engine, "late", build, late).await;
+    let mut sibling = begin("sibling-500");
+    sibling.as_object_mut().unwrap().extend([
+        ("Type".to_owned(), json!("Task")),
+        ("Resource".to_owned(), json!(format!("arn:aws:states:::{build}"))),
+        ("End".to_owned(), json!(true)),
+    ]);
+    let both = json!({"Both": {"Type": "Parallel", "End": true, "Branches": [
+        {"StartAt": "Build", "States": {"Build": sibling}},
+        {"StartAt": "Fail", "States": {"Fail": {"Type": "Task", "Resource": task("createBucket"), "End": true}}},
+    ]}});
+    let both = machine(&engine, "both", both).await;
+    let stopped = engine.start_execution(&stopped, None, "{}").await.unwrap();
+    let late = engine.start_execution(&late, None, "{}").await.unwrap();
+    let both = engine.start_execution(&both, None, "{}").await.unwrap();
+    until("all are being begun", || async { home.executor.begun("startBuild.sync") == 3 }).await;
+    engine.stop_execution(&stopped.arn, None, None).await.unwrap();
+    for (arn, error) in [(&late.arn, "States.Timeout"), (&both.arn, "S3.S3Exception")] {
+        let ended = tokio::time::timeout(Duration::from_secs(10), engine.wait_for_end(arn)).await.unwrap().unwrap();
+        assert_eq!((ended.status, ended.error.as_deref()), (Status::Failed, Some(error)));
+    }
+    until("all are stopped", || async { home.executor.stopped.lock().unwrap().len() == 3 }).await;
+    for task in home.executor.stopped.lock().unwrap().iter() {
+        assert_eq!(task.scheduled.submitted, Some(json!({"Job": task.scheduled.arguments})));
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_waits_to_be_begun_when_nobody_waits_any_more_is_never_begun() {
+    let mut home = Home::new();
+    home.options.tasks_at_once = 1;
+    let engine = home.engine().await;
+    let holder =
+        machine(&engine, "holder", json!({"Hold": {"Type": "Task", "Resource": task("deleteObject"), "End": true}}));
+    let holder = engine.start_execution(&holder.await, None, "{}").await.unwrap();
+    until("the only permit is taken", || async { home.executor.count("deleteObject") == 1 }).await;
+    let arn = job(&engine, "m", "codebuild:startBuild.sync", json!({"Arguments": {"ProjectName": "p-0"}})).await;
+    let waiting = engine.start_execution(&arn, None, "{}").await.unwrap();
+    until("it is scheduled", || async {
+        let history = engine.history(&waiting.arn, None, 100, false).await.unwrap();
+        history.iter().any(|event| event.kind == EventType::TaskScheduled)
+    })
+    .await;
+    engine.stop_execution(&waiting.arn, None, None).await.unwrap();
+    engine.stop_execution(&holder.arn, None, None).await.unwrap();
+    let next = job(&engine, "next", "ecs:runTask.sync", json!({})).await;
+    let next = engine.start_execution(&next, None, "{}").await.unwrap();
+    tokio::time::timeout(Duration::from_secs(10), engine.wait_for_end(&next.arn)).await.unwrap().unwrap();
+    assert_eq!(home.executor.begun("startBuild.sync"), 0);
+    assert!(home.executor.stopped.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_job_that_ended_is_not_stopped() {
     let home = Home::new();
     let engine = home.engine().await;

@@ -35,6 +35,9 @@ mod tests;
 /// Of a task's result as JSON text, in bytes: the most that any execution takes. Each has its own limit beside it.
 const RESULT_BYTES_MAX: usize = execution::Quotas::HIGHEST.payload_bytes;
 
+/// The longest answer of a service that is read for a result, as it is sent: XML and escapes take more room than the result.
+const ANSWER_BYTES_MAX: usize = 4 * RESULT_BYTES_MAX;
+
 /// When a job that was begun is first asked after.
 const POLL_AFTER: Duration = Duration::from_secs(1);
 
@@ -230,12 +233,16 @@ fn within_limit(result: &Value, named: &str) -> Result<(), Failure> {
     if result.to_string().len() <= RESULT_BYTES_MAX {
         return Ok(());
     }
-    Err(Failure {
+    Err(beyond_limit(named))
+}
+
+fn beyond_limit(named: &str) -> Failure {
+    Failure {
         error: "States.DataLimitExceeded".to_owned(),
         cause: format!(
             "The state/task '{named}' returned a result with a size exceeding the maximum number of bytes service limit."
         ),
-    })
+    }
 }
 
 /// The Region and the account of a state machine's ARN (`arn:PARTITION:states:REGION:ACCOUNT:stateMachine:NAME`).

@@ -87,6 +87,7 @@ async fn call(aws: &Aws, region: &str, service: &str, action: &str, parameters: 
         idempotency_token: None,
         attempts: ATTEMPTS,
         timeout_seconds: TIMEOUT_SECONDS,
+        answer_bytes: None,
     })
     .await
 }

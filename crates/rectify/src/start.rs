@@ -79,6 +79,7 @@ pub async fn account(configured: Option<&str>, aws: &Aws) -> String {
         idempotency_token: None,
         attempts: 1,
         timeout_seconds: ACCOUNT_TIMEOUT.as_secs(),
+        answer_bytes: None,
     };
     let unknown = |reason: String| {
         tracing::warn!(

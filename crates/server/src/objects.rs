@@ -48,6 +48,7 @@ pub(crate) async fn fetch(aws: &Aws, object: &Object) -> Result<Bytes, Unfetched
         idempotency_token: None,
         attempts: ATTEMPTS,
         timeout_seconds: TIMEOUT_SECONDS,
+        answer_bytes: None,
     };
     match aws.call_for_body(call).await {
         Ok((_, body)) if body.len() > OBJECT_LIMIT_BYTES => Err(too_large()),
@@ -68,7 +69,7 @@ fn may_go_well_next_time(error: &CallError) -> bool {
             let of_the_moment = ["ExpiredToken", "RequestTimeTooSkewed", "RequestTimeout"].contains(&code.as_str());
             *throttled || *status >= 500 || of_the_moment
         }
-        CallError::Unknown { .. } | CallError::Parameters { .. } => false,
+        CallError::Unknown { .. } | CallError::Parameters { .. } | CallError::TooLong { .. } => false,
     }
 }
 

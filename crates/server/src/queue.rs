@@ -91,6 +91,7 @@ impl Queue {
             idempotency_token: None,
             attempts: 3,
             timeout_seconds,
+            answer_bytes: None,
         };
         self.aws.call(call).await.map_err(|error| error.to_string())
     }

@@ -16,7 +16,7 @@ use crate::model::{Operation, Service};
 use crate::protocol::{self, Answer};
 use crate::{checksum, retry, sign};
 
-/// The longest answer that is read.
+/// The longest answer that is read, where the call sets no other limit.
 const ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
 /// A call that went well.
@@ -54,7 +54,6 @@ impl Aws {
     pub(super) async fn perform(&self, call: &Call) -> Result<Performed, CallError> {
         let mut plan = plan::make(call, &self.inner.options)?;
         let most = call.attempts.clamp(1, retry::MOST_ATTEMPTS);
-        let timeout = Duration::from_secs(call.timeout_seconds.max(1));
         if plan.discovers {
             plan.endpoint.url = self.discover(&plan, call).await?;
         }
@@ -62,7 +61,7 @@ impl Aws {
         let mut attempt = 1;
         loop {
             let credentials = self.credentials(&plan, call.role_arn.as_deref()).await?;
-            let failure = match self.attempt(&plan, credentials.as_ref(), timeout, attempt).await {
+            let failure = match self.attempt(&plan, call, credentials.as_ref(), attempt).await {
                 Outcome::Done(performed) => return Ok(*performed),
                 Outcome::Failed(failure) => failure,
             };
@@ -93,19 +92,18 @@ impl Aws {
         }
     }
 
-    async fn attempt(
-        &self,
-        plan: &Plan,
-        credentials: Option<&Credentials>,
-        timeout: Duration,
-        attempt: u32,
-    ) -> Outcome {
+    async fn attempt(&self, plan: &Plan, call: &Call, credentials: Option<&Credentials>, attempt: u32) -> Outcome {
         let request = match self.http_request(plan, credentials) {
             Ok(request) => request,
             Err(cause) => return Outcome::Failed(Failure::final_client(plan, &cause)),
         };
-        match self.inner.options.http.send(request, timeout, ANSWER_BYTES).await {
+        let timeout = Duration::from_secs(call.timeout_seconds.max(1));
+        match self.inner.options.http.send(request, timeout, call.answer_bytes.unwrap_or(ANSWER_BYTES)).await {
             Ok(answer) => self.read(plan, answer, attempt),
+            Err(SendError { too_long: true, message, .. }) => {
+                let error = CallError::TooLong { cause: message };
+                Outcome::Failed(Failure { error, ..Failure::final_client(plan, "") })
+            }
             Err(lost) => Outcome::Failed(Failure::lost(plan, &lost)),
         }
     }

@@ -68,6 +68,7 @@ impl Aws {
             idempotency_token: None,
             attempts: ATTEMPTS,
             timeout_seconds: TIMEOUT_SECONDS,
+            answer_bytes: None,
         };
         let answer = Box::pin(self.perform(&call)).await.map_err(|error| with_role(error, role))?;
         vacancy
@@ -102,6 +103,6 @@ fn with_role(error: CallError, role: &str) -> CallError {
         CallError::Parameters { message } => {
             CallError::Parameters { message: format!("the role {role} can't be assumed: {message}") }
         }
-        other @ CallError::Unknown { .. } => other,
+        other @ (CallError::TooLong { .. } | CallError::Unknown { .. }) => other,
     }
 }

@@ -75,6 +75,7 @@ pub fn call(service: &str, action: &str, parameters: Value) -> Call {
         idempotency_token: None,
         attempts: 1,
         timeout_seconds: 20,
+        answer_bytes: None,
     }
 }
 

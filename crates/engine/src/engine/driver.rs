@@ -3,9 +3,16 @@
 //! The thread only decides; what it waits for runs on the async runtime. So a step that computes for long holds up this worker's
 //! executions, and never the runtime.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use asl::{Kind, StateMachine};
+use asl::{Kind, StateMachine, integration};
 use jiff::SignedDuration;
 use tokio::{
     runtime::Handle,
@@ -33,6 +40,9 @@ struct Jobs {
     running: JoinSet<Message>,
     kinds: HashMap<Id, Job>,
     tasks: HashMap<(Arn, u64), Performing>,
+    /// Jobs that are being begun though nobody waits for them any more: to be stopped as soon as their service has answered. Each has
+    /// its permit until then.
+    unwanted: HashMap<Id, Box<Task>>,
 }
 
 #[derive(Clone)]
@@ -47,8 +57,10 @@ enum Job {
 /// A task under way.
 struct Performing {
     handle: AbortHandle,
-    /// What to stop at the called service, where it began a job there.
-    begun: Option<Box<Task>>,
+    /// What to stop at the called service, where it begins a job there.
+    job: Option<Box<Task>>,
+    /// Set by whoever comes first: the task, before it is handed to the executor; or the one who cancels it.
+    settled: Arc<AtomicBool>,
 }
 
 /// Begins a worker, within an async runtime. It ends, with all that it has under way, once the sender of `stopped` is gone and it
@@ -69,7 +81,13 @@ pub(super) fn spawn(
 
 async fn run(shared: Arc<Shared>, mut inbox: mpsc::Receiver<Message>, mut stopped: watch::Receiver<()>) {
     let mut worker = Worker::new(shared.clock.clone(), &shared.options);
-    let mut jobs = Jobs { shared, running: JoinSet::new(), kinds: HashMap::new(), tasks: HashMap::new() };
+    let mut jobs = Jobs {
+        shared,
+        running: JoinSet::new(),
+        kinds: HashMap::new(),
+        tasks: HashMap::new(),
+        unwanted: HashMap::new(),
+    };
     let mut effects = Vec::new();
     loop {
         let message = tokio::select! {
@@ -136,15 +154,7 @@ impl Jobs {
             })),
             Effect::Perform { arn, task } => self.perform_task(arn, *task),
             Effect::Offer { arn, activity, event_id } => self.offer(arn, activity, event_id),
-            Effect::Cancel { arn, event_id } => {
-                if let Some(Performing { handle, begun }) = self.tasks.remove(&(arn, event_id)) {
-                    handle.abort();
-                    if let Some(task) = begun {
-                        // Nobody waits for it: it must not hold up, nor be held up by, what the worker has under way.
-                        tokio::spawn(async move { shared.executor.stop_job(*task).await });
-                    }
-                }
-            }
+            Effect::Cancel { arn, event_id } => self.cancel(&(arn, event_id)),
             Effect::Evicted { next_timer_at } => shared.evicted(next_timer_at),
             Effect::Alert => shared.alerts.notify_one(),
             Effect::DriveMapRun { arn } => shared.map_runs.wake(arn),
@@ -154,7 +164,10 @@ impl Jobs {
     fn perform_task(&mut self, arn: Arn, task: Task) {
         let (shared, event_id) = (self.shared.clone(), task.scheduled.event_id);
         let key = (arn.clone(), event_id);
-        let begun = task.scheduled.submitted.is_some().then(|| Box::new(task.clone()));
+        let is_job = integration::of_resource(&task.scheduled.resource).is_some_and(|(_, pattern)| pattern.is_job());
+        let job = is_job.then(|| Box::new(task.clone()));
+        let settled = Arc::new(AtomicBool::new(false));
+        let is_cancelled = settled.clone();
         let handle = self.spawn(Job::Task(arn.clone(), event_id), async move {
             let limit = match &task.scheduled.submitted {
                 Some(_) => &shared.jobs,
@@ -162,10 +175,36 @@ impl Jobs {
                 None => &shared.tasks,
             };
             let _permit = limit.acquire().await;
+            if is_cancelled.swap(true, Ordering::SeqCst) {
+                return Message::Nothing;
+            }
             let outcome = shared.executor.perform(task).await;
             Message::TaskEnded { arn, event_id, outcome }
         });
-        self.tasks.insert(key, Performing { handle, begun });
+        self.tasks.insert(key, Performing { handle, job, settled });
+    }
+
+    /// Nobody waits for a task any more.
+    fn cancel(&mut self, key: &(Arn, u64)) {
+        let Some(Performing { handle, job, settled }) = self.tasks.remove(key) else { return };
+        let is_performed = settled.swap(true, Ordering::SeqCst);
+        match job {
+            // Its service may have begun it already: only the answer tells what to stop.
+            Some(task) if task.scheduled.submitted.is_none() && is_performed => {
+                self.unwanted.insert(handle.id(), task);
+            }
+            Some(task) if task.scheduled.submitted.is_some() => {
+                handle.abort();
+                self.stop(task);
+            }
+            _ => handle.abort(),
+        }
+    }
+
+    /// Stops a job. Nobody waits for it: it must not hold up, nor be held up by, what the worker has under way.
+    fn stop(&self, task: Box<Task>) {
+        let shared = self.shared.clone();
+        tokio::spawn(async move { shared.executor.stop_job(*task).await });
     }
 
     /// Wakes a worker of an activity, if there is such an activity.
@@ -193,10 +232,25 @@ impl Jobs {
     fn ended(&mut self, ended: Result<(Id, Message), JoinError>) -> Option<Message> {
         let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         let job = self.kinds.remove(&id)?;
+        let answer = match &ended {
+            Ok((_, Message::TaskEnded { outcome: TaskOutcome::Submitted(answer), .. })) => Some(answer),
+            _ => None,
+        };
+        if let Some(mut task) = self.unwanted.remove(&id) {
+            if answer.is_some() {
+                task.scheduled.submitted = answer.cloned();
+                self.stop(task);
+            }
+            return None;
+        }
         if let Job::Task(arn, event_id) = &job {
             let key = (arn.clone(), *event_id);
-            if self.tasks.get(&key).is_some_and(|task| task.handle.id() == id) {
-                self.tasks.remove(&key);
+            if let Some(performing) = self.tasks.get_mut(&key).filter(|task| task.handle.id() == id) {
+                match (answer, &mut performing.job) {
+                    // Until its end is waited for, it can still be cancelled.
+                    (Some(answer), Some(task)) => task.scheduled.submitted = Some(answer.clone()),
+                    _ => drop(self.tasks.remove(&key)),
+                }
             }
         }
         match ended {

@@ -63,7 +63,7 @@ impl Executor {
                 let region = region_of(request.uri().host().unwrap_or_default()).unwrap_or(home).to_owned();
                 let role = task.scheduled.role_arn.as_deref();
                 let signed = self.aws.sign(&mut request, ("execute-api", &region), role, "ApiGateway").await;
-                signed.map_err(|error| Failure::from(aws_sdk::Error::Call(error)))?;
+                signed.map_err(|error| aws_sdk::Error::Call(error).into_failure(&task.scheduled.state_name))?;
             }
             other => {
                 let why = format!("`AuthType` must be NO_AUTH, IAM_ROLE or RESOURCE_POLICY, not `{other}`");

@@ -2,11 +2,12 @@
 //!
 //! Source: <https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html>
 
+use asl::integration;
 use aws::{Aws, Call, CallError, VersionOneAnswer};
 use engine::ports::Task;
 use serde_json::Value;
 
-use super::{Failure, home};
+use super::{ANSWER_BYTES_MAX, Failure, beyond_limit, home};
 
 /// How patient a call is.
 #[derive(Clone, Copy)]
@@ -32,7 +33,9 @@ pub(super) struct Caller<'a> {
 
 /// Makes the call, with the process's own credentials or as the role of the task's `Credentials`.
 pub(super) async fn call(caller: Caller<'_>, task: &Task, service: &str, action: &str) -> Result<Value, Failure> {
-    request(caller, task, (service, action), task.scheduled.arguments.clone(), PATIENCE).await.map_err(Failure::from)
+    request(caller, task, (service, action), task.scheduled.arguments.clone(), PATIENCE)
+        .await
+        .map_err(|error| error.into_failure(&task.scheduled.state_name))
 }
 
 /// The same with parameters of one's own, its error as it came.
@@ -66,6 +69,9 @@ fn call_of(
 ) -> Result<Call, Failure> {
     let (region, _) = home(task)?;
     let scheduled = &task.scheduled;
+    // What is asked of a job outlives its task: only the answer to its begin tells what to stop.
+    let is_job = integration::of_resource(&scheduled.resource).is_some_and(|(_, pattern)| pattern.is_job());
+    let own_timeout = scheduled.timeout_seconds.filter(|_| !is_job);
     Ok(Call {
         service: service.to_owned(),
         action: action.to_owned(),
@@ -74,9 +80,9 @@ fn call_of(
         role_arn: caller.role_arn.map(str::to_owned),
         idempotency_token: Some(scheduled.idempotency_token.clone()),
         attempts: patience.attempts,
-        timeout_seconds: scheduled
-            .timeout_seconds
+        timeout_seconds: own_timeout
             .map_or(patience.timeout_seconds, |seconds| seconds.clamp(1, patience.timeout_seconds)),
+        answer_bytes: Some(ANSWER_BYTES_MAX),
     })
 }
 
@@ -100,9 +106,10 @@ impl From<CallError> for Error {
     }
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Failure {
-        match error {
+impl Error {
+    /// As Step Functions shows it; `named` is what it calls the task.
+    pub(super) fn into_failure(self, named: &str) -> Failure {
+        match self {
             Error::Failure(failure) => failure,
             Error::Call(CallError::Unknown { message } | CallError::Parameters { message }) => {
                 Failure::runtime(message)
@@ -110,6 +117,7 @@ impl From<Error> for Failure {
             Error::Call(CallError::Service { name, cause, .. } | CallError::Client { name, cause }) => {
                 Failure { error: name, cause }
             }
+            Error::Call(CallError::TooLong { .. }) => beyond_limit(named),
         }
     }
 }

@@ -207,10 +207,11 @@ async fn call(aws: &Aws, region: String, action: &str, parameters: Value) -> Res
         idempotency_token: None,
         attempts: ATTEMPTS,
         timeout_seconds: TIMEOUT_SECONDS,
+        answer_bytes: None,
     };
     aws.call_for_body(call).await.map_err(|error| match error {
         CallError::Unknown { message } | CallError::Parameters { message } => message,
-        CallError::Service { cause, .. } | CallError::Client { cause, .. } => cause,
+        CallError::Service { cause, .. } | CallError::Client { cause, .. } | CallError::TooLong { cause } => cause,
     })
 }
 

@@ -86,6 +86,7 @@ mod tests {
             idempotency_token: None,
             attempts: 1,
             timeout_seconds: 10,
+            answer_bytes: None,
         };
         aws.call(call).await.unwrap()
     }

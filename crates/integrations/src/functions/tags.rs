@@ -116,6 +116,7 @@ pub(super) async fn read(aws: &Aws, resource: &Resource) -> Result<Option<Vec<(S
             idempotency_token: None,
             attempts: ATTEMPTS,
             timeout_seconds: TIMEOUT_SECONDS,
+            answer_bytes: None,
         })
         .await;
     match answer {

@@ -131,6 +131,7 @@ impl House {
             idempotency_token: None,
             attempts: 1,
             timeout_seconds: 10,
+            answer_bytes: None,
         };
         self.aws.call(call).await.unwrap_or_else(|error| json!({"Error": error.to_string()}))
     }

@@ -117,6 +117,7 @@ impl Executor {
             idempotency_token: None,
             attempts: ATTEMPTS,
             timeout_seconds: TIMEOUT_SECONDS,
+            answer_bytes: None,
         };
         let described =
             ask(&self.aws, question("eventbridge", "describeConnection", json!({"Name": name})), arn).await?;

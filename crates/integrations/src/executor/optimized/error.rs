@@ -31,7 +31,9 @@ const NAMES: &[Names] = &[
 
 /// The failure of a call that the integration of this service made.
 pub(in super::super) fn as_failure(service: &str, error: aws_sdk::Error) -> Failure {
-    let Some((_, prefix, sdk, base)) = NAMES.iter().find(|names| names.0 == service) else { return error.into() };
+    let Some((_, prefix, sdk, base)) = NAMES.iter().find(|names| names.0 == service) else {
+        return error.into_failure(service);
+    };
     match error {
         aws_sdk::Error::Call(CallError::Service { name, cause, code, status, .. }) => {
             let (message, rest) = cause.rsplit_once(" (Service: ").unwrap_or((cause.as_str(), ""));
@@ -51,7 +53,7 @@ pub(in super::super) fn as_failure(service: &str, error: aws_sdk::Error) -> Fail
         aws_sdk::Error::Call(CallError::Client { cause, .. }) => {
             Failure { error: format!("{prefix}.SdkClientException"), cause }
         }
-        other => other.into(),
+        other => other.into_failure(service),
     }
 }
 

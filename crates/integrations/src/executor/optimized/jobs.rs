@@ -25,12 +25,18 @@ const LONGEST_OWN_PAUSE: Duration = Duration::from_secs(5);
 const SHORTEST_OWN_PAUSE: Duration = Duration::from_millis(50);
 /// Questions in a row that may go unanswered.
 const UNANSWERED_MAX: u32 = 60;
+/// And answers in a row that know of no such job: a service may not know at once what it has begun.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html>
+const UNKNOWN_MAX: u32 = 20;
 
 /// How a job stands.
 enum Standing {
     Running,
     Well(Value),
     Badly(Value),
+    /// The answer, which has no status of it.
+    Unknown(Value),
 }
 
 impl Executor {
@@ -50,22 +56,20 @@ impl Executor {
             false => (self.poll_after, LONGEST_PAUSE),
         };
         let begun = Instant::now();
-        let mut unanswered = 0;
+        let (mut unanswered, mut unknown) = (0, 0);
         loop {
             tokio::time::sleep((begun.elapsed() / LONGER).clamp(shortest.min(longest), longest)).await;
             let call = (row.aws_service, job.describe);
             let told = aws_sdk::request_as_version_1(caller, task, call, parameters.clone(), PATIENCE).await;
             match told {
-                Ok(told) => {
-                    unanswered = 0;
-                    match job.standing(told.result, answer) {
-                        Standing::Running => {}
-                        Standing::Well(result) => return Ok((job.output)(result, pattern)),
-                        Standing::Badly(result) => {
-                            return Err(Failure { error: "States.TaskFailed".to_owned(), cause: result.to_string() });
-                        }
+                Ok(told) => match job.standing(told.result, answer) {
+                    Standing::Running => (unanswered, unknown) = (0, 0),
+                    Standing::Well(result) => return Ok((job.output)(result, pattern)),
+                    Standing::Unknown(_) if unknown < UNKNOWN_MAX => unknown += 1,
+                    Standing::Badly(result) | Standing::Unknown(result) => {
+                        return Err(Failure { error: "States.TaskFailed".to_owned(), cause: result.to_string() });
                     }
-                }
+                },
                 Err(error) if job.gone && is_gone(&error) => return Ok(json!({})),
                 Err(error) if unanswered < UNANSWERED_MAX && may_be_answered_later(&error) => unanswered += 1,
                 Err(error) => return Err(as_failure(row.service, error)),
@@ -90,12 +94,16 @@ impl Executor {
 
 /// What the arguments of calls about a job are taken from.
 fn about(task: &Task, answer: &Value) -> Value {
-    json!({"Parameters": task.scheduled.arguments, "Answer": answer})
+    let aborted = format!(
+        "The Task state in AWS Step Functions execution [{}] which was managing this resource was aborted",
+        task.execution_arn
+    );
+    json!({"Parameters": task.scheduled.arguments, "Answer": answer, "Aborted": aborted})
 }
 
 impl Job {
     fn standing(&self, told: Value, answer: &Value) -> Standing {
-        let status = told.pointer(self.status).and_then(Value::as_str).unwrap_or_default();
+        let Some(status) = told.pointer(self.status).and_then(Value::as_str) else { return Standing::Unknown(told) };
         let (good, bad) = (self.good.contains(&status), self.bad.contains(&status));
         if !good && !bad {
             return Standing::Running;

@@ -56,15 +56,13 @@ pub(super) struct Job {
     pub stop: Option<(&'static str, &'static [Argument])>,
 }
 
-/// An argument of a call about a job. The pointer is into `{"Parameters": the task's, "Answer": the answer to its begin}`; where there
-/// is nothing, the argument is left out.
+/// An argument of a call about a job. The pointer is into `{"Parameters": the task's, "Answer": the answer to its begin, "Aborted": why
+/// it is stopped}`; where there is nothing, the argument is left out.
 pub(super) enum Argument {
     /// A value.
     One(&'static str, &'static str),
     /// The only element of a list.
     List(&'static str, &'static str),
-    /// Always the same.
-    Always(&'static str, &'static str),
 }
 
 /// What most rows are.
@@ -105,7 +103,6 @@ impl Argument {
             Some(match argument {
                 Argument::One(name, pointer) => ((*name).to_owned(), at(pointer)?),
                 Argument::List(name, pointer) => ((*name).to_owned(), Value::Array(vec![at(pointer)?])),
-                Argument::Always(name, value) => ((*name).to_owned(), Value::from(*value)),
             })
         });
         Value::Object(found.collect())

@@ -11,13 +11,10 @@ use super::{
     super::Failure,
     dynamo_db, elastic_map_reduce, events,
     row::{
-        Argument::{Always, List, One},
+        Argument::{List, One},
         JOB, Job, Row, row,
     },
 };
-
-/// Why a job is stopped, where its service wants to know.
-const STOPPED: &str = "Step Functions does not wait for it any more";
 
 /// The row of a service's action.
 pub(super) fn find(service: &str, action: &str) -> Option<&'static Row> {
@@ -38,12 +35,7 @@ pub(super) static ROWS: &[Row] = &[
     Row { request: events::request, answer: events::answer, ..row("events", "putEvents", "eventbridge") },
     Row {
         texts: &["Input"],
-        request: |mut parameters, task| {
-            // A name of its own, so that it is not started twice.
-            let name = || Value::from(task.scheduled.idempotency_token.as_str());
-            parameters.entry("Name").or_insert_with(name);
-            Ok(parameters)
-        },
+        request: |parameters, task| Ok(once_by("Name", parameters, task)),
         ..job(
             "states",
             "startExecution",
@@ -57,7 +49,7 @@ pub(super) static ROWS: &[Row] = &[
                 // As recorded on AWS.
                 hidden: &["RedriveCount", "RedriveStatus", "RedriveStatusReason"],
                 output: execution_output,
-                stop: Some(("stopExecution", &[One("ExecutionArn", "/Answer/ExecutionArn"), Always("Cause", STOPPED)])),
+                stop: Some(("stopExecution", &[One("ExecutionArn", "/Answer/ExecutionArn"), One("Cause", "/Aborted")])),
                 ..JOB
             },
         )
@@ -81,7 +73,7 @@ pub(super) static ROWS: &[Row] = &[
                     &[
                         One("Cluster", "/Answer/Tasks/0/ClusterArn"),
                         One("Task", "/Answer/Tasks/0/TaskArn"),
-                        Always("Reason", STOPPED),
+                        One("Reason", "/Aborted"),
                     ],
                 )),
                 ..JOB
@@ -99,7 +91,7 @@ pub(super) static ROWS: &[Row] = &[
             good: &["SUCCEEDED"],
             bad: &["FAILED"],
             shown: "/Jobs/0",
-            stop: Some(("terminateJob", &[One("JobId", "/Answer/JobId"), Always("Reason", STOPPED)])),
+            stop: Some(("terminateJob", &[One("JobId", "/Answer/JobId"), One("Reason", "/Aborted")])),
             ..JOB
         },
     ),
@@ -152,28 +144,31 @@ pub(super) static ROWS: &[Row] = &[
     row("athena", "stopQueryExecution", "athena"),
     row("athena", "getQueryExecution", "athena"),
     row("athena", "getQueryResults", "athena"),
-    job(
-        "codebuild",
-        "startBuild",
-        "codebuild",
-        Job {
-            describe: "batchGetBuilds",
-            by: &[List("Ids", "/Answer/Build/Id")],
-            status: "/Builds/0/BuildStatus",
-            good: &["SUCCEEDED"],
-            bad: &["FAILED", "FAULT", "TIMED_OUT", "STOPPED"],
-            shown: "/Builds/0",
-            output: |build, _| json!({"Build": build}),
-            stop: Some(("stopBuild", &[One("Id", "/Answer/Build/Id")])),
-            ..JOB
-        },
-    ),
+    Row {
+        request: build_once,
+        ..job(
+            "codebuild",
+            "startBuild",
+            "codebuild",
+            Job {
+                describe: "batchGetBuilds",
+                by: &[List("Ids", "/Answer/Build/Id")],
+                status: "/Builds/0/BuildStatus",
+                good: &["SUCCEEDED"],
+                bad: &["FAILED", "FAULT", "TIMED_OUT", "STOPPED"],
+                shown: "/Builds/0",
+                output: |build, _| json!({"Build": build}),
+                stop: Some(("stopBuild", &[One("Id", "/Answer/Build/Id")])),
+                ..JOB
+            },
+        )
+    },
     row("codebuild", "stopBuild", "codebuild"),
     row("codebuild", "batchDeleteBuilds", "codebuild"),
     row("codebuild", "batchGetReports", "codebuild"),
-    job("codebuild", "startBuildBatch", "codebuild", BUILD_BATCH),
+    Row { request: build_once, ..job("codebuild", "startBuildBatch", "codebuild", BUILD_BATCH) },
     row("codebuild", "stopBuildBatch", "codebuild"),
-    job("codebuild", "retryBuildBatch", "codebuild", BUILD_BATCH),
+    Row { request: build_once, ..job("codebuild", "retryBuildBatch", "codebuild", BUILD_BATCH) },
     row("codebuild", "deleteBuildBatch", "codebuild"),
     row("sagemaker", "createEndpoint", "sagemaker"),
     row("sagemaker", "createEndpointConfig", "sagemaker"),
@@ -502,6 +497,18 @@ const NODEGROUP: Job = Job {
     status: "/Nodegroup/Status",
     ..JOB
 };
+
+/// Begun once, however often it is asked for: the member tells the service which request it is, unless the user's does.
+fn once_by(name: &str, mut parameters: Map<String, Value>, task: &Task) -> Map<String, Value> {
+    let token = || Value::from(task.scheduled.idempotency_token.as_str());
+    parameters.entry(name).or_insert_with(token);
+    parameters
+}
+
+/// CodeBuild's model does not mark its token as one.
+fn build_once(parameters: Map<String, Value>, task: &Task) -> Result<Map<String, Value>, Failure> {
+    Ok(once_by("IdempotencyToken", parameters, task))
+}
 
 /// `.sync` shows a child's input and output as text, `.sync:2` as JSON.
 ///

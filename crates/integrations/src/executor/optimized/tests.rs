@@ -93,22 +93,21 @@ fn the_documentation_lists_the_table() {
 fn leading(arguments: &[Argument]) -> Value {
     let mut source = json!({});
     for argument in arguments {
-        if let Argument::One(_, pointer) | Argument::List(_, pointer) = argument {
-            let steps: Vec<&str> = pointer.split('/').skip(1).collect();
-            let mut place = &mut source;
-            for step in steps {
-                place = match step.parse::<usize>() {
-                    Ok(_) => {
-                        if !place.is_array() {
-                            *place = json!([{}]);
-                        }
-                        &mut place[0]
+        let (Argument::One(_, pointer) | Argument::List(_, pointer)) = argument;
+        let steps: Vec<&str> = pointer.split('/').skip(1).collect();
+        let mut place = &mut source;
+        for step in steps {
+            place = match step.parse::<usize>() {
+                Ok(_) => {
+                    if !place.is_array() {
+                        *place = json!([{}]);
                     }
-                    Err(_) => &mut place[step],
-                };
-            }
-            *place = json!("x1");
+                    &mut place[0]
+                }
+                Err(_) => &mut place[step],
+            };
         }
+        *place = json!("x1");
     }
     source
 }
@@ -127,6 +126,7 @@ async fn every_call_of_the_table_is_one_of_the_api() {
             idempotency_token: None,
             attempts: 1,
             timeout_seconds: 5,
+            answer_bytes: None,
         };
         let aws = aws.clone();
         async move { aws.call(call).await }
@@ -208,6 +208,43 @@ async fn an_event_that_is_not_taken_fails_the_task() {
     assert_eq!(sent["Resources"], arns);
 }
 
+#[tokio::test]
+async fn an_answer_that_is_longer_than_any_result_is_refused_by_its_length() {
+    for (resource, arguments, named) in [
+        ("arn:aws:states:::aws-sdk:s3:getObject", json!({"Bucket": "b", "Key": "k"}), "State"),
+        ("arn:aws:states:::dynamodb:getItem", json!({"TableName": "t", "Key": {"a": {"S": "b"}}}), "dynamodb"),
+    ] {
+        let head = |length: usize| format!("200 OK\r\ncontent-length: {length}\r\n\r\n");
+        let (executor, received, _folder) = executor_answered(vec![head(8 * 1024 * 1024 + 1)]).await;
+        let mut task = task(resource, arguments);
+        task.scheduled.state_name = "State".to_owned();
+        let cause = format!(
+            "The state/task '{named}' returned a result with a size exceeding the maximum number of bytes service limit."
+        );
+        assert_eq!(executor.perform(task).await, failed("States.DataLimitExceeded", &cause));
+        assert_eq!(received.lock().unwrap().len(), 1, "{resource}: it would be as long again");
+    }
+}
+
+#[tokio::test]
+async fn the_answer_to_a_begin_is_waited_for_beyond_the_time_of_its_task() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (executor, _folder) = executor_of(aws_at(format!("http://{}", listener.local_addr().unwrap())));
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 4096]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        let answer = format!("HTTP/1.1 {}", ok(&json!({"JobRunId": "r"})));
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    });
+    let mut task = task("arn:aws:states:::glue:startJobRun.sync", json!({"JobName": "j"}));
+    task.scheduled.timeout_seconds = Some(1);
+    let outcome = executor.perform(task).await;
+    assert!(matches!(&outcome, TaskOutcome::Submitted(answer) if answer["JobRunId"] == json!("r")), "{outcome:?}");
+    server.await.unwrap();
+}
+
 /// The task of a job that was begun with this answer.
 fn begun(resource: &str, arguments: Value, answer: Value) -> engine::ports::Task {
     let task = task(resource, arguments);
@@ -247,7 +284,7 @@ async fn an_execution_is_started_once_by_its_name_and_asked_after_until_it_ends(
     assert_eq!(*received.lock().unwrap().last().unwrap(), json!({"executionArn": "e"}));
 
     executor.stop_job(begun(resource, arguments, answer)).await;
-    let cause = "Step Functions does not wait for it any more";
+    let cause = "The Task state in AWS Step Functions execution [arn:aws:states:eu-west-1:123456789012:execution:m:e] which was managing this resource was aborted";
     assert_eq!(*received.lock().unwrap().last().unwrap(), json!({"executionArn": "e", "cause": cause}));
 }
 
@@ -273,6 +310,56 @@ async fn a_container_that_fails_fails_the_task() {
     assert_eq!(outcome, failed("AmazonECS.Unknown", r#"[{"Reason":"RESOURCE:CPU"}]"#));
     let several = executor.perform(task(resource, json!({"TaskDefinition": "d", "Count": 2}))).await;
     assert_eq!(several, failed("States.Runtime", "`ecs:runTask.sync` waits for one task: use a Map for several"));
+}
+
+#[tokio::test]
+async fn a_job_that_its_service_does_not_know_is_not_waited_for_without_end() {
+    let missing = json!({"tasks": [], "failures": [{"arn": "t", "reason": "MISSING"}]});
+    let placed = json!({"Tasks": [{"TaskArn": "t", "ClusterArn": "c"}]});
+    let stopped =
+        json!({"tasks": [{"lastStatus": "STOPPED", "stopCode": "EssentialContainerExited", "containers": []}]});
+    let (ecs, batch) = ("arn:aws:states:::ecs:runTask.sync", "arn:aws:states:::batch:submitJob.sync");
+    let build = "arn:aws:states:::codebuild:startBuild.sync";
+    for (resource, begin, told, cause) in [
+        (ecs, placed.clone(), missing.clone(), r#"{"Failures":[{"Arn":"t","Reason":"MISSING"}],"Tasks":[]}"#),
+        (batch, json!({"JobId": "j"}), json!({"jobs": []}), r#"{"Jobs":[]}"#),
+        (
+            build,
+            json!({"Build": {"Id": "p:1"}}),
+            json!({"builds": [], "buildsNotFound": ["p:1"]}),
+            r#"{"Builds":[],"BuildsNotFound":["p:1"]}"#,
+        ),
+    ] {
+        // It answers the same again and again.
+        let (executor, received, _folder) = executor_answered(vec![ok(&told)]).await;
+        let waiting = executor.perform(begun(resource, json!({}), begin));
+        let outcome = tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("it ends");
+        assert_eq!(outcome, failed("States.TaskFailed", cause), "{resource}");
+        assert!(received.lock().unwrap().len() > 10, "{resource}: a job may be known later");
+    }
+    let (executor, _, _folder) = executor_answered(vec![ok(&missing), ok(&missing), ok(&stopped)]).await;
+    let outcome = executor.perform(begun(ecs, json!({}), placed)).await;
+    assert!(matches!(outcome, TaskOutcome::Succeeded(_)), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_build_is_started_once_by_its_token() {
+    let (token, given) = (json!("11111111-2222-4333-8444-555555555555"), json!("mine"));
+    for (action, parameters) in [
+        ("startBuild", json!({"ProjectName": "p"})),
+        ("startBuildBatch", json!({"ProjectName": "p"})),
+        ("retryBuildBatch", json!({"Id": "p:1"})),
+    ] {
+        let (executor, received, _folder) = executor_answered(vec![ok(&json!({}))]).await;
+        let resource = format!("arn:aws:states:::codebuild:{action}.sync");
+        let mut own = parameters.clone();
+        own["IdempotencyToken"] = given.clone();
+        executor.perform(task(&resource, parameters)).await;
+        executor.perform(task(&resource, own)).await;
+        let sent: Vec<Value> =
+            received.lock().unwrap().iter().map(|request| request["idempotencyToken"].clone()).collect();
+        assert_eq!(sent, [token.clone(), given.clone()], "{action}");
+    }
 }
 
 #[tokio::test]
