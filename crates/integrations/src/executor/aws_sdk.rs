@@ -2,7 +2,8 @@
 //!
 //! Source: <https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html>
 
-use aws::{Aws, Call, CallError, VersionOneAnswer};
+use asl::integration::ParameterProblem;
+use aws::{Aws, Call, CallError, ParameterFault, VersionOneAnswer};
 use engine::ports::Task;
 use serde_json::Value;
 
@@ -32,7 +33,9 @@ pub(super) struct Caller<'a> {
 
 /// Makes the call, with the process's own credentials or as the role of the task's `Credentials`.
 pub(super) async fn call(caller: Caller<'_>, task: &Task, service: &str, action: &str) -> Result<Value, Failure> {
-    request(caller, task, (service, action), task.scheduled.arguments.clone(), PATIENCE).await.map_err(Failure::from)
+    let arguments = &task.scheduled.arguments;
+    let answer = request(caller, task, (service, action), arguments.clone(), PATIENCE).await;
+    answer.map_err(|error| error.of_parameters(arguments).unwrap_or_else(Failure::from))
 }
 
 /// The same with parameters of one's own, its error as it came.
@@ -88,6 +91,23 @@ pub(super) enum Error {
     Call(CallError),
 }
 
+impl Error {
+    /// AWS's text of it, where it is the task's parameters that do not fit; else the error as it is.
+    pub(super) fn of_parameters(self, arguments: &Value) -> Result<Failure, Error> {
+        match self {
+            Error::Call(CallError::Parameters { problems, .. }) if !problems.is_empty() => {
+                let problems = problems.into_iter().map(|problem| match problem.fault {
+                    ParameterFault::Unknown => ParameterProblem::Unsupported(problem.field),
+                    ParameterFault::Missing => ParameterProblem::Missing(problem.field),
+                    ParameterFault::Invalid => ParameterProblem::Invalid(problem.field),
+                });
+                Ok(Failure::unusable(arguments, &problems.collect::<Vec<_>>()))
+            }
+            other => Err(other),
+        }
+    }
+}
+
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Error {
         Error::Failure(failure)
@@ -104,7 +124,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         match error {
             Error::Failure(failure) => failure,
-            Error::Call(CallError::Unknown { message } | CallError::Parameters { message }) => {
+            Error::Call(CallError::Unknown { message } | CallError::Parameters { message, .. }) => {
                 Failure::runtime(message)
             }
             Error::Call(CallError::Service { name, cause, .. } | CallError::Client { name, cause }) => {

@@ -209,7 +209,7 @@ async fn call(aws: &Aws, region: String, action: &str, parameters: Value) -> Res
         timeout_seconds: TIMEOUT_SECONDS,
     };
     aws.call_for_body(call).await.map_err(|error| match error {
-        CallError::Unknown { message } | CallError::Parameters { message } => message,
+        CallError::Unknown { message } | CallError::Parameters { message, .. } => message,
         CallError::Service { cause, .. } | CallError::Client { cause, .. } => cause,
     })
 }
