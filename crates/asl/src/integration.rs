@@ -65,22 +65,29 @@ pub struct Integration {
     pub required: Vec<&'static str>,
 }
 
-/// What is wrong with the names of some parameters. `Display` is AWS's text at run time.
+/// What is wrong with a parameter. `Display` is AWS's text, which quotes what is not supported in another way than the rest.
+///
+/// Source: <https://github.com/aws/aws-cdk/issues/17452>, <https://github.com/aws/aws-cdk/issues/29968>.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParameterProblem {
     /// There is no such parameter.
     Unsupported(String),
     /// It has to be there.
-    Missing(&'static str),
+    Missing(String),
+    /// It is of another type.
+    Invalid(String),
 }
 
 impl std::fmt::Display for ParameterProblem {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             ParameterProblem::Unsupported(name) => {
-                write!(formatter, "The field '{name}' is not supported by Step Functions")
+                write!(formatter, "The field \"{name}\" is not supported by Step Functions")
             }
             ParameterProblem::Missing(name) => write!(formatter, "The field '{name}' is required but was missing"),
+            ParameterProblem::Invalid(name) => {
+                write!(formatter, "The value of the field '{name}' has an invalid format")
+            }
         }
     }
 }
@@ -99,7 +106,7 @@ impl Integration {
         let missing = self.required.iter().filter(|name| !names.contains(name));
         unknown
             .map(|name| ParameterProblem::Unsupported((*name).to_owned()))
-            .chain(missing.map(|name| ParameterProblem::Missing(name)))
+            .chain(missing.map(|name| ParameterProblem::Missing((*name).to_owned())))
             .collect()
     }
 }
@@ -204,7 +211,7 @@ mod tests {
         check(
             &["QueueURL", "MessageBody"],
             &[
-                "The field 'QueueURL' is not supported by Step Functions",
+                "The field \"QueueURL\" is not supported by Step Functions",
                 "The field 'QueueUrl' is required but was missing",
             ],
         );

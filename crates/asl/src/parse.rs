@@ -13,9 +13,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use query::{Language, SyntaxError};
 use serde_json::Value;
 
-use crate::{Diagnostic, Document, Severity, Span, StateMachine, diagnostic::Problems};
+use crate::{Diagnostic, Document, Severity, Span, StateMachine, diagnostic::Problems, integration::ParameterProblem};
 pub(crate) use object::{Allowed, Object, decimal, integer};
-pub use resources::{AnyArn, AnyResource, ExpressResources, MachineType, Resources, UnknownResource};
+pub use resources::{AnyArn, AnyResource, ExpressResources, MachineType, RefusedField, Resources, UnknownResource};
 
 /// What AWS says of a text that is no object.
 pub(crate) const NO_OBJECT: &str = "Definition must be a valid JSON object";
@@ -186,6 +186,26 @@ impl<'a> Parser<'a> {
             }
             (Some(Some("JSONPath")), Language::JsonPath) => Language::JsonPath,
             (Some(_), _) => Language::Jsonata,
+        }
+    }
+
+    /// Asks the caller's [`Resources`] about the fields of a Task's parameters. AWS names the place of the parameters, and not of the
+    /// field in them.
+    pub(crate) fn parameter_fields(&mut self, object: &Object<'_>, resource: &str) {
+        let field = match object.language {
+            Language::JsonPath => "Parameters",
+            Language::Jsonata => "Arguments",
+        };
+        let Some(parameters) = object.get(field) else { return };
+        let parameters_at = object.at(field);
+        let location = self.document.location(&parameters_at);
+        for RefusedField { pointer, name, help } in self.resources.refused_fields(resource, parameters, object.language)
+        {
+            let pointer = format!("{parameters_at}{pointer}");
+            let span = self.document.key_span(&pointer);
+            let message = ParameterProblem::Unsupported(name).to_string();
+            let problem = Diagnostic { help, ..Diagnostic::error(SCHEMA, message) };
+            self.problems.push(problem.with_location(location.clone()).at(pointer, span));
         }
     }
 

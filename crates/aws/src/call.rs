@@ -22,7 +22,9 @@ use crate::credentials::Keys;
 use crate::http::HttpClient;
 use crate::model;
 use crate::options::Options;
+use crate::parameters::ParameterProblem;
 
+pub(crate) use presigned::has_source_region;
 pub use version_1::VersionOneAnswer;
 
 /// A call of an AWS API, named as the `aws-sdk` integration of Step Functions names it.
@@ -62,6 +64,8 @@ pub enum CallError {
     Parameters {
         /// Which member, what was expected.
         message: String,
+        /// The same one by one; none where it is something else than a member of the wrong name or type.
+        problems: Vec<ParameterProblem>,
     },
     /// AWS answered with an error. `name` and `cause` are what Step Functions shows.
     #[error("{name}: {cause}")]

@@ -18,6 +18,7 @@ mod sign;
 pub use call::{Aws, Call, CallError, VersionOneAnswer};
 pub use conformity::{Nonconformity, Wanted};
 pub use http::HttpClient;
-pub use members::Member;
+pub use members::UnknownField;
 pub use options::Options;
+pub use parameters::{ParameterFault, ParameterProblem};
 pub use protocol::{base64, escape};

@@ -1,44 +1,141 @@
-//! The parameters of an operation, for those who check them before it is called.
+//! The fields that an operation does not have, for those who look before it is called.
 
-use crate::{Aws, model, names};
+use serde_json::Value;
 
-/// A parameter of an operation.
+use crate::{
+    Aws,
+    call::has_source_region,
+    model::{self, Node, Type},
+    names::{self, capitalized, member_name},
+    parameters::DEPTH,
+};
+
+/// A field among parameters that their operation does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
-    /// As `aws-sdk` tasks name it: `DbInstanceIdentifier`.
-    pub name: String,
-    /// As the API names it: `DBInstanceIdentifier`. It is understood too.
-    pub api_name: String,
-    /// Whether the API wants it.
-    pub required: bool,
+pub struct UnknownField {
+    /// Its JSON pointer within the parameters.
+    pub pointer: String,
+    /// Its key, as it is written.
+    pub key: String,
+    /// The known field that was probably meant, as `aws-sdk` tasks name it.
+    pub nearest: Option<String>,
 }
 
 impl Aws {
-    /// The parameters of an operation; `None` where there is no such operation.
-    pub fn members(service: &str, action: &str) -> Option<Vec<Member>> {
-        let service = model::service(service)?;
-        let (_, operation) = service.operation(action)?;
-        let Some(input) = service.node(operation.input.as_ref()) else { return Some(Vec::new()) };
-        let member = |name: &str| Member {
-            name: names::member_name(name),
-            api_name: name.to_owned(),
-            required: input.shape.required.iter().any(|required| required == name),
-        };
-        Some(input.members().map(|(name, _)| member(name)).collect())
+    /// The fields of `parameters`, at any depth, that an operation does not have; none where there is no such operation. Fields may
+    /// have the API's own names (`ACL`) as well as those of `aws-sdk` tasks (`Acl`). `name_of` gives the name that a key stands for:
+    /// templates mark some keys. What stands for a structure without being an object is not looked into.
+    pub fn unknown_fields(
+        service: &str,
+        action: &str,
+        parameters: &Value,
+        name_of: fn(&str) -> &str,
+    ) -> Vec<UnknownField> {
+        let mut search = Search { name_of, found: Vec::new() };
+        let Some(service) = model::service(service) else { return search.found };
+        let Some((_, operation)) = service.operation(action) else { return search.found };
+        let keys = parameters.as_object().into_iter().flat_map(serde_json::Map::keys);
+        match service.node(operation.input.as_ref()) {
+            Some(input) => search.value(input, parameters, "", 0),
+            None => keys.for_each(|key| search.unknown("", key, None)),
+        }
+        if has_source_region(&service, operation) {
+            search.found.retain(|field| field.pointer.rfind('/') != Some(0) || name_of(&field.key) != "SourceRegion");
+        }
+        search.found
     }
+}
+
+struct Search {
+    name_of: fn(&str) -> &str,
+    found: Vec<UnknownField>,
+}
+
+impl Search {
+    fn value(&mut self, node: Node<'_>, value: &Value, pointer: &str, depth: usize) {
+        if depth > DEPTH || node.shape.document {
+            return;
+        }
+        match (node.r#type(), value) {
+            (Type::Structure, Value::Object(given)) => {
+                for (key, value) in given {
+                    let name = (self.name_of)(key);
+                    let same = |own: &str| member_name(own) == name || capitalized(own) == name;
+                    match node.members().find(|(own, _)| same(own)) {
+                        Some((_, member)) => self.value(member, value, &below(pointer, key), depth + 1),
+                        None => {
+                            let known: Vec<String> = node.members().map(|(own, _)| member_name(own)).collect();
+                            let nearest = names::nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
+                            self.unknown(pointer, key, nearest);
+                        }
+                    }
+                }
+            }
+            (Type::List, Value::Array(items)) => {
+                let Some(item) = node.item() else { return };
+                for (at, value) in items.iter().enumerate() {
+                    self.value(item, value, &format!("{pointer}/{at}"), depth + 1);
+                }
+            }
+            (Type::Map, Value::Object(entries)) => {
+                let Some(of) = node.map_value() else { return };
+                for (key, value) in entries {
+                    self.value(of, value, &below(pointer, key), depth + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn unknown(&mut self, pointer: &str, key: &str, nearest: Option<String>) {
+        self.found.push(UnknownField { pointer: below(pointer, key), key: key.to_owned(), nearest });
+    }
+}
+
+/// The pointer of a member.
+fn below(pointer: &str, key: &str) -> String {
+    format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
+    fn check(service: &str, action: &str, parameters: Value, expected: &[(&str, Option<&str>)]) {
+        let found = Aws::unknown_fields(service, action, &parameters, |key| key.strip_suffix(".$").unwrap_or(key));
+        let found: Vec<_> = found.iter().map(|field| (field.pointer.as_str(), field.nearest.as_deref())).collect();
+        assert_eq!(found, expected, "{service}:{action} {parameters}");
+    }
+
     #[test]
-    fn the_members_of_an_operation() {
-        let members = Aws::members("s3", "putBucketAcl").expect("an operation");
-        let named = |name: &str| members.iter().find(|member| member.name == name).expect(name);
-        assert!(named("Bucket").required);
-        assert_eq!((named("Acl").api_name.as_str(), named("Acl").required), ("ACL", false));
-        assert_eq!(Aws::members("s3", "putBucketAc"), None);
-        assert_eq!(Aws::members("sts", "getCallerIdentity"), Some(Vec::new()));
+    fn unknown_fields_are_found_at_any_depth() {
+        check("s3", "putBucketAcl", json!({"Bucket.$": "$.b", "ACL": "private", "Acl": "private"}), &[]);
+        check("s3", "putBucketAcl", json!({"Buckt.$": "$.b"}), &[("/Buckt.$", Some("Bucket"))]);
+        check("sfn", "startExecution", json!({"stateMachineArn": 1}), &[("/stateMachineArn", Some("StateMachineArn"))]);
+        check("sts", "getCallerIdentity", json!({"a/b": 1}), &[("/a~1b", None)]);
+        let tags = json!({"Filters": [{"Name": "a", "Value": "b"}, "{% $x %}"], "DryRun.$": "$.a"});
+        check("ec2", "describeInstances", tags, &[("/Filters/0/Value", Some("Values"))]);
+        let item = json!({"TableName": "t", "Item": {"a.b": {"SS": ["x"]}, "c": {"M": {"d": {"Q": 1}}}}});
+        check("dynamodb", "putItem", item, &[("/Item/c/M/d/Q", Some("B"))]);
+        check("s3", "putBucketAc", json!({"Bukket": 1}), &[]);
+        check("s4", "putBucketAcl", json!({"Bukket": 1}), &[]);
+    }
+
+    #[test]
+    fn a_static_policy_begins_with_a_capital() {
+        let definition = |of: Value| json!({"PolicyStoreId": "p", "Definition": of});
+        let small = definition(json!({"static": {"Statement": "s"}}));
+        check("verifiedpermissions", "createPolicy", small, &[("/Definition/static", Some("Static"))]);
+        let capital = definition(json!({"Static": {"Statement": "s"}}));
+        check("verifiedpermissions", "createPolicy", capital, &[]);
+    }
+
+    #[test]
+    fn a_source_region_is_known_where_copies_need_it() {
+        let parameters = || json!({"SourceRegion": "us-east-1"});
+        check("rds", "copyDBSnapshot", parameters(), &[]);
+        check("rds", "deleteDBSnapshot", parameters(), &[("/SourceRegion", None)]);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use asl::integration::ParameterProblem;
 use async_trait::async_trait;
 use aws::{Aws, http::Destinations};
 use detection::Finding;
@@ -220,6 +221,21 @@ impl Failure {
     /// What no Retry and no Catch can help with.
     fn runtime(cause: impl Into<String>) -> Failure {
         Failure { error: "States.Runtime".to_owned(), cause: cause.into() }
+    }
+
+    /// Parameters that nothing can be called with, in AWS's words.
+    fn unusable(arguments: &Value, problems: &[ParameterProblem]) -> Failure {
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        Failure::not_started(arguments, &problems.join(", "))
+    }
+
+    /// Parameters that are none.
+    fn no_object(arguments: &Value) -> Failure {
+        Failure::not_started(arguments, "The value of the parameters has an invalid format")
+    }
+
+    fn not_started(arguments: &Value, why: &str) -> Failure {
+        Failure::runtime(format!("The Parameters '{arguments}' could not be used to start the Task: [{why}]"))
     }
 }
 

@@ -4,9 +4,11 @@
 
 use asl::{
     integration::{self, Integration, Pattern},
-    parse::{AnyArn, Resources, UnknownResource},
+    parse::{AnyArn, RefusedField, Resources, UnknownResource},
 };
 use aws::Aws;
+use query::Language;
+use serde_json::Value;
 use thiserror::Error;
 
 mod parameters;
@@ -219,6 +221,10 @@ impl Resources for KnownResources {
             Err(UnsupportedResource { message, help }) => Err(UnknownResource { message, help: Some(help) }),
         }
     }
+
+    fn refused_fields(&self, resource: &str, parameters: &Value, language: Language) -> Vec<RefusedField> {
+        parameters::refused(resource, parameters, language)
+    }
 }
 
 #[cfg(test)]
@@ -293,7 +299,11 @@ mod tests {
             ("arn:aws:states:::aws-sdk:cloudwatchlog:putLogEvents", "cloudwatchlogs", "is not recognized"),
             ("arn:aws:states:::aws-sdk:s3:getObject.sync", "no pattern `.sync`", "is not recognized"),
             ("arn:aws:states:::eks:runJob.sync", "`eks:runJob` is not supported here", ""),
-            ("arn:aws:states:::dynamodb:query", "did you mean", "arn:aws:states:::dynamodb:query is not recognized."),
+            (
+                "arn:aws:states:::dynamodb:query",
+                "has no action `query`",
+                "arn:aws:states:::dynamodb:query is not recognized.",
+            ),
             ("arn:aws:states:::sqs:sendMessage.sync", "has no pattern `.sync`", "is not recognized"),
             ("arn:aws:states:::ecs:runTask.sync:2", "has no pattern `.sync:2`", "is not recognized"),
             ("arn:aws:states:::lamda:invoke", "did you mean `lambda`?", "is not recognized"),

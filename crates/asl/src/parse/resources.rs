@@ -1,14 +1,33 @@
 //! What a Task's Resource may be.
 
+use query::Language;
+use serde_json::Value;
+
 /// What a Task's Resource may be is known outside this crate: `validate` asks this of each.
 pub trait Resources {
     /// Whether a Resource can be called; else what is wrong with it (its text names the thing and the way out).
     fn check(&self, resource: &str) -> Result<(), UnknownResource>;
 
+    /// The fields of `parameters`, a Task's `Parameters` or `Arguments` in this language, that AWS refuses before the Task ever runs.
+    fn refused_fields(&self, _resource: &str, _parameters: &Value, _language: Language) -> Vec<RefusedField> {
+        Vec::new()
+    }
+
     /// Whether they are those of an Express state machine, which has some things less.
     fn is_express(&self) -> bool {
         false
     }
+}
+
+/// A field of a Task's parameters that its Resource does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedField {
+    /// Its JSON pointer within the parameters.
+    pub pointer: String,
+    /// Its name.
+    pub name: String,
+    /// What to do, for instance the nearest known name.
+    pub help: Option<String>,
 }
 
 /// The type of a state machine.
@@ -106,5 +125,9 @@ impl Resources for ExpressResources<'_> {
             Some(end) => refused(format!("Express state machine does not support '{end}' service integration ")),
             None => self.0.check(resource),
         }
+    }
+
+    fn refused_fields(&self, resource: &str, parameters: &Value, language: Language) -> Vec<RefusedField> {
+        self.0.refused_fields(resource, parameters, language)
     }
 }

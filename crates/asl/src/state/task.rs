@@ -71,6 +71,9 @@ pub(super) fn parse(parser: &mut Parser<'_>, object: &Object<'_>) -> Option<Kind
         None => None,
     };
     parser.credentials(object, resource.as_deref());
+    if let Some(resource) = &resource {
+        parser.parameter_fields(object, resource);
+    }
     Some(Kind::Task(Box::new(Task { resource: resource?, timeout_seconds, heartbeat_seconds, credentials })))
 }
 

@@ -91,12 +91,16 @@ pub(super) fn actions(service: &Service) -> Vec<String> {
 /// Looks everything up, checks the parameters, writes the request.
 pub(super) fn make(call: &Call, options: &Options) -> Result<Plan, CallError> {
     let (service, name, operation) = find(&call.service, &call.action)?;
-    let refuse =
-        |message: String| CallError::Parameters { message: format!("{}:{}: {message}", call.service, call.action) };
+    let refuse_for = |message: String, problems| CallError::Parameters {
+        message: format!("{}:{}: {message}", call.service, call.action),
+        problems,
+    };
+    let refuse = |message: String| refuse_for(message, Vec::new());
     let token = call.idempotency_token.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
     let mut parameters = call.parameters.clone();
     let presign = Presign::of(&service, &name, &operation, &mut parameters);
-    let bound = parameters::bind(service.node(operation.input.as_ref()), &parameters, &token).map_err(refuse)?;
+    let bound = parameters::bind(service.node(operation.input.as_ref()), &parameters, &token)
+        .map_err(|problems| refuse_for(parameters::told(&problems), problems))?;
     let region = region(call, &service, &bound, options);
     let bound = bucket_place(&service, &name, bound, &region);
     let custom = options.endpoint(&service.metadata.service_id);

@@ -15,6 +15,14 @@ use crate::{protocol, sign};
 /// How long the destination may use it.
 const GOOD_FOR: Duration = Duration::from_secs(3600);
 
+/// Whether an operation is given a `SourceRegion` that its model does not know.
+pub(crate) fn has_source_region(service: &Service, operation: &Operation) -> bool {
+    matches!(service.metadata.service_id.as_str(), "RDS" | "Neptune" | "DocDB")
+        && service
+            .node(operation.input.as_ref())
+            .is_some_and(|input| input.member("PreSignedUrl").is_some() && input.member("SourceRegion").is_none())
+}
+
 /// What a call needs signed for its destination.
 #[derive(Debug)]
 pub(super) struct Presign {
@@ -27,16 +35,13 @@ impl Presign {
     /// Of EC2's CopySnapshot always, of what RDS, Neptune and DocumentDB copy if there is a `SourceRegion`, which their models don't
     /// know: it is taken out of the parameters.
     pub fn of(service: &Service, name: &str, operation: &Operation, parameters: &mut Value) -> Option<Presign> {
-        let input = service.node(operation.input.as_ref())?;
         let given = |parameters: &Value, name: &str| parameters.get(name).is_some_and(|value| !value.is_null());
         match service.metadata.service_id.as_str() {
             "EC2" if name == "CopySnapshot" && !given(parameters, "PresignedUrl") => {
                 let source_region = parameters.get("SourceRegion")?.as_str()?.to_owned();
                 Some(Presign { source_region, member: "PresignedUrl" })
             }
-            "RDS" | "Neptune" | "DocDB"
-                if input.member("PreSignedUrl").is_some() && input.member("SourceRegion").is_none() =>
-            {
+            _ if has_source_region(service, operation) => {
                 let source = parameters.as_object_mut()?.shift_remove("SourceRegion")?;
                 if given(parameters, "PreSignedUrl") {
                     return None;

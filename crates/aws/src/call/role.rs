@@ -100,9 +100,10 @@ fn with_role(error: CallError, role: &str) -> CallError {
         CallError::Client { name, cause } => {
             CallError::Client { name, cause: format!("the role {role} can't be assumed: {cause}") }
         }
-        CallError::Parameters { message } => {
-            CallError::Parameters { message: format!("the role {role} can't be assumed: {message}") }
-        }
+        CallError::Parameters { message, .. } => CallError::Parameters {
+            message: format!("the role {role} can't be assumed: {message}"),
+            problems: Vec::new(),
+        },
         other @ (CallError::TooLong { .. } | CallError::Unknown { .. }) => other,
     }
 }

@@ -149,7 +149,8 @@ fn compare(folder: &str, lines: &str) -> String {
 fn ours(service: &Service, line: &Value) -> Result<Value, String> {
     let name = line["operation"].as_str().unwrap();
     let operation = &service.operations[name];
-    let bound = bind(service.node(operation.input.as_ref()), &line["parameters"], "token")?;
+    let bound = bind(service.node(operation.input.as_ref()), &line["parameters"], "token")
+        .map_err(|problems| crate::parameters::told(&problems))?;
     let made = request(service, name, operation, &bound)?;
     let headers: serde_json::Map<String, Value> =
         made.headers.into_iter().map(|(name, value)| (name, Value::from(value))).collect();

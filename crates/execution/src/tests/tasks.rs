@@ -338,6 +338,6 @@ fn an_optimized_integration_takes_only_its_own_parameters() {
     check(json!({"QueueUrl": "q"}), "The field 'MessageBody' is required but was missing");
     check(
         json!({"QueueUrl": "q", "MessageBody": "b", "Delay": 1}),
-        "The field 'Delay' is not supported by Step Functions",
+        "The field \"Delay\" is not supported by Step Functions",
     );
 }

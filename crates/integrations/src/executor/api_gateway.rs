@@ -177,7 +177,7 @@ mod tests {
                 json!({"ApiEndpoint": host, "Method": "POST", "RequestBody": {"a": null}, "AllowNullValues": true}),
                 Ok(("POST", "https://abc123.execute-api.eu-west-1.amazonaws.com", "{\"a\":null}")),
             ),
-            (json!({"Method": "GET"}), Err("`ApiEndpoint` is required")),
+            (json!({"Method": "GET"}), Err("[The field 'ApiEndpoint' is required but was missing]")),
             (json!({"ApiEndpoint": host, "Method": "get"}), Err("`Method` must be one of GET, POST")),
             (
                 json!({"ApiEndpoint": host, "Method": "GET", "Headers": {"Authorization": ["x"]}}),
@@ -187,8 +187,15 @@ mod tests {
                 json!({"ApiEndpoint": host, "Method": "GET", "Headers": {"a": [{}]}}),
                 Err("`Headers.a` must be a string or a list of strings"),
             ),
-            (json!({"ApiEndpoint": host, "Methods": "GET"}), Err("`Methods` is not known: there are ApiEndpoint")),
-            (json!([]), Err("they are no object")),
+            (
+                json!({"ApiEndpoint": host, "Method": "GET", "QueryParameters": "?a=b"}),
+                Err("[The value of the field 'QueryParameters' has an invalid format]"),
+            ),
+            (
+                json!({"ApiEndpoint": host, "Methods": "GET"}),
+                Err("[The field \"Methods\" is not supported by Step Functions]"),
+            ),
+            (json!([]), Err("The value of the parameters has an invalid format")),
         ] {
             let made = Parameters::new(RESOURCE, &given, KNOWN).and_then(|parameters| request(&parameters));
             match (made, expected) {

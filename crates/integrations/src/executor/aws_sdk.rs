@@ -2,8 +2,8 @@
 //!
 //! Source: <https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html>
 
-use asl::integration;
-use aws::{Aws, Call, CallError, VersionOneAnswer};
+use asl::integration::{self, ParameterProblem};
+use aws::{Aws, Call, CallError, ParameterFault, VersionOneAnswer};
 use engine::ports::Task;
 use serde_json::Value;
 
@@ -33,9 +33,11 @@ pub(super) struct Caller<'a> {
 
 /// Makes the call, with the process's own credentials or as the role of the task's `Credentials`.
 pub(super) async fn call(caller: Caller<'_>, task: &Task, service: &str, action: &str) -> Result<Value, Failure> {
-    request(caller, task, (service, action), task.scheduled.arguments.clone(), PATIENCE)
-        .await
-        .map_err(|error| error.into_failure(&task.scheduled.state_name))
+    let arguments = &task.scheduled.arguments;
+    let answer = request(caller, task, (service, action), arguments.clone(), PATIENCE).await;
+    answer.map_err(|error| {
+        error.of_parameters(arguments).unwrap_or_else(|other| other.into_failure(&task.scheduled.state_name))
+    })
 }
 
 /// The same with parameters of one's own, its error as it came.
@@ -94,6 +96,23 @@ pub(super) enum Error {
     Call(CallError),
 }
 
+impl Error {
+    /// AWS's text of it, where it is the task's parameters that do not fit; else the error as it is.
+    pub(super) fn of_parameters(self, arguments: &Value) -> Result<Failure, Error> {
+        match self {
+            Error::Call(CallError::Parameters { problems, .. }) if !problems.is_empty() => {
+                let problems = problems.into_iter().map(|problem| match problem.fault {
+                    ParameterFault::Unknown => ParameterProblem::Unsupported(problem.field),
+                    ParameterFault::Missing => ParameterProblem::Missing(problem.field),
+                    ParameterFault::Invalid => ParameterProblem::Invalid(problem.field),
+                });
+                Ok(Failure::unusable(arguments, &problems.collect::<Vec<_>>()))
+            }
+            other => Err(other),
+        }
+    }
+}
+
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Error {
         Error::Failure(failure)
@@ -111,7 +130,7 @@ impl Error {
     pub(super) fn into_failure(self, named: &str) -> Failure {
         match self {
             Error::Failure(failure) => failure,
-            Error::Call(CallError::Unknown { message } | CallError::Parameters { message }) => {
+            Error::Call(CallError::Unknown { message } | CallError::Parameters { message, .. }) => {
                 Failure::runtime(message)
             }
             Error::Call(CallError::Service { name, cause, .. } | CallError::Client { name, cause }) => {

@@ -1,5 +1,6 @@
 //! Parameters that `http:invoke` and `apigateway:invoke` have in common.
 
+use asl::integration::ParameterProblem;
 use aws::escape;
 use http::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
@@ -12,20 +13,28 @@ const METHODS: &[&str] = &["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPT
 /// The parameters of a Task with this Resource, each by its name.
 pub(super) struct Parameters<'a> {
     resource: &'static str,
+    all: &'a Value,
     given: &'a Map<String, Value>,
 }
 
 impl<'a> Parameters<'a> {
-    pub(super) fn new(resource: &'static str, given: &'a Value, known: &[&str]) -> Result<Parameters<'a>, Failure> {
-        let Value::Object(given) = given else { return Err(wrong(resource, "they are no object")) };
-        if let Some(unknown) = given.keys().find(|key| !known.contains(&key.as_str())) {
-            return Err(wrong(resource, &format!("`{unknown}` is not known: there are {}", known.join(", "))));
+    pub(super) fn new(resource: &'static str, all: &'a Value, known: &[&str]) -> Result<Parameters<'a>, Failure> {
+        let Value::Object(given) = all else { return Err(Failure::no_object(all)) };
+        let unknown = given.keys().filter(|key| !known.contains(&key.as_str()));
+        let problems: Vec<ParameterProblem> = unknown.cloned().map(ParameterProblem::Unsupported).collect();
+        if problems.is_empty() {
+            Ok(Parameters { resource, all, given })
+        } else {
+            Err(Failure::unusable(all, &problems))
         }
-        Ok(Parameters { resource, given })
     }
 
     pub(super) fn wrong(&self, why: &str) -> Failure {
-        wrong(self.resource, why)
+        Failure::runtime(format!("the parameters of `{}` can't be used: {why}", self.resource))
+    }
+
+    fn invalid(&self, name: &str) -> Failure {
+        Failure::unusable(self.all, &[ParameterProblem::Invalid(name.to_owned())])
     }
 
     /// What is not there and null are the same.
@@ -37,20 +46,20 @@ impl<'a> Parameters<'a> {
         match self.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(self.wrong(&format!("`{name}` must be a string"))),
+            Some(_) => Err(self.invalid(name)),
         }
     }
 
     pub(super) fn required(&self, name: &str) -> Result<&'a str, Failure> {
         let text = self.text(name)?.filter(|text| !text.is_empty());
-        text.ok_or_else(|| self.wrong(&format!("`{name}` is required")))
+        text.ok_or_else(|| Failure::unusable(self.all, &[ParameterProblem::Missing(name.to_owned())]))
     }
 
     pub(super) fn object(&self, name: &str) -> Result<Option<&'a Map<String, Value>>, Failure> {
         match self.get(name) {
             None => Ok(None),
             Some(Value::Object(entries)) => Ok(Some(entries)),
-            Some(_) => Err(self.wrong(&format!("`{name}` must be an object"))),
+            Some(_) => Err(self.invalid(name)),
         }
     }
 
@@ -114,8 +123,4 @@ pub(super) fn with_query(url: &str, query: &[(String, String)]) -> String {
         url.push_str(&format!("{}={}", escape(name), escape(value)));
     }
     url
-}
-
-fn wrong(resource: &str, why: &str) -> Failure {
-    Failure::runtime(format!("the parameters of `{resource}` can't be used: {why}"))
 }

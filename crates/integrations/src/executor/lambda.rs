@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use asl::integration::ParameterProblem;
 use engine::ports::Task;
 use serde_json::{Map, Value, json};
 
@@ -36,22 +37,18 @@ struct Invoked {
 impl Executor {
     /// The integration `lambda:invoke`: the result is Lambda's fields, with the function's answer in `Payload`.
     pub(super) async fn invoke_optimized(&self, task: &Task) -> Result<Value, Failure> {
-        let Value::Object(arguments) = &task.scheduled.arguments else {
-            return Err(parameters("they are no object"));
-        };
+        let given = &task.scheduled.arguments;
+        let Value::Object(arguments) = given else { return Err(Failure::no_object(given)) };
+        let unusable = |problem| Failure::unusable(given, &[problem]);
+        let field = || "FunctionName".to_owned();
         let name = match arguments.get("FunctionName") {
             Some(Value::String(name)) if !name.is_empty() => name,
-            Some(_) => return Err(parameters("`FunctionName` is not a name or an ARN")),
-            None => return Err(parameters("`FunctionName` is required")),
+            Some(_) => return Err(unusable(ParameterProblem::Invalid(field()))),
+            None => return Err(unusable(ParameterProblem::Missing(field()))),
         };
-        if let Some(unknown) = arguments
-            .keys()
-            .find(|key| !["FunctionName", "Payload"].contains(&key.as_str()) && !PASSED_ON.contains(&key.as_str()))
-        {
-            return Err(parameters(&format!(
-                "`{unknown}` is not supported: there are FunctionName, Payload, {}",
-                PASSED_ON.join(", ")
-            )));
+        let known = |key: &str| ["FunctionName", "Payload"].contains(&key) || PASSED_ON.contains(&key);
+        if let Some(unknown) = arguments.keys().find(|key| !known(key)) {
+            return Err(unusable(ParameterProblem::Unsupported(unknown.clone())));
         }
         let others = arguments.iter().filter(|(key, _)| PASSED_ON.contains(&key.as_str()));
         let others = others.map(|(key, value)| (key.clone(), value.clone())).collect();

@@ -210,7 +210,7 @@ async fn call(aws: &Aws, region: String, action: &str, parameters: Value) -> Res
         answer_bytes: None,
     };
     aws.call_for_body(call).await.map_err(|error| match error {
-        CallError::Unknown { message } | CallError::Parameters { message } => message,
+        CallError::Unknown { message } | CallError::Parameters { message, .. } => message,
         CallError::Service { cause, .. } | CallError::Client { cause, .. } | CallError::TooLong { cause } => cause,
     })
 }

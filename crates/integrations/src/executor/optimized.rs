@@ -35,6 +35,11 @@ pub(crate) fn is_known(service: &str, action: &str) -> bool {
     table::find(service, action).is_some()
 }
 
+/// The service and the action that an integration calls, as the `aws-sdk` integration names them.
+pub(crate) fn called(service: &str, action: &str) -> Option<(&'static str, &'static str)> {
+    table::find(service, action).map(|row| (row.aws_service, row.aws_action))
+}
+
 impl Executor {
     /// Calls the service, or waits for the job that it began.
     pub(super) async fn optimized(
@@ -62,7 +67,10 @@ impl Executor {
         let call = (row.aws_service, row.aws_action);
         let caller = self.caller(row.aws_service, task)?;
         let answer = aws_sdk::request_as_version_1(caller, task, call, Value::Object(parameters), PATIENCE).await;
-        let answer = answer.map_err(|error| as_failure(row.service, error))?;
+        let answer = answer.map_err(|error| match error.of_parameters(&task.scheduled.arguments) {
+            Ok(failure) => failure,
+            Err(error) => as_failure(row.service, error),
+        })?;
         let result = (row.answer)(members(answer.result), pattern)?;
         Ok(with_metadata(result, &VersionOneAnswer { result: Value::Null, ..answer }))
     }
@@ -75,19 +83,12 @@ fn row_of(service: &str, action: &str) -> Result<&'static Row, Failure> {
 
 /// The task's parameters, those that travel as text made text.
 fn parameters(row: &Row, task: &Task) -> Result<Map<String, Value>, Failure> {
-    let refuse = |problems: &str| {
-        Failure::runtime(format!(
-            "The Parameters '{}' could not be used to start the Task: [{problems}]",
-            task.scheduled.arguments
-        ))
-    };
-    let Value::Object(given) = &task.scheduled.arguments else {
-        return Err(refuse("The value of the parameters has an invalid format"));
-    };
+    let arguments = &task.scheduled.arguments;
+    let Value::Object(given) = arguments else { return Err(Failure::no_object(arguments)) };
     if let Some(known) = asl::integration::find(row.service, row.action) {
         let problems = known.problems(given.keys().map(String::as_str));
         if !problems.is_empty() {
-            return Err(refuse(&problems.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")));
+            return Err(Failure::unusable(arguments, &problems));
         }
     }
     let given = given.iter().filter(|(_, value)| !value.is_null());

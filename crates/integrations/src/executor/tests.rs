@@ -109,7 +109,11 @@ async fn what_fails_says_so_as_step_functions_does() {
         (
             invoke,
             json!({}),
-            failed("States.Runtime", "the parameters of `lambda:invoke` can't be used: `FunctionName` is required"),
+            failed(
+                "States.Runtime",
+                "The Parameters '{}' could not be used to start the Task: [The field 'FunctionName' is required but was \
+                 missing]",
+            ),
         ),
         (
             invoke,

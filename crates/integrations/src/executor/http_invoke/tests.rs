@@ -260,7 +260,7 @@ async fn parameters_that_fit_nothing_are_refused_before_anything_is_asked() {
     for (more, text) in [
         (json!({"Authentication": null}), "`Authentication.ConnectionArn`"),
         (json!({"Method": "TRACE"}), "`Method` must be one of GET"),
-        (json!({"Header": {}}), "`Header` is not known: there are ApiEndpoint"),
+        (json!({"Header": {}}), "[The field \"Header\" is not supported by Step Functions]"),
         (json!({"Transform": {"RequestBodyEncoding": "XML"}}), "NONE or URL_ENCODED, not `XML`"),
         (
             json!({"Transform": {"RequestBodyEncoding": "URL_ENCODED", "RequestEncodingOptions": {"ArrayFormat": "X"}}}),

@@ -138,7 +138,7 @@ async fn every_call_of_the_table_is_one_of_the_api() {
         let names = names.iter().filter(|name| !(row.service == "bedrock" && ["Input", "Output"].contains(name)));
         let parameters = names.map(|name| ((*name).to_owned(), Value::Null)).collect();
         let parameters = (row.request)(parameters, &task("", json!({}))).unwrap();
-        if let Err(CallError::Parameters { message }) = call(row, row.aws_action, Value::Object(parameters)).await {
+        if let Err(CallError::Parameters { message, .. }) = call(row, row.aws_action, Value::Object(parameters)).await {
             assert!(!message.contains("is not known"), "{named}: {message}");
         }
         let Some(job) = &row.job else { continue };
@@ -185,8 +185,10 @@ async fn errors_have_the_names_and_texts_of_the_integration() {
     let cause = "The conditional request failed (Service: AmazonDynamoDBv2; Status Code: 400; Error Code: ConditionalCheckFailedException; Request ID: r-1; Proxy: null)";
     let outcome = put(json!({"TableName": "t", "Item": {"a": {"S": "b"}}})).await;
     assert_eq!(outcome, failed("DynamoDB.ConditionalCheckFailedException", cause));
-    let cause = r#"The Parameters '{"TableName":"t","Itm":1}' could not be used to start the Task: [The field 'Itm' is not supported by Step Functions, The field 'Item' is required but was missing]"#;
+    let cause = r#"The Parameters '{"TableName":"t","Itm":1}' could not be used to start the Task: [The field "Itm" is not supported by Step Functions, The field 'Item' is required but was missing]"#;
     assert_eq!(put(json!({"TableName": "t", "Itm": 1})).await, failed("States.Runtime", cause));
+    let cause = r#"The Parameters '{"TableName":5,"Item":{"a":{"X":"b"}}}' could not be used to start the Task: [The value of the field 'TableName' has an invalid format, The field "X" is not supported by Step Functions]"#;
+    assert_eq!(put(json!({"TableName": 5, "Item": {"a": {"X": "b"}}})).await, failed("States.Runtime", cause));
 }
 
 #[tokio::test]
