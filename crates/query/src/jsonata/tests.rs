@@ -140,7 +140,10 @@ fn failures_in_the_words_of_aws() {
     check_error("function($x){$x}", "returned an unsupported result type.");
     check_error("$sum", "returned an unsupported result type.");
     check_error("{'f': $sum}", "returned an unsupported result type.");
-    assert!(evaluate("'a' + 1").unwrap_err().starts_with("threw an error during evaluation. T2001: "));
+    check_error(
+        "'a' + 1",
+        "threw an error during evaluation. T2001: The left side of the \"+\" operator must evaluate to a number",
+    );
     assert!(Expression::parse("1 +").unwrap_err().message.starts_with("S0207"));
     let scope_error = with_scope(1, |scope| Expression::parse("$x").unwrap().evaluate(scope)).unwrap_err();
     assert_eq!(
@@ -244,6 +247,33 @@ fn what_is_looked_at_before_is_otherwise_the_same() {
     check("[1, 2].{'s': $string()}", json!([{"s": "1"}, {"s": "2"}]));
     check("$zip([1, 2], ['a', 'b'])", json!([[1, "a"], [2, "b"]]));
     assert!(evaluate("$replace('a', /x*/, '')").unwrap_err().contains("D1004"));
+}
+
+#[test]
+fn what_cannot_be_decoded_is_refused() {
+    for (text, decoded) in [("YWJj", "abc"), ("YQ==", "a"), ("YQ", "a"), ("", "")] {
+        check(&format!("$base64decode('{text}')"), json!(decoded));
+    }
+    check("{'x': 'YWJj'}.x.$base64decode()", json!("abc"));
+    check("$decodeUrl('a%20b') & $decodeUrlComponent('%3D')", json!("a b="));
+    for text in ["!!!", "Y", "YQ=", "Y===", "YW=j", "Y WJj", "YQ==YQ=="] {
+        let message = evaluate(&format!("$base64decode('{text}')")).expect_err(text);
+        let uuid = message.strip_prefix("threw an internal error during evaluation. ").expect(&message);
+        assert_eq!(uuid.len(), 36, "{message}");
+    }
+    assert!(evaluate("['!!!'] ~> $map($base64decode)").is_err());
+    assert!(evaluate("{'x': '!!!'}.x.$base64decode()").is_err());
+    for (function, url) in [
+        ("decodeUrl", "%"),
+        ("decodeUrlComponent", "%"),
+        ("decodeUrl", "a%2"),
+        ("decodeUrl", "%%20"),
+        ("decodeUrl", "%E0%A4%A"),
+    ] {
+        let words =
+            format!("threw an error during evaluation. D3140: Malformed URL passed to ${function}(): \"{url}\"");
+        check_error(&format!("${function}('{url}')"), &words);
+    }
 }
 
 #[test]
