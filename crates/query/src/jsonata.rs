@@ -37,6 +37,8 @@ pub struct Expression {
 struct Parsed {
     text: String,
     tree: AstNode,
+    /// How deep its evaluation nests at least.
+    nesting: usize,
 }
 
 impl Expression {
@@ -50,8 +52,9 @@ impl Expression {
         let tree = catch_unwind(|| parser::parse(text))
             .map_err(|_| fail("the JSONata parser broke down on this expression".to_owned()))?
             .map_err(|error| fail(parser_words(&error, text)))?;
+        let nesting = tree::nesting(&tree);
         let tree = guard::guard(tree).map_err(fail)?;
-        Ok(Expression { parsed: Arc::new(Parsed { text: text.to_owned(), tree }) })
+        Ok(Expression { parsed: Arc::new(Parsed { text: text.to_owned(), tree, nesting }) })
     }
 
     /// The expression as it was written, without `{%` and `%}`.

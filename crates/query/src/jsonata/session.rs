@@ -37,6 +37,15 @@ impl<'a> Session<'a> {
 
     /// What `expression` evaluates to at `place`. The error's location is left empty.
     pub fn evaluate(&self, expression: &Expression, place: &str) -> Result<Value, Error> {
+        let fail = |message: String| Error {
+            kind: ErrorKind::Jsonata,
+            location: String::new(),
+            expression: expression.as_str().to_owned(),
+            message,
+        };
+        if expression.parsed.nesting > limits::JSONATA_NESTING {
+            return Err(fail(thrown("D1011: Stack overflow")));
+        }
         let mut bindings = Vec::new();
         for (name, value) in self.scope.variables.iter().filter(|(name, _)| expression.mentions(name)) {
             bindings.push((name.clone(), convert::from_json(value)));
@@ -46,12 +55,6 @@ impl<'a> Session<'a> {
         }
         let result =
             run(expression, &bindings, &JValue::Undefined, self.scope.moment, place, limits::JSONATA_MILLISECONDS);
-        let fail = |message: String| Error {
-            kind: ErrorKind::Jsonata,
-            location: String::new(),
-            expression: expression.as_str().to_owned(),
-            message,
-        };
         let value = result.map_err(|message| match message.as_str() {
             bounds::INTERNAL => {
                 let mut generator = random::generator(self.scope.moment, place, expression.as_str());

@@ -180,8 +180,6 @@ fn what_has_no_end_is_stopped() {
         check_error(text, words);
     }
     check("$sum([1..800000])", json!(320_000_400_000_i64));
-    let deep = format!("{}1{}", "[".repeat(300), "]".repeat(300));
-    check_error(&deep, "returned a value that nests deeper than 256.");
     check_error(
         "$reduce([1..20000], function($inner, $i){{'a': $inner}}, 1)",
         "returned a value that nests deeper than 256.",
@@ -193,6 +191,28 @@ fn what_has_no_end_is_stopped() {
     assert!(Expression::parse(&"(".repeat(90_000)).is_err());
     assert!(Expression::parse(&"1".repeat(100_001)).is_err());
     check("$pad('a', 3) & $pad('b', -2, '0')", json!("a  0b"));
+}
+
+#[test]
+fn what_nests_too_deep_is_refused() {
+    let nested = |open: &str, count: usize, inside: &str, close: &str| {
+        format!("{}{inside}{}", open.repeat(count), close.repeat(count))
+    };
+    for (fits, is_too_deep) in [
+        (nested("", 99, "1", "+1"), nested("", 100, "1", "+1")),
+        (nested("", 99, "'a'", "&'a'"), nested("", 100, "'a'", "&'a'")),
+        (nested("(", 99, "1", ")"), nested("(", 100, "1", ")")),
+        (nested("[", 99, "1", "]"), nested("[", 300, "1", "]")),
+        (nested("$abs(", 99, "1", ")"), nested("$abs(", 100, "1", ")")),
+        (nested("-", 98, "$states.input.list[0]", ""), nested("-", 99, "$states.input.list[0]", "")),
+        (nested("", 99, "1", " ~> $string() "), nested("", 100, "1", " ~> $string()")),
+        (format!("true ? 1 : ({})", nested("", 150, "1", "+1")), format!("({}) ? 1 : 2", nested("", 100, "1", "+1"))),
+        (format!("[{}]", vec!["1"; 200].join(",")), nested("{'a': ", 100, "1", "}")),
+        (format!("$states.input{}", ".deep".repeat(200)) + " ? 1 : 2", nested("", 100, "$count", "=1")),
+    ] {
+        assert!(evaluate(&fits).is_ok(), "{fits}: {:?}", evaluate(&fits));
+        check_error(&is_too_deep, STACK);
+    }
 }
 
 #[test]

@@ -1,6 +1,36 @@
 //! Walks the tree of an expression.
 
-use jsonata_core::ast::{AstNode, PathStep, Stage};
+use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
+
+/// How deep the evaluation of an expression nests whatever it is evaluated on, as the language's own implementation counts: a
+/// level for each operator, call, path and pair of parentheses. What is evaluated only sometimes (a branch, the body of a
+/// function, what follows in a path) is left out.
+pub(super) fn nesting(node: &AstNode) -> usize {
+    let deepest = |nodes: &[AstNode]| nodes.iter().map(nesting).max().unwrap_or(0);
+    match node {
+        AstNode::Path { steps } => 1 + steps.first().map_or(0, |step| nesting(&step.node)),
+        AstNode::Binary { op: BinaryOp::ColonEqual, rhs, .. } => 1 + nesting(rhs),
+        AstNode::Binary { op: BinaryOp::And | BinaryOp::Or | BinaryOp::Coalesce | BinaryOp::Default, lhs, .. } => {
+            1 + nesting(lhs)
+        }
+        // The call on the right side is no level of its own.
+        AstNode::Binary { op: BinaryOp::ChainPipe, lhs, rhs } => match &**rhs {
+            AstNode::Function { args, .. } | AstNode::Call { args, .. } => 1 + nesting(lhs).max(deepest(args)),
+            rhs => 1 + nesting(lhs).max(nesting(rhs)),
+        },
+        AstNode::Binary { lhs, rhs, .. } => 1 + nesting(lhs).max(nesting(rhs)),
+        AstNode::Unary { operand, .. } => 1 + nesting(operand),
+        AstNode::Function { args, .. } => 1 + deepest(args).max(1),
+        AstNode::Call { procedure, args } => 1 + nesting(procedure).max(deepest(args)),
+        AstNode::Array(items) | AstNode::ArrayGroup(items) | AstNode::Block(items) => 1 + deepest(items),
+        AstNode::Object(pairs) => {
+            1 + pairs.iter().map(|(key, value)| nesting(key).max(nesting(value))).max().unwrap_or(0)
+        }
+        AstNode::Conditional { condition, .. } => 1 + nesting(condition),
+        AstNode::Sort { input, .. } | AstNode::ObjectTransform { input, .. } => nesting(input),
+        _ => 1,
+    }
+}
 
 /// The node with what is directly in it replaced. The left side of `:=` is a name and is handed over like all else.
 pub(super) fn map(node: AstNode, replace: &mut dyn FnMut(AstNode) -> AstNode) -> AstNode {
