@@ -8,6 +8,7 @@ mod convert;
 mod errors;
 mod functions;
 mod guard;
+mod product;
 mod references;
 mod session;
 mod tree;

@@ -19,6 +19,11 @@ pub fn register(evaluator: &mut Evaluator) -> Result<(), EvaluatorError> {
     evaluator.register_fn("function!", function)?;
     evaluator.register_fn("few!", few)?;
     evaluator.register_fn("distinct!", distinct)?;
+    let given = Rc::new(Cell::new(0usize));
+    for (name, weight) in [("items!", 1), ("tuples!", limits::JSONATA_TUPLE)] {
+        let given = Rc::clone(&given);
+        evaluator.register_fn(name, move |arguments: &[JValue]| count(&given, weight, arguments))?;
+    }
     let written = Rc::new(Cell::new(0usize));
     evaluator.register_fn("text!", move |arguments: &[JValue]| {
         let [text] = arguments else { return Ok(JValue::Undefined) };
@@ -29,6 +34,17 @@ pub fn register(evaluator: &mut Evaluator) -> Result<(), EvaluatorError> {
         }
         Ok(text.clone())
     })
+}
+
+/// Counts what a step of a path gives.
+fn count(given: &Cell<usize>, weight: usize, arguments: &[JValue]) -> Answer {
+    let [items] = arguments else { return Ok(JValue::Undefined) };
+    let items_given = items.as_array().map_or(1, Vec::len);
+    given.set(given.get().saturating_add(items_given.saturating_mul(weight)));
+    if given.get() > limits::JSONATA_PRODUCT {
+        return Err(refuse("the steps of a path give too many items for each of others"));
+    }
+    Ok(items.clone())
 }
 
 fn refuse(message: &str) -> EvaluatorError {

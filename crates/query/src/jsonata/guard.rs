@@ -12,6 +12,7 @@
 
 use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
 
+use super::product;
 use crate::limits;
 
 /// The functions that are looked at before they are called, and how many parameters they have.
@@ -277,7 +278,7 @@ impl Guard {
             step.stages = step.stages.into_iter().map(|stage| self.stage(stage)).collect();
             step
         };
-        steps.into_iter().map(step).collect()
+        product::counted(steps.into_iter().map(step).collect())
     }
 
     fn stage(&self, stage: Stage) -> Stage {

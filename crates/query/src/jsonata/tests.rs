@@ -251,6 +251,46 @@ fn calls_that_cannot_be_interrupted_are_looked_at_before() {
 }
 
 #[test]
+fn products_are_bounded() {
+    let list = "($list := [1..20000]; $in := {'list': [1..20000], 'in': {'list': [1..20000]}}; ";
+    for text in [
+        "$in.list.$in.list)",
+        "$list.$list)",
+        "$list.($list))",
+        "$list.$list.$list)",
+        "$list.$in.in.list)",
+        "$list.$map($list, function($x){$x}))",
+        "$in.list@$a.$in.list@$b)",
+        "$list@$a.$list@$b[$a = $b])",
+        "$in.list#$i.$in.list#$j)",
+        "$sum($in.list.$in.list))",
+    ] {
+        let begun = std::time::Instant::now();
+        let message = evaluate(&format!("{list}{text}")).expect_err(text);
+        assert!(message == MEMORY || message == TIMEOUT, "{text}: {message}");
+        assert!(begun.elapsed().as_secs() < 15, "{text}: {:?}", begun.elapsed());
+    }
+    let list = "($in := {'list': [{'n': 1, 'l': [1, 2]}, {'n': 2, 'l': [3]}]}; ";
+    for (text, value) in [
+        ("$in.list.$in.list.n)", json!([1, 2, 1, 2])),
+        ("$in.list.$in.list.l[0])", json!([1, 3, 1, 3])),
+        ("$in.list.$in.list[0].n)", json!([1, 1])),
+        ("$in.list.($in.list.n))", json!([1, 2, 1, 2])),
+        ("$in.list.[$in.list.n])", json!([[1, 2], [1, 2]])),
+        (
+            "$in.list@$a.$in.list@$b[$a.n = $b.n].{'a': $a.n, 'b': $b.l})",
+            json!([{"a": 1, "b": [1, 2]}, {"a": 2, "b": [3]}]),
+        ),
+        ("$in.list#$i.l.{'i': $i, 'l': $})", json!([{"i": 0, "l": 1}, {"i": 0, "l": 2}, {"i": 1, "l": 3}])),
+        ("$in.list.l.%.n)", json!([1, 1, 2])),
+        ("$in.list[0].$in.list[1].l[])", json!([3])),
+        ("$sum($map([1..500], function($x){$in.list.$in.list.n})))", json!(3_000)),
+    ] {
+        check(&format!("{list}{text}"), value);
+    }
+}
+
+#[test]
 fn what_is_looked_at_before_is_otherwise_the_same() {
     check("{'x': 'abc'}.x.$pad(5, '-')", json!("abc--"));
     check("{'x': 'a-b'}.x.$split('-')", json!(["a", "b"]));
