@@ -284,7 +284,7 @@ fn products_are_bounded() {
         ("$in.list#$i.l.{'i': $i, 'l': $})", json!([{"i": 0, "l": 1}, {"i": 0, "l": 2}, {"i": 1, "l": 3}])),
         ("$in.list.l.%.n)", json!([1, 1, 2])),
         ("$in.list[0].$in.list[1].l[])", json!([3])),
-        ("$sum($map([1..500], function($x){$in.list.$in.list.n})))", json!(3_000)),
+        ("$sum($map([1..500], function($x){$sum($in.list.$in.list.n)})))", json!(3_000)),
     ] {
         check(&format!("{list}{text}"), value);
     }
