@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use query::java;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{Error as _, IgnoredAny},
@@ -21,9 +22,9 @@ struct Inner {
 }
 
 impl Json {
-    /// A value, written compactly.
+    /// A value, written compactly, its numbers as AWS writes them: `1.0E20`.
     pub fn new(value: Value) -> Json {
-        Json::of(value.to_string().into_boxed_str(), OnceLock::from(value))
+        Json::of(java::json(&value).into_boxed_str(), OnceLock::from(value))
     }
 
     fn of(text: Box<str>, value: OnceLock<Value>) -> Json {
@@ -72,7 +73,7 @@ impl Json {
 
     /// The same, written compactly.
     pub fn compact(&self) -> Json {
-        let text = self.value().to_string();
+        let text = java::json(self.value());
         if text == self.text() {
             return self.clone();
         }
@@ -151,6 +152,15 @@ mod tests {
         check("[]", 1);
         check(r#"{"a":[{}],"b":[]}"#, 3);
         check(r#"["[[[\"[","\\",[]]"#, 2);
+    }
+
+    #[test]
+    fn numbers_are_written_as_aws_writes_them() {
+        for (given, written) in [("[ 1e20, 1.5 ]", "[1.0E20,1.5]"), ("1e-7", "1.0E-7"), ("{\"n\": 7}", "{\"n\":7}")] {
+            let json = Json::parse(given).unwrap();
+            assert_eq!((json.text(), json.compact().text()), (given, written));
+            assert_eq!(Json::new(json.value().clone()).text(), written);
+        }
     }
 
     #[test]

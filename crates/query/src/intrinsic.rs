@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::{Error, ErrorKind, Scope, SyntaxError, digest, jsonpath, jsonpath::Path, limits, random};
+use crate::{Error, ErrorKind, Scope, SyntaxError, digest, java, jsonpath, jsonpath::Path, limits, random};
 
 /// A call of an intrinsic function, its arguments parsed.
 #[derive(Clone, Debug)]
@@ -187,7 +187,7 @@ fn hash(values: &[Value]) -> Result<Value, String> {
     };
     let data = match data {
         Value::String(text) => text.clone(),
-        other => other.to_string(),
+        other => java::json(other),
     };
     short(&data)?;
     digest::hash(algorithm, data.as_bytes())

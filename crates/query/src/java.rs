@@ -1,6 +1,12 @@
 //! What of Java shows in AWS's answers.
 
-use serde_json::{Map, Value};
+use std::io;
+
+use serde::Serialize as _;
+use serde_json::{
+    Map, Number, Serializer, Value,
+    ser::{CompactFormatter, Formatter},
+};
 
 /// In which order a `java.util.HashMap` hands out its keys when they were put in in the order given.
 ///
@@ -29,6 +35,49 @@ pub fn hash_map(fields: Map<String, Value>) -> Map<String, Value> {
 fn spread_hash(text: &str) -> u32 {
     let hash = text.encode_utf16().fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));
     hash ^ (hash >> 16)
+}
+
+/// The value as compact JSON, its numbers as Java writes them.
+pub fn json(value: &Value) -> String {
+    let mut text = Vec::new();
+    match value.serialize(&mut Serializer::with_formatter(&mut text, Java)) {
+        Ok(()) => String::from_utf8(text).unwrap_or_default(),
+        // A `Vec` takes all that is written.
+        Err(_) => value.to_string(),
+    }
+}
+
+/// A number as Java writes it: `1.0E-7`, and what is whole as it is.
+pub fn number(number: &Number) -> String {
+    match number.as_f64().filter(|_| number.is_f64()) {
+        Some(value) => double(value),
+        None => number.to_string(),
+    }
+}
+
+/// `Double.toString()`.
+///
+/// Source: <https://docs.oracle.com/en/java/javase/21/docs/api/java.base/java/lang/Double.html#toString(double)>
+fn double(value: f64) -> String {
+    let size = value.abs();
+    if size == 0.0 || (1e-3..1e7).contains(&size) || !value.is_finite() {
+        return format!("{value:?}");
+    }
+    let text = format!("{value:e}");
+    match text.split_once('e') {
+        Some((digits, exponent)) if digits.contains('.') => format!("{digits}E{exponent}"),
+        Some((digits, exponent)) => format!("{digits}.0E{exponent}"),
+        None => text,
+    }
+}
+
+/// Writes JSON as Java does.
+struct Java;
+
+impl Formatter for Java {
+    fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        CompactFormatter.write_string_fragment(writer, &double(value))
+    }
 }
 
 /// `java.util.Random`, with which AWS answers a seeded `$random`.
@@ -69,6 +118,36 @@ mod tests {
         }
         // Both fall together with what AWS answered to States.JsonMerge.
         assert_eq!(hash_map_order(&["constant_in_literal", "constant_input_field"]), [1, 0]);
+    }
+
+    #[test]
+    fn numbers_are_written_as_java_does() {
+        for (text, written) in [
+            ("1e-7", "1.0E-7"),
+            ("1.5e20", "1.5E20"),
+            ("1e20", "1.0E20"),
+            ("12345678.5", "1.23456785E7"),
+            ("10000000.0", "1.0E7"),
+            ("9999999.5", "9999999.5"),
+            ("0.001", "0.001"),
+            ("0.00099", "9.9E-4"),
+            ("-1.25e-10", "-1.25E-10"),
+            ("1.5", "1.5"),
+            ("2.0", "2.0"),
+            ("0.0", "0.0"),
+            ("-0.0", "-0.0"),
+            ("1e2", "100.0"),
+            ("1.7976931348623157e308", "1.7976931348623157E308"),
+            ("12345678", "12345678"),
+            ("-9223372036854775808", "-9223372036854775808"),
+            ("18446744073709551615", "18446744073709551615"),
+        ] {
+            let value: Value = serde_json::from_str(text).expect(text);
+            assert_eq!(json(&value), written, "{text}");
+            assert!(matches!(&value, Value::Number(found) if number(found) == written), "{text}");
+        }
+        let value = serde_json::json!({"a": [1e20, "1e20 \"\n"], "b": null, "c": {}});
+        assert_eq!(json(&value), r#"{"a":[1.0E20,"1e20 \"\n"],"b":null,"c":{}}"#);
     }
 
     #[test]

@@ -2,13 +2,16 @@
 //!
 //! Source: the Step Functions developer guide, "Transforming data with JSONata". The language itself is `jsonata-core`.
 
+mod blame;
 mod bounds;
 mod convert;
+mod errors;
 mod functions;
-
 mod guard;
+mod product;
 mod references;
 mod session;
+mod tree;
 mod words;
 
 #[cfg(test)]
@@ -35,6 +38,8 @@ pub struct Expression {
 struct Parsed {
     text: String,
     tree: AstNode,
+    /// How deep its evaluation nests at least.
+    nesting: usize,
 }
 
 impl Expression {
@@ -47,9 +52,10 @@ impl Expression {
         }
         let tree = catch_unwind(|| parser::parse(text))
             .map_err(|_| fail("the JSONata parser broke down on this expression".to_owned()))?
-            .map_err(|error| fail(parser_words(&error)))?;
+            .map_err(|error| fail(parser_words(&error, text)))?;
+        let nesting = tree::nesting(&tree);
         let tree = guard::guard(tree).map_err(fail)?;
-        Ok(Expression { parsed: Arc::new(Parsed { text: text.to_owned(), tree }) })
+        Ok(Expression { parsed: Arc::new(Parsed { text: text.to_owned(), tree, nesting }) })
     }
 
     /// The expression as it was written, without `{%` and `%}`.
@@ -109,10 +115,22 @@ pub fn delimited(text: &str) -> Option<&str> {
 }
 
 /// The parser's error as the language's own implementation words it, code first.
-fn parser_words(error: &ParserError) -> String {
+fn parser_words(error: &ParserError, text: &str) -> String {
     match error {
+        ParserError::UnclosedString if is_regex_open(text) => {
+            "S0302: No terminating / in regular expression".to_owned()
+        }
         ParserError::InvalidSyntax(message) | ParserError::InvalidNumber(message) => words::with_symbols(message),
         ParserError::UnclosedComment => "S0106: Comment has no closing tag".to_owned(),
         other => words::with_symbols(&other.to_string()),
     }
+}
+
+/// Whether it is a regular expression and no text that has no end: the parser tells the same of both. A slash, or two after a
+/// backslash, end the one and not the other.
+fn is_regex_open(text: &str) -> bool {
+    ["/", "//"].iter().any(|end| {
+        let parsed = catch_unwind(|| parser::parse(&format!("{text}{end}")));
+        !matches!(parsed, Ok(Err(ParserError::UnclosedString)))
+    })
 }

@@ -20,10 +20,17 @@ pub const RANGE_LENGTH: usize = 1_000;
 
 /// How long one JSONata expression may run, in milliseconds.
 pub const JSONATA_MILLISECONDS: u64 = 1_000;
+/// How deep the evaluation of a JSONata expression may nest by what is written: 100 terms of a sum, 99 parentheses around a 1.
+/// (AWS: 100.)
+pub const JSONATA_NESTING: usize = 100;
 /// How deep JSONata may recurse.
 pub const JSONATA_DEPTH: usize = 1_000;
 /// How many items a JSONata sequence may have. (AWS takes `[1..873782]` and refuses one more.)
 pub const JSONATA_SEQUENCE: usize = 873_782;
+/// How many items the steps of paths may give in one expression where each may be given for each of others, all together.
+pub const JSONATA_PRODUCT: usize = 8_000_000;
+/// As how many of these an item counts to which a path binds variables (`@$a`, `#$i`): it takes more room.
+pub const JSONATA_TUPLE: usize = 16;
 /// How long a text `$pad` makes, in characters. One call of a function can't be interrupted, so it is refused beforehand.
 pub const JSONATA_PAD: usize = 1_000_000;
 /// How long a text may be that `$replace`, `$join` or `$string` could make, in bytes.

@@ -1,6 +1,6 @@
 //! From items to the inputs of child executions: `MaxItems`, `ItemSelector`, `ItemBatcher`.
 
-use query::{Language, Moment, Scope, Template};
+use query::{Language, Moment, Scope, Template, java};
 use serde_json::{Map, Value, json};
 
 use super::{MapRunFailure, MapRunSpecification, Surroundings};
@@ -54,13 +54,13 @@ impl<'run> Inputs<'run> {
             count: 0,
             batch: Vec::new(),
             batch_bytes: 0,
-            batch_input: input.map(Value::to_string),
+            batch_input: input.map(java::json),
         }
     }
 
     /// Takes the next item; the inputs that are ready then.
     pub fn push(&mut self, item: Item) -> Result<Option<ChildInput>, MapRunFailure> {
-        let text = self.select(item)?.to_string();
+        let text = java::json(&self.select(item)?);
         self.count = self.count.saturating_add(1);
         let Some(batching) = &self.run.batching else { return self.whole(text, 1).map(Some) };
         let limit = batching.max_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);

@@ -3,6 +3,7 @@
 //! Source: <https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html>
 
 use jiff::Timestamp;
+use query::java;
 use serde_json::{Map, Value, json};
 
 use super::{Destination, MapRunSpecification, OutputType, Transformation};
@@ -78,7 +79,7 @@ fn whole(state_machine_arn: &str, child: &Child) -> Value {
     set("InputDetails", included.clone());
     set("Name", json!(child.name));
     if let Some(output) = &child.ended.output {
-        set("Output", json!(output.to_string()));
+        set("Output", json!(java::json(output)));
         set("OutputDetails", included);
     }
     let reason = match child.ended.status {
@@ -113,7 +114,7 @@ impl ResultFile {
             OutputType::Json => self.body.push(if self.body.is_empty() { '[' } else { ',' }),
             OutputType::JsonLines => {}
         }
-        self.body.push_str(&value.to_string());
+        self.body.push_str(&java::json(value));
         if output_type == OutputType::JsonLines {
             self.body.push('\n');
         }

@@ -33,7 +33,7 @@ fn unsign_zeros(value: &mut Value) {
 /// `States.JsonToString(value)`.
 pub fn print(values: &[Value]) -> Result<Value, String> {
     let [value] = values else { return Err(count("one value", values)) };
-    Ok(Value::String(value.to_string()))
+    Ok(Value::String(java::json(value)))
 }
 
 /// `States.JsonMerge(first, second, false)`: a shallow merge, fields of the second winning, in the order of a

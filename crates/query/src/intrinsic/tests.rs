@@ -35,6 +35,11 @@ fn check(text: &str, expected: Value) {
 fn texts() {
     check("States.Format('Hi {}!', $.text)", json!("Hi Hello!"));
     check("States.Format('{} {} {}', 1, 1.5, true)", json!("1 1.5 true"));
+    check(
+        "States.Format('{} {} {}', 0.0000001, 12345678.5, States.Array(1e20))",
+        json!("1.0E-7 1.23456785E7 [1.0E20]"),
+    );
+    check("States.JsonToString(States.StringToJson('[1e-7,100,1.5e20]'))", json!("[1.0E-7,100,1.5E20]"));
     check("States.Format('{}|{}', $.object, $.nothing)", json!("{a=1, b=[x, null]}|null"));
     check(r"States.Format('\{{}\}', 'x')", json!("{x}"));
     check(r"States.Format('it\'s \\ {}', 1)", json!(r"it's \ 1"));

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::count;
+use crate::java;
 
 /// `States.Format(template, …)`: each `{}` of the template replaced by the next value. `written` is the template as it is
 /// written, where it is: a backslash before a brace is only to be seen there.
@@ -54,6 +55,7 @@ fn display(value: &Value, text: &mut String) {
             }
             text.push('}');
         }
+        Value::Number(number) => text.push_str(&java::number(number)),
         other => text.push_str(&other.to_string()),
     }
 }

@@ -19,6 +19,11 @@ pub fn register(evaluator: &mut Evaluator) -> Result<(), EvaluatorError> {
     evaluator.register_fn("function!", function)?;
     evaluator.register_fn("few!", few)?;
     evaluator.register_fn("distinct!", distinct)?;
+    let given = Rc::new(Cell::new(0usize));
+    for (name, weight) in [("items!", 1), ("tuples!", limits::JSONATA_TUPLE)] {
+        let given = Rc::clone(&given);
+        evaluator.register_fn(name, move |arguments: &[JValue]| count(&given, weight, arguments))?;
+    }
     let written = Rc::new(Cell::new(0usize));
     evaluator.register_fn("text!", move |arguments: &[JValue]| {
         let [text] = arguments else { return Ok(JValue::Undefined) };
@@ -29,6 +34,17 @@ pub fn register(evaluator: &mut Evaluator) -> Result<(), EvaluatorError> {
         }
         Ok(text.clone())
     })
+}
+
+/// Counts what a step of a path gives.
+fn count(given: &Cell<usize>, weight: usize, arguments: &[JValue]) -> Answer {
+    let [items] = arguments else { return Ok(JValue::Undefined) };
+    let items_given = items.as_array().map_or(1, Vec::len);
+    given.set(given.get().saturating_add(items_given.saturating_mul(weight)));
+    if given.get() > limits::JSONATA_PRODUCT {
+        return Err(refuse("the steps of a path give too many items for each of others"));
+    }
+    Ok(items.clone())
 }
 
 fn refuse(message: &str) -> EvaluatorError {
@@ -50,10 +66,10 @@ impl<'a> Call<'a> {
             return None;
         }
         // The functions of texts take the context where their first argument is none.
-        let takes_context = matches!(&**name, "match" | "replace" | "split" | "pad" | "contains" | "string");
+        let takes_context = !matches!(&**name, "join" | "zip" | "distinct");
         let is_left_out = takes_context
             && match &**name {
-                "string" => arguments.is_empty(),
+                "string" | "base64decode" | "decodeUrl" | "decodeUrlComponent" => arguments.is_empty(),
                 "pad" => !arguments.first().is_some_and(JValue::is_string),
                 "replace" => arguments.len() == 2 || !arguments.first().is_some_and(JValue::is_string),
                 _ => arguments.len() == 1 || !arguments.first().is_some_and(JValue::is_string),
@@ -71,13 +87,26 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Refuses a call whose answer would be too long.
+/// What stands for an error that AWS calls internal.
+pub const INTERNAL: &str = "an internal error";
+
+/// Refuses a call whose answer would be too long, and one that the library takes and AWS does not.
 fn check(arguments: &[JValue]) -> Answer {
     let Some(call) = Call::of(arguments) else { return Ok(JValue::Undefined) };
     match call.name {
         "pad" if call.arguments.get(1).and_then(|width| width.as_f64()).is_some_and(|width| width.abs() > limit()) => {
             let message = format!("$pad makes no text longer than {} characters", limits::JSONATA_PAD);
             return Err(refuse(&message));
+        }
+        "base64decode" if call.text(0).is_some_and(|text| !is_base64(text)) => {
+            return Err(EvaluatorError::EvaluationError(INTERNAL.to_owned()));
+        }
+        "decodeUrl" | "decodeUrlComponent" => {
+            if let Some(text) = call.text(0).filter(|text| !is_percent_encoded(text)) {
+                let text = serde_json::Value::from(text);
+                let message = format!("D3140: Malformed URL passed to ${}(): {text}", call.name);
+                return Err(EvaluatorError::EvaluationError(message));
+            }
         }
         "replace" => short("replace", replaced(&call))?,
         "join" => short("join", joined(&call))?,
@@ -98,6 +127,23 @@ fn check(arguments: &[JValue]) -> Answer {
         _ => {}
     }
     Ok(JValue::Undefined)
+}
+
+/// Whether Java's decoder takes the text: without padding, or with all of it.
+fn is_base64(text: &str) -> bool {
+    let digits = text.trim_end_matches('=');
+    let padding = text.len() - digits.len();
+    let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
+    digits.bytes().all(is_digit) && matches!((digits.len() % 4, padding), (0 | 2 | 3, 0) | (2, 2) | (3, 1))
+}
+
+/// Whether each `%` has its two digits.
+fn is_percent_encoded(text: &str) -> bool {
+    let is_digit = |found: Option<char>| found.is_some_and(|found| found.is_ascii_hexdigit());
+    text.split('%').skip(1).all(|part| {
+        let mut characters = part.chars();
+        is_digit(characters.next()) && is_digit(characters.next())
+    })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "the limit is far below 2^53")]

@@ -12,11 +12,15 @@
 
 use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
 
+use super::product;
 use crate::limits;
 
 /// The functions that are looked at before they are called, and how many parameters they have.
-const GUARDED: [(&str, usize); 9] = [
+const GUARDED: [(&str, usize); 12] = [
+    ("base64decode", 1),
     ("contains", 2),
+    ("decodeUrl", 1),
+    ("decodeUrlComponent", 1),
     ("distinct", 1),
     ("join", 2),
     ("match", 3),
@@ -30,6 +34,9 @@ const GUARDED: [(&str, usize); 9] = [
 /// Step Functions' own functions, which take no more arguments than these: `$map` would give them three.
 const ADDED: [(&str, usize); 5] = [("hash", 2), ("parse", 1), ("partition", 2), ("random", 1), ("range", 3)];
 
+/// Functions that are lenient in the library and not on AWS.
+const LENIENT: [&str; 3] = ["base64decode", "decodeUrl", "decodeUrlComponent"];
+
 /// Functions that look for a regular expression again and again.
 const SEARCHING: [&str; 3] = ["match", "replace", "split"];
 
@@ -40,6 +47,9 @@ const CONCATENATIONS: usize = 32;
 pub fn guard(tree: AstNode) -> Result<AstNode, String> {
     let mut survey = Survey::default();
     survey.look(&tree);
+    if survey.empty {
+        return Err("S0301: Empty regular expressions are not allowed".to_owned());
+    }
     if let Some(pattern) = survey.too_large {
         return Err(format!("the regular expression /{pattern}/ is too large when it is compiled"));
     }
@@ -54,6 +64,8 @@ struct Survey {
     rebinds_replace: bool,
     /// How many `&` it has.
     concatenations: usize,
+    /// It has an empty regular expression.
+    empty: bool,
     /// A regular expression that takes too much room.
     too_large: Option<String>,
 }
@@ -71,6 +83,7 @@ impl Survey {
                 let mut names = steps.iter().flat_map(|step| step.focus.iter().chain(&step.index_var));
                 self.rebinds_replace |= names.any(binds);
             }
+            AstNode::Regex { pattern, .. } if pattern.is_empty() => self.empty = true,
             AstNode::Regex { pattern, .. } if is_too_large(pattern) => self.too_large = Some(pattern.clone()),
             _ => {}
         }
@@ -265,7 +278,7 @@ impl Guard {
             step.stages = step.stages.into_iter().map(|stage| self.stage(stage)).collect();
             step
         };
-        steps.into_iter().map(step).collect()
+        product::counted(steps.into_iter().map(step).collect())
     }
 
     fn stage(&self, stage: Stage) -> Stage {
@@ -299,7 +312,8 @@ impl Guard {
 
     /// A call of the function `name`, which is now the variable `called`. Its arguments are guarded already.
     fn call(&self, name: &str, called: &str, args: Vec<AstNode>) -> AstNode {
-        if !is_guarded(name) || args.iter().all(is_literal) && !args.is_empty() {
+        let is_harmless = args.iter().all(is_literal) && !args.is_empty() && !LENIENT.contains(&name);
+        if !is_guarded(name) || is_harmless {
             return function(called, args);
         }
         let mut block = Vec::with_capacity(args.len() + 3);

@@ -1,22 +1,26 @@
 //! Evaluates expressions in a scope. The evaluator's values belong to one thread, so nothing of them leaves this module.
 
 use std::{
-    cell::OnceCell,
+    cell::{OnceCell, RefCell},
     panic::{AssertUnwindSafe, catch_unwind},
+    rc::Rc,
 };
 
 use jsonata_core::{
-    evaluator::{Context, Evaluator, EvaluatorError, EvaluatorOptions},
+    ast::AstNode,
+    evaluator::{Context, Evaluator, EvaluatorOptions},
     value::JValue,
 };
 use serde_json::{Map, Value};
 
 use super::{
     Expression,
+    blame::{self, Noted},
+    bounds,
     convert::{self, Unsupported},
-    functions,
+    errors, functions,
 };
-use crate::{Error, ErrorKind, Moment, Scope, limits};
+use crate::{Error, ErrorKind, Moment, Scope, limits, random};
 
 /// A scope whose `$states` is converted once for all the expressions that are evaluated in it: those of a template, of a
 /// Choice. It belongs to one thread.
@@ -33,22 +37,31 @@ impl<'a> Session<'a> {
 
     /// What `expression` evaluates to at `place`. The error's location is left empty.
     pub fn evaluate(&self, expression: &Expression, place: &str) -> Result<Value, Error> {
-        let mut context = Context::new();
-        for (name, value) in self.scope.variables.iter().filter(|(name, _)| expression.mentions(name)) {
-            context.bind(name.clone(), convert::from_json(value));
-        }
-        if expression.mentions("states") {
-            context.bind("states".to_owned(), self.states.get_or_init(|| self.convert_states()).clone());
-        }
-        let result =
-            run(expression, context, &JValue::Undefined, self.scope.moment, place, limits::JSONATA_MILLISECONDS);
         let fail = |message: String| Error {
             kind: ErrorKind::Jsonata,
             location: String::new(),
             expression: expression.as_str().to_owned(),
             message,
         };
-        let value = result.map_err(|message| fail(thrown(&message)))?;
+        if expression.parsed.nesting > limits::JSONATA_NESTING {
+            return Err(fail(thrown("D1011: Stack overflow")));
+        }
+        let mut bindings = Vec::new();
+        for (name, value) in self.scope.variables.iter().filter(|(name, _)| expression.mentions(name)) {
+            bindings.push((name.clone(), convert::from_json(value)));
+        }
+        if expression.mentions("states") {
+            bindings.push(("states".to_owned(), self.states.get_or_init(|| self.convert_states()).clone()));
+        }
+        let result =
+            run(expression, &bindings, &JValue::Undefined, self.scope.moment, place, limits::JSONATA_MILLISECONDS);
+        let value = result.map_err(|message| match message.as_str() {
+            bounds::INTERNAL => {
+                let mut generator = random::generator(self.scope.moment, place, expression.as_str());
+                fail(format!("threw an internal error during evaluation. {}", random::uuid(&mut generator)))
+            }
+            message => fail(thrown(message)),
+        })?;
         if value.is_undefined() {
             return Err(fail("returned nothing (undefined).".to_owned()));
         }
@@ -80,19 +93,17 @@ pub fn evaluate_plainly(
     moment: &Moment,
     milliseconds: u64,
 ) -> Result<Option<Value>, String> {
-    let mut context = Context::new();
-    for (name, value) in bindings {
-        context.bind(name.clone(), convert::from_json(value));
-    }
+    let bindings: Vec<(String, JValue)> =
+        bindings.iter().map(|(name, value)| (name.clone(), convert::from_json(value))).collect();
     let input = input.map_or(JValue::Undefined, convert::from_json);
-    let value = run(expression, context, &input, moment, "", milliseconds)?;
+    let value = run(expression, &bindings, &input, moment, "", milliseconds)?;
     Ok(convert::to_json(&value).ok().filter(|_| !value.is_undefined()))
 }
 
 /// Evaluates, and gives JSONata's own words for what went wrong.
 fn run(
     expression: &Expression,
-    context: Context,
+    bindings: &[(String, JValue)],
     input: &JValue,
     moment: &Moment,
     place: &str,
@@ -104,14 +115,30 @@ fn run(
         max_sequence_length: Some(limits::JSONATA_SEQUENCE),
         ..EvaluatorOptions::default()
     };
-    // The library is young; a panic of it must not take the process along. What it was working on is thrown away.
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        let mut evaluator = Evaluator::with_options(context, options);
-        functions::register(&mut evaluator, expression, moment, place)?;
-        evaluator.evaluate(expression.tree(), input).map(JValue::unwrap_sequence)
-    }));
-    match result {
-        Ok(result) => result.map_err(|error| words(&error)),
+    let attempt = |tree: &AstNode, noted: Option<&Rc<RefCell<Noted>>>| {
+        // The library is young; a panic of it must not take the process along. What it was working on is thrown away.
+        catch_unwind(AssertUnwindSafe(|| {
+            let mut context = Context::new();
+            for (name, value) in bindings {
+                context.bind(name.clone(), value.clone());
+            }
+            let mut evaluator = Evaluator::with_options(context, options.clone());
+            functions::register(&mut evaluator, expression, moment, place)?;
+            if let Some(noted) = noted {
+                blame::register(&mut evaluator, noted)?;
+            }
+            evaluator.evaluate(tree, input).map(JValue::unwrap_sequence)
+        }))
+    };
+    match attempt(expression.tree(), None) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(errors::words(error.message(), || {
+            let noted = Rc::new(RefCell::new(Noted::default()));
+            let again = attempt(&blame::with_notes(expression.tree().clone()), Some(&noted));
+            // It has to be the same error, not for instance that the time ran out.
+            let is_same = matches!(again, Ok(Err(other)) if other.code() == error.code());
+            is_same.then(|| noted.borrow().clone())
+        })),
         Err(_) => Err("the JSONata library broke down on this expression".to_owned()),
     }
 }
@@ -127,15 +154,4 @@ fn thrown(message: &str) -> String {
         _ => return format!("threw an error during evaluation. {message}"),
     };
     format!("threw an error during evaluation: {beyond}")
-}
-
-/// The error as the language's own implementation words it, code first.
-fn words(error: &EvaluatorError) -> String {
-    match error.code() {
-        Some(code @ ("T1005" | "T1006")) => format!("{code}: Attempted to invoke a non-function"),
-        _ => {
-            let message = error.message();
-            message.strip_prefix("Signature validation failed: ").unwrap_or(message).to_owned()
-        }
-    }
 }

@@ -140,7 +140,10 @@ fn failures_in_the_words_of_aws() {
     check_error("function($x){$x}", "returned an unsupported result type.");
     check_error("$sum", "returned an unsupported result type.");
     check_error("{'f': $sum}", "returned an unsupported result type.");
-    assert!(evaluate("'a' + 1").unwrap_err().starts_with("threw an error during evaluation. T2001: "));
+    check_error(
+        "'a' + 1",
+        "threw an error during evaluation. T2001: The left side of the \"+\" operator must evaluate to a number",
+    );
     assert!(Expression::parse("1 +").unwrap_err().message.starts_with("S0207"));
     let scope_error = with_scope(1, |scope| Expression::parse("$x").unwrap().evaluate(scope)).unwrap_err();
     assert_eq!(
@@ -177,8 +180,6 @@ fn what_has_no_end_is_stopped() {
         check_error(text, words);
     }
     check("$sum([1..800000])", json!(320_000_400_000_i64));
-    let deep = format!("{}1{}", "[".repeat(300), "]".repeat(300));
-    check_error(&deep, "returned a value that nests deeper than 256.");
     check_error(
         "$reduce([1..20000], function($inner, $i){{'a': $inner}}, 1)",
         "returned a value that nests deeper than 256.",
@@ -190,6 +191,28 @@ fn what_has_no_end_is_stopped() {
     assert!(Expression::parse(&"(".repeat(90_000)).is_err());
     assert!(Expression::parse(&"1".repeat(100_001)).is_err());
     check("$pad('a', 3) & $pad('b', -2, '0')", json!("a  0b"));
+}
+
+#[test]
+fn what_nests_too_deep_is_refused() {
+    let nested = |open: &str, count: usize, inside: &str, close: &str| {
+        format!("{}{inside}{}", open.repeat(count), close.repeat(count))
+    };
+    for (fits, is_too_deep) in [
+        (nested("", 99, "1", "+1"), nested("", 100, "1", "+1")),
+        (nested("", 99, "'a'", "&'a'"), nested("", 100, "'a'", "&'a'")),
+        (nested("(", 99, "1", ")"), nested("(", 100, "1", ")")),
+        (nested("[", 99, "1", "]"), nested("[", 300, "1", "]")),
+        (nested("$abs(", 99, "1", ")"), nested("$abs(", 100, "1", ")")),
+        (nested("-", 98, "$states.input.list[0]", ""), nested("-", 99, "$states.input.list[0]", "")),
+        (nested("", 99, "1", " ~> $string() "), nested("", 100, "1", " ~> $string()")),
+        (format!("true ? 1 : ({})", nested("", 150, "1", "+1")), format!("({}) ? 1 : 2", nested("", 100, "1", "+1"))),
+        (format!("[{}]", vec!["1"; 200].join(",")), nested("{'a': ", 100, "1", "}")),
+        (format!("$states.input{}", ".deep".repeat(200)) + " ? 1 : 2", nested("", 100, "$count", "=1")),
+    ] {
+        assert!(evaluate(&fits).is_ok(), "{fits}: {:?}", evaluate(&fits));
+        check_error(&is_too_deep, STACK);
+    }
 }
 
 #[test]
@@ -228,6 +251,46 @@ fn calls_that_cannot_be_interrupted_are_looked_at_before() {
 }
 
 #[test]
+fn products_are_bounded() {
+    let list = "($list := [1..20000]; $in := {'list': [1..20000], 'in': {'list': [1..20000]}}; ";
+    for text in [
+        "$in.list.$in.list)",
+        "$list.$list)",
+        "$list.($list))",
+        "$list.$list.$list)",
+        "$list.$in.in.list)",
+        "$list.$map($list, function($x){$x}))",
+        "$in.list@$a.$in.list@$b)",
+        "$list@$a.$list@$b[$a = $b])",
+        "$in.list#$i.$in.list#$j)",
+        "$sum($in.list.$in.list))",
+    ] {
+        let begun = std::time::Instant::now();
+        let message = evaluate(&format!("{list}{text}")).expect_err(text);
+        assert!(message == MEMORY || message == TIMEOUT, "{text}: {message}");
+        assert!(begun.elapsed().as_secs() < 15, "{text}: {:?}", begun.elapsed());
+    }
+    let list = "($in := {'list': [{'n': 1, 'l': [1, 2]}, {'n': 2, 'l': [3]}]}; ";
+    for (text, value) in [
+        ("$in.list.$in.list.n)", json!([1, 2, 1, 2])),
+        ("$in.list.$in.list.l[0])", json!([1, 3, 1, 3])),
+        ("$in.list.$in.list[0].n)", json!([1, 1])),
+        ("$in.list.($in.list.n))", json!([1, 2, 1, 2])),
+        ("$in.list.[$in.list.n])", json!([[1, 2], [1, 2]])),
+        (
+            "$in.list@$a.$in.list@$b[$a.n = $b.n].{'a': $a.n, 'b': $b.l})",
+            json!([{"a": 1, "b": [1, 2]}, {"a": 2, "b": [3]}]),
+        ),
+        ("$in.list#$i.l.{'i': $i, 'l': $})", json!([{"i": 0, "l": 1}, {"i": 0, "l": 2}, {"i": 1, "l": 3}])),
+        ("$in.list.l.%.n)", json!([1, 1, 2])),
+        ("$in.list[0].$in.list[1].l[])", json!([3])),
+        ("$sum($map([1..500], function($x){$sum($in.list.$in.list.n)})))", json!(3_000)),
+    ] {
+        check(&format!("{list}{text}"), value);
+    }
+}
+
+#[test]
 fn what_is_looked_at_before_is_otherwise_the_same() {
     check("{'x': 'abc'}.x.$pad(5, '-')", json!("abc--"));
     check("{'x': 'a-b'}.x.$split('-')", json!(["a", "b"]));
@@ -244,6 +307,33 @@ fn what_is_looked_at_before_is_otherwise_the_same() {
     check("[1, 2].{'s': $string()}", json!([{"s": "1"}, {"s": "2"}]));
     check("$zip([1, 2], ['a', 'b'])", json!([[1, "a"], [2, "b"]]));
     assert!(evaluate("$replace('a', /x*/, '')").unwrap_err().contains("D1004"));
+}
+
+#[test]
+fn what_cannot_be_decoded_is_refused() {
+    for (text, decoded) in [("YWJj", "abc"), ("YQ==", "a"), ("YQ", "a"), ("", "")] {
+        check(&format!("$base64decode('{text}')"), json!(decoded));
+    }
+    check("{'x': 'YWJj'}.x.$base64decode()", json!("abc"));
+    check("$decodeUrl('a%20b') & $decodeUrlComponent('%3D')", json!("a b="));
+    for text in ["!!!", "Y", "YQ=", "Y===", "YW=j", "Y WJj", "YQ==YQ=="] {
+        let message = evaluate(&format!("$base64decode('{text}')")).expect_err(text);
+        let uuid = message.strip_prefix("threw an internal error during evaluation. ").expect(&message);
+        assert_eq!(uuid.len(), 36, "{message}");
+    }
+    assert!(evaluate("['!!!'] ~> $map($base64decode)").is_err());
+    assert!(evaluate("{'x': '!!!'}.x.$base64decode()").is_err());
+    for (function, url) in [
+        ("decodeUrl", "%"),
+        ("decodeUrlComponent", "%"),
+        ("decodeUrl", "a%2"),
+        ("decodeUrl", "%%20"),
+        ("decodeUrl", "%E0%A4%A"),
+    ] {
+        let words =
+            format!("threw an error during evaluation. D3140: Malformed URL passed to ${function}(): \"{url}\"");
+        check_error(&format!("${function}('{url}')"), &words);
+    }
 }
 
 #[test]

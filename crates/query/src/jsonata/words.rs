@@ -82,6 +82,13 @@ mod tests {
             ("phone %.other", "S0211: The symbol \".\" cannot be used as a unary operator"),
             ("(1", "S0203: Expected \")\" before end of expression"),
             ("1 +", "S0207: Unexpected end of expression"),
+            ("$match(\"a\", /abc", "S0302: No terminating / in regular expression"),
+            ("/abc\\", "S0302: No terminating / in regular expression"),
+            ("$match(\"a/\", /[\"']", "S0302: No terminating / in regular expression"),
+            ("$match('a', //)", "S0301: Empty regular expressions are not allowed"),
+            ("\"abc", "S0101: String literal must be terminated by a matching quote"),
+            ("\"abc /d/", "S0101: String literal must be terminated by a matching quote"),
+            ("4 / 'a\\", "S0101: String literal must be terminated by a matching quote"),
             ("[1 2]", "S0202: Expected \"]\", got \"2\""),
         ] {
             let told = Expression::parse(expression).expect_err(expression);
