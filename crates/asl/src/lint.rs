@@ -135,7 +135,7 @@ fn variables_of(expression: &TemplateExpression<'_>) -> Vec<String> {
         TemplateExpression::Call(call) => {
             call.paths().into_iter().filter_map(|path| path.variable().map(str::to_owned)).collect()
         }
-        TemplateExpression::Jsonata(expression) => expression.references().variables.into_iter().collect(),
+        TemplateExpression::Jsonata(expression) => expression.references().variables.iter().cloned().collect(),
     }
 }
 

@@ -5,8 +5,8 @@
 mod bounds;
 mod convert;
 mod functions;
-
 mod guard;
+mod names;
 mod references;
 mod session;
 mod words;
@@ -22,7 +22,7 @@ use jsonata_core::{
 };
 use serde_json::{Map, Value};
 
-pub use self::{references::References, session::Session};
+pub use self::{names::is_function, references::References, session::Session};
 use crate::{Error, Moment, Scope, SyntaxError, limits};
 
 /// A compiled JSONata expression: parsed once, evaluated often.
@@ -35,6 +35,8 @@ pub struct Expression {
 struct Parsed {
     text: String,
     tree: AstNode,
+    /// Of the tree as it was written: what guards it has names of its own.
+    references: References,
 }
 
 impl Expression {
@@ -48,8 +50,9 @@ impl Expression {
         let tree = catch_unwind(|| parser::parse(text))
             .map_err(|_| fail("the JSONata parser broke down on this expression".to_owned()))?
             .map_err(|error| fail(parser_words(&error)))?;
+        let references = References::of(&tree);
         let tree = guard::guard(tree).map_err(fail)?;
-        Ok(Expression { parsed: Arc::new(Parsed { text: text.to_owned(), tree }) })
+        Ok(Expression { parsed: Arc::new(Parsed { text: text.to_owned(), tree, references }) })
     }
 
     /// The expression as it was written, without `{%` and `%}`.
@@ -83,8 +86,8 @@ impl Expression {
     }
 
     /// What it reads from outside.
-    pub fn references(&self) -> References {
-        References::of(self.tree())
+    pub fn references(&self) -> &References {
+        &self.parsed.references
     }
 
     fn tree(&self) -> &AstNode {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use query::{Language, Template, TemplateExpression};
+use query::{Language, Template, TemplateExpression, jsonata};
 
 use super::{Linter, inner_flows, state_pointer, templates, variables_of};
 use crate::{
@@ -31,7 +31,8 @@ impl Linter<'_> {
         for state in flow.states.values() {
             let pointer = state_pointer(pointer, &state.name);
             for (name, field) in reads(state) {
-                if !visible.contains(&name) {
+                let is_function = state.query_language == Language::Jsonata && jsonata::is_function(&name);
+                if !visible.contains(&name) && !is_function {
                     self.never_assigned(&name, &format!("{pointer}/{field}"), &visible);
                 }
                 read.insert(name);
