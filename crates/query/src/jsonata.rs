@@ -72,6 +72,12 @@ impl Expression {
         Session::new(scope).evaluate(self, place)
     }
 
+    /// Why it fails, if it does so within a time that nobody notices: for checks of what is alike wherever it runs, of which there
+    /// may be many. One that takes longer, or is stopped by a limit, is not said to fail.
+    pub fn failure_at_once(&self, scope: &Scope<'_>) -> Option<Error> {
+        Session::new(scope).failure_within(self, limits::JSONATA_MILLISECONDS_OF_CHECK)
+    }
+
     /// What it evaluates to as plain JSONata with a root input, `None` for undefined and functions; the error is JSONata's
     /// own, code first. For the suites of the language, which have time limits of their own.
     #[doc(hidden)]

@@ -20,6 +20,8 @@ pub const RANGE_LENGTH: usize = 1_000;
 
 /// How long one JSONata expression may run, in milliseconds.
 pub const JSONATA_MILLISECONDS: u64 = 1_000;
+/// How long one JSONata expression may run when a definition is checked, in milliseconds.
+pub const JSONATA_MILLISECONDS_OF_CHECK: u64 = 20;
 /// How deep JSONata may recurse.
 pub const JSONATA_DEPTH: usize = 1_000;
 /// How many items a JSONata sequence may have. (AWS takes `[1..873782]` and refuses one more.)
