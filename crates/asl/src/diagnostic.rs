@@ -153,9 +153,9 @@ impl Problems {
         }
     }
 
-    /// Counts an error that is not even looked at, since it would not be told.
-    pub(crate) fn skip(&mut self) {
-        self.more = Some(Severity::Error);
+    /// Counts one that is not even looked at, since it would not be told.
+    pub(crate) fn skip(&mut self, severity: Severity) {
+        self.more = self.more.max(Some(severity));
     }
 
     /// Whether another one would not be told any more.

@@ -20,7 +20,7 @@ use crate::{
 
 /// Everything that looks wrong in a machine, in the order of its text. `document` is what the machine was parsed from.
 pub fn lint(document: &Document, machine: &StateMachine) -> Vec<Diagnostic> {
-    let mut linter = Linter { document, problems: Problems::default() };
+    let mut linter = Linter { document, problems: Problems::default(), evaluated: 0 };
     let places = places(&machine.flow, "");
     for place in &places {
         linter.errors(place);
@@ -43,10 +43,15 @@ struct Place<'m> {
 struct Linter<'d> {
     document: &'d Document,
     problems: Problems,
+    /// How many expressions were tried.
+    evaluated: usize,
 }
 
 impl Linter<'_> {
     fn warn(&mut self, code: &str, pointer: &str, message: String, help: &str) {
+        if self.problems.is_full() {
+            return self.problems.skip(Severity::Warning);
+        }
         let span = self.document.span(pointer);
         let location = self.document.location(pointer);
         let warning = Diagnostic::error(code, message).with_help(help).at(pointer, span).with_location(location);
@@ -54,6 +59,9 @@ impl Linter<'_> {
     }
 
     fn warn_at_key(&mut self, code: &str, pointer: &str, message: String, help: &str) {
+        if self.problems.is_full() {
+            return self.problems.skip(Severity::Warning);
+        }
         let span = self.document.key_span(pointer);
         let location = self.document.location(pointer);
         let warning = Diagnostic::error(code, message).with_help(help).at(pointer, span).with_location(location);
@@ -135,7 +143,7 @@ fn variables_of(expression: &TemplateExpression<'_>) -> Vec<String> {
         TemplateExpression::Call(call) => {
             call.paths().into_iter().filter_map(|path| path.variable().map(str::to_owned)).collect()
         }
-        TemplateExpression::Jsonata(expression) => expression.references().variables.into_iter().collect(),
+        TemplateExpression::Jsonata(expression) => expression.references().variables.iter().cloned().collect(),
     }
 }
 

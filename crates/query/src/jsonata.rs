@@ -8,6 +8,7 @@ mod convert;
 mod errors;
 mod functions;
 mod guard;
+mod names;
 mod product;
 mod references;
 mod session;
@@ -25,7 +26,7 @@ use jsonata_core::{
 };
 use serde_json::{Map, Value};
 
-pub use self::{references::References, session::Session};
+pub use self::{names::is_function, references::References, session::Session};
 use crate::{Error, Moment, Scope, SyntaxError, limits};
 
 /// A compiled JSONata expression: parsed once, evaluated often.
@@ -40,6 +41,8 @@ struct Parsed {
     tree: AstNode,
     /// How deep its evaluation nests at least.
     nesting: usize,
+    /// Of the tree as it was written: what guards it has names of its own.
+    references: References,
 }
 
 impl Expression {
@@ -54,8 +57,9 @@ impl Expression {
             .map_err(|_| fail("the JSONata parser broke down on this expression".to_owned()))?
             .map_err(|error| fail(parser_words(&error, text)))?;
         let nesting = tree::nesting(&tree);
+        let references = References::of(&tree);
         let tree = guard::guard(tree).map_err(fail)?;
-        Ok(Expression { parsed: Arc::new(Parsed { text: text.to_owned(), tree, nesting }) })
+        Ok(Expression { parsed: Arc::new(Parsed { text: text.to_owned(), tree, nesting, references }) })
     }
 
     /// The expression as it was written, without `{%` and `%}`.
@@ -75,6 +79,12 @@ impl Expression {
         Session::new(scope).evaluate(self, place)
     }
 
+    /// Why it fails, if it does so within a time that nobody notices: for checks of what is alike wherever it runs, of which there
+    /// may be many. One that takes longer, or is stopped by a limit, is not said to fail.
+    pub fn failure_at_once(&self, scope: &Scope<'_>) -> Option<Error> {
+        Session::new(scope).failure_within(self, limits::JSONATA_MILLISECONDS_OF_CHECK)
+    }
+
     /// What it evaluates to as plain JSONata with a root input, `None` for undefined and functions; the error is JSONata's
     /// own, code first. For the suites of the language, which have time limits of their own.
     #[doc(hidden)]
@@ -89,8 +99,8 @@ impl Expression {
     }
 
     /// What it reads from outside.
-    pub fn references(&self) -> References {
-        References::of(self.tree())
+    pub fn references(&self) -> &References {
+        &self.parsed.references
     }
 
     fn tree(&self) -> &AstNode {

@@ -23,6 +23,8 @@ pub const JSONATA_MILLISECONDS: u64 = 1_000;
 /// How deep the evaluation of a JSONata expression may nest by what is written: 100 terms of a sum, 99 parentheses around a 1.
 /// (AWS: 100.)
 pub const JSONATA_NESTING: usize = 100;
+/// How long one JSONata expression may run when a definition is checked, in milliseconds.
+pub const JSONATA_MILLISECONDS_OF_CHECK: u64 = 20;
 /// How deep JSONata may recurse.
 pub const JSONATA_DEPTH: usize = 1_000;
 /// How many items a JSONata sequence may have. (AWS takes `[1..873782]` and refuses one more.)

@@ -89,7 +89,7 @@ pub async fn call(app: &App, caller: &Caller, action: &str, body: &[u8]) -> Resu
         "StartExecution" => answer(start_execution::call(app, read(body)?).await?),
         "StartSyncExecution" => answer(start_sync_execution::call(app, read(body)?).await?),
         "StopExecution" => answer(stop_execution::call(app, read(body)?).await?),
-        "ValidateStateMachineDefinition" => answer(validate_state_machine_definition::call(app, read(body)?)),
+        "ValidateStateMachineDefinition" => answer(validate_state_machine_definition::call(app, read(body)?).await?),
         "TestState" => answer(test_state::call(app, caller, read(body)?).await?),
         "TagResource" => answer(tag_resource::call(app, read(body)?).await?),
         "UntagResource" => answer(untag_resource::call(app, read(body)?).await?),

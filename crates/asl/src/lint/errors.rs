@@ -62,7 +62,8 @@ impl Linter<'_> {
             return self.warn(CODE, pointer, message, "give the Choice a `Default`");
         }
         let own = name.split_once('.').is_some_and(|(prefix, _)| nearest(prefix, ["States"]).is_some());
-        if !own || KNOWN.contains(&name) {
+        // An HTTP Task's error has the status in its name: `States.Http.StatusCode.429`.
+        if !own || KNOWN.contains(&name) || name.starts_with("States.Http.StatusCode.") {
             return;
         }
         let message = format!("there is no error `{name}`, so that this never matches");

@@ -38,3 +38,12 @@ fn expressions() {
 fn a_machine_with_everything_has_nothing_wrong() {
     insta::assert_snapshot!(told(include_str!("../parse/tests/everything.asl.yaml")));
 }
+
+#[test]
+fn no_more_than_so_many_expressions_are_tried() {
+    let output: Vec<String> = (0..300).map(|index| format!("{{% 'a' + {index} %}}")).collect();
+    let output = output.into_iter().collect::<serde_json::Value>();
+    let state = serde_json::json!({"Type": "Pass", "QueryLanguage": "JSONata", "Output": output, "End": true});
+    let told = told(&serde_json::json!({"StartAt": "A", "States": {"A": state}}).to_string());
+    assert_eq!(told.matches("EXPRESSION_ALWAYS_FAILS").count(), 100);
+}

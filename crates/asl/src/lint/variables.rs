@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use query::{Language, Template, TemplateExpression};
+use query::{Language, Template, TemplateExpression, jsonata};
 
 use super::{Linter, inner_flows, state_pointer, templates, variables_of};
 use crate::{
@@ -14,24 +14,24 @@ use crate::{
 impl Linter<'_> {
     /// Looks at the variables of a machine; `pointer` is that of the object with `States`.
     pub(super) fn variables(&mut self, flow: &Flow, pointer: &str) {
-        self.scope(flow, pointer, &BTreeSet::new());
+        self.scope(flow, pointer, None);
     }
 
     /// A flow sees its own variables and those around it; gives what it reads of the latter.
-    fn scope(&mut self, flow: &Flow, pointer: &str, around: &BTreeSet<String>) -> BTreeSet<String> {
+    fn scope(&mut self, flow: &Flow, pointer: &str, around: Option<&Visible<'_>>) -> BTreeSet<String> {
         let mut assigned: BTreeMap<String, String> = BTreeMap::new();
         for state in flow.states.values() {
             for (name, place) in assignments(state, &state_pointer(pointer, &state.name)) {
                 assigned.entry(name).or_insert(place);
             }
         }
-        let mut visible: BTreeSet<String> = assigned.keys().cloned().collect();
-        visible.extend(around.iter().cloned());
+        let visible = Visible { own: &assigned, around };
         let mut read = BTreeSet::new();
         for state in flow.states.values() {
             let pointer = state_pointer(pointer, &state.name);
             for (name, field) in reads(state) {
-                if !visible.contains(&name) {
+                let is_function = state.query_language == Language::Jsonata && jsonata::is_function(&name);
+                if !visible.contains(&name) && !is_function {
                     self.never_assigned(&name, &format!("{pointer}/{field}"), &visible);
                 }
                 read.insert(name);
@@ -39,29 +39,45 @@ impl Linter<'_> {
             if let Kind::Map(map) = &state.kind {
                 read.extend(map.distributed.iter().flat_map(of_written));
             }
-            let nothing = BTreeSet::new();
             // The child executions of a distributed Map see no variables from outside.
-            let seen = if is_distributed(state) { &nothing } else { &visible };
+            let seen = (!is_distributed(state)).then_some(&visible);
             for (flow, pointer) in inner_flows(state, &pointer) {
                 read.extend(self.scope(flow, &pointer, seen));
             }
         }
-        for (name, place) in assigned {
-            if !read.contains(&name) && !around.contains(&name) {
+        for (name, place) in &assigned {
+            if !read.contains(name) && !around.is_some_and(|around| around.contains(name)) {
                 let message = format!("nothing reads the variable `{name}`");
-                self.warn_at_key("VARIABLE_NEVER_READ", &place, message, "take it out, or read it");
+                self.warn_at_key("VARIABLE_NEVER_READ", place, message, "take it out, or read it");
             }
         }
         read
     }
 
-    fn never_assigned(&mut self, name: &str, pointer: &str, visible: &BTreeSet<String>) {
+    fn never_assigned(&mut self, name: &str, pointer: &str, visible: &Visible<'_>) {
         let message = format!("nothing assigns the variable `{name}` that this reads");
-        let help = match nearest(name, visible.iter().map(String::as_str)) {
+        let help = match nearest(name, visible.names()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "assign it in a state before, by `Assign`".to_owned(),
         };
         self.warn("VARIABLE_NEVER_ASSIGNED", pointer, message, &help);
+    }
+}
+
+/// The variables that a flow sees: its own, each with the pointer of an assignment, and those around it.
+struct Visible<'a> {
+    own: &'a BTreeMap<String, String>,
+    around: Option<&'a Visible<'a>>,
+}
+
+impl<'a> Visible<'a> {
+    fn contains(&self, name: &str) -> bool {
+        self.own.contains_key(name) || self.around.is_some_and(|around| around.contains(name))
+    }
+
+    fn names(&'a self) -> impl Iterator<Item = &'a str> {
+        let scopes = std::iter::successors(Some(self), |visible| visible.around);
+        scopes.flat_map(|visible| visible.own.keys().map(String::as_str))
     }
 }
 

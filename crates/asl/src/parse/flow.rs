@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::{MISSING_TARGET, Object, Parser, SCHEMA};
-use crate::{Flow, document::escape, nearest::did_you_mean};
+use crate::{Flow, Severity, document::escape, nearest::did_you_mean};
 
 impl Parser<'_> {
     /// `StartAt` and `States` of an object.
@@ -73,7 +73,7 @@ impl Parser<'_> {
     /// AWS says `Next` of whatever field leads there.
     fn missing_target(&mut self, target: &str, states: &Map<String, Value>, pointer: String) {
         if self.problems.is_full() {
-            return self.problems.skip();
+            return self.problems.skip(Severity::Error);
         }
         let help = did_you_mean(target, states.keys().map(String::as_str)).or_else(|| {
             self.names.contains_key(target).then(|| {

@@ -4,7 +4,7 @@ use query::Language;
 use serde_json::{Map, Value};
 
 use super::{Parser, SCHEMA};
-use crate::{document::escape, nearest::did_you_mean};
+use crate::{Severity, document::escape, nearest::did_you_mean};
 
 /// The fields that an object may have, by query language.
 pub(crate) struct Allowed {
@@ -75,7 +75,7 @@ impl Parser<'_> {
 
     fn unknown_field(&mut self, object: &Object<'_>, field: &str) {
         if self.problems.is_full() {
-            return self.problems.skip();
+            return self.problems.skip(Severity::Error);
         }
         let Object { allowed, language, .. } = object;
         let (this, other, other_language) = match language {

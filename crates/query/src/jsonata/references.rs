@@ -180,7 +180,8 @@ mod tests {
     use super::super::Expression;
 
     fn check(expression: &str, top_level: &[&str], variables: &[&str], states: &[&str]) {
-        let found = Expression::parse(expression).expect(expression).references();
+        let expression_read = Expression::parse(expression).expect(expression);
+        let found = expression_read.references();
         assert_eq!(found.top_level.iter().collect::<Vec<_>>(), top_level, "{expression}");
         assert_eq!(found.variables.iter().collect::<Vec<_>>(), variables, "{expression}");
         assert_eq!(found.states.iter().collect::<Vec<_>>(), states, "{expression}");
@@ -199,12 +200,15 @@ mod tests {
         check("($f := function($n){ $n = 0 ? 1 : $f($n - 1) }; $f(3))", &[], &[], &[]);
         check("$states.input.a.($ & b)", &[], &[], &["input"]);
         check("'text' & 1", &[], &[], &[]);
+        check("$join($split($string($states.input.a), '-'), $b) & $pad('x', 3)", &[], &["b"], &["input"]);
+        check("$map($zip($distinct($a), [1]), function($x){ $match($x, /b/) })", &[], &["a"], &[]);
         assert!(Expression::parse("$$.a").expect("an expression").references().root);
     }
 
     #[test]
     fn paths_from_their_beginning() {
-        let found = Expression::parse("$states.input.a[0].b & $v.c.d").expect("an expression").references();
+        let expression = Expression::parse("$states.input.a[0].b & $v.c.d").expect("an expression");
+        let found = expression.references();
         let paths: Vec<String> = found.paths.iter().map(|path| path.join(".")).collect();
         assert_eq!(paths, ["states.input.a", "v", "v.c.d"]);
     }

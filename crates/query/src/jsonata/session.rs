@@ -37,15 +37,30 @@ impl<'a> Session<'a> {
 
     /// What `expression` evaluates to at `place`. The error's location is left empty.
     pub fn evaluate(&self, expression: &Expression, place: &str) -> Result<Value, Error> {
-        let fail = |message: String| Error {
-            kind: ErrorKind::Jsonata,
-            location: String::new(),
-            expression: expression.as_str().to_owned(),
-            message,
-        };
         if expression.parsed.nesting > limits::JSONATA_NESTING {
-            return Err(fail(thrown("D1011: Stack overflow")));
+            return Err(failure(expression, thrown("D1011: Stack overflow")));
         }
+        let result = self.run(expression, place, limits::JSONATA_MILLISECONDS);
+        let value = result.map_err(|message| match message.as_str() {
+            bounds::INTERNAL => {
+                let mut generator = random::generator(self.scope.moment, place, expression.as_str());
+                let id = random::uuid(&mut generator);
+                failure(expression, format!("threw an internal error during evaluation. {id}"))
+            }
+            message => failure(expression, thrown(message)),
+        })?;
+        settled(expression, &value)
+    }
+
+    /// Why `expression` fails within so many milliseconds; what reaches a limit does not count.
+    pub fn failure_within(&self, expression: &Expression, milliseconds: u64) -> Option<Error> {
+        match self.run(expression, "", milliseconds) {
+            Ok(value) => settled(expression, &value).err(),
+            Err(message) => beyond(&message).is_none().then(|| failure(expression, thrown(&message))),
+        }
+    }
+
+    fn run(&self, expression: &Expression, place: &str, milliseconds: u64) -> Result<JValue, String> {
         let mut bindings = Vec::new();
         for (name, value) in self.scope.variables.iter().filter(|(name, _)| expression.mentions(name)) {
             bindings.push((name.clone(), convert::from_json(value)));
@@ -53,23 +68,7 @@ impl<'a> Session<'a> {
         if expression.mentions("states") {
             bindings.push(("states".to_owned(), self.states.get_or_init(|| self.convert_states()).clone()));
         }
-        let result =
-            run(expression, &bindings, &JValue::Undefined, self.scope.moment, place, limits::JSONATA_MILLISECONDS);
-        let value = result.map_err(|message| match message.as_str() {
-            bounds::INTERNAL => {
-                let mut generator = random::generator(self.scope.moment, place, expression.as_str());
-                fail(format!("threw an internal error during evaluation. {}", random::uuid(&mut generator)))
-            }
-            message => fail(thrown(message)),
-        })?;
-        if value.is_undefined() {
-            return Err(fail("returned nothing (undefined).".to_owned()));
-        }
-        convert::to_json(&value).map_err(|unsupported| match unsupported {
-            Unsupported::Kind => fail("returned an unsupported result type.".to_owned()),
-            Unsupported::Size => fail(format!("returned a value of more than {} bytes.", limits::VALUE_SIZE)),
-            Unsupported::Depth => fail(format!("returned a value that nests deeper than {}.", limits::VALUE_DEPTH)),
-        })
+        run(expression, &bindings, &JValue::Undefined, self.scope.moment, place, milliseconds)
     }
 
     /// `$states`.
@@ -83,6 +82,23 @@ impl<'a> Session<'a> {
         let parts = parts.into_iter().filter_map(|(name, part)| Some((name.to_owned(), convert::from_json(part?))));
         JValue::object(parts.collect())
     }
+}
+
+/// A value as JSON. Undefined and functions are errors, and so is what is too large.
+fn settled(expression: &Expression, value: &JValue) -> Result<Value, Error> {
+    let fail = |message: String| failure(expression, message);
+    if value.is_undefined() {
+        return Err(fail("returned nothing (undefined).".to_owned()));
+    }
+    convert::to_json(value).map_err(|unsupported| match unsupported {
+        Unsupported::Kind => fail("returned an unsupported result type.".to_owned()),
+        Unsupported::Size => fail(format!("returned a value of more than {} bytes.", limits::VALUE_SIZE)),
+        Unsupported::Depth => fail(format!("returned a value that nests deeper than {}.", limits::VALUE_DEPTH)),
+    })
+}
+
+fn failure(expression: &Expression, message: String) -> Error {
+    Error { kind: ErrorKind::Jsonata, location: String::new(), expression: expression.as_str().to_owned(), message }
 }
 
 /// As plain JSONata, see [`Expression::evaluate_plainly`].
@@ -145,13 +161,20 @@ fn run(
 
 /// An error in AWS's words. What is beyond a limit has no code there, and a colon before it.
 fn thrown(message: &str) -> String {
-    let beyond = match message.get(..5) {
-        Some("D1010" | "D2015") => "Expression evaluation memory limit exceeded: Check for excessive memory usage",
-        Some("D1011" | "U1001") => {
-            "Stack overflow error: Check for non-terminating recursive function. Consider rewriting as tail-recursive"
-        }
-        Some("D1012") => "Expression evaluation timeout: Check for infinite loop",
-        _ => return format!("threw an error during evaluation. {message}"),
-    };
-    format!("threw an error during evaluation: {beyond}")
+    match beyond(message) {
+        Some(limit) => format!("threw an error during evaluation: {limit}"),
+        None => format!("threw an error during evaluation. {message}"),
+    }
+}
+
+/// What AWS says of the limit that was reached, if the error is that.
+fn beyond(message: &str) -> Option<&'static str> {
+    match message.get(..5)? {
+        "D1010" | "D2015" => Some("Expression evaluation memory limit exceeded: Check for excessive memory usage"),
+        "D1011" | "U1001" => Some(
+            "Stack overflow error: Check for non-terminating recursive function. Consider rewriting as tail-recursive",
+        ),
+        "D1012" => Some("Expression evaluation timeout: Check for infinite loop"),
+        _ => None,
+    }
 }

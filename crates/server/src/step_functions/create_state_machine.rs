@@ -42,7 +42,7 @@ pub struct Response {
 }
 
 pub async fn call(app: &App, caller: &Caller, request: Request) -> Result<Response, ApiError> {
-    definition::accept(app, &request.definition, request.machine_type)?;
+    definition::accept(app, &request.definition, request.machine_type).await?;
     settings::check(&request.settings)?;
     settings::check_publish(request.publish, request.version_description.as_deref())?;
     let new = NewMachine {

@@ -13,6 +13,7 @@ use execution::{Inspection, Trial};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::definition;
 use crate::{App, access::Caller, aws_json::ApiError};
 
 #[derive(Deserialize)]
@@ -52,7 +53,8 @@ struct Configuration {
 
 pub async fn call(app: &App, caller: &Caller, request: Request) -> Result<Inspection, ApiError> {
     let level = request.inspection_level.unwrap_or(Level::Info);
-    let testee = Testee::find(&request.definition, request.state_name.as_deref())?;
+    let (definition, name) = (request.definition.clone(), request.state_name.clone());
+    let testee = definition::aside(move || Testee::find(&definition, name.as_deref())).await??;
     request.check(&testee.state)?;
     let input = request.input.as_deref().unwrap_or("{}").to_owned();
     let reveal_secrets = request.reveal_secrets && level == Level::Trace;

@@ -7,7 +7,7 @@ use engine::engine::MachineType;
 use serde::{Deserialize, Serialize};
 
 use super::definition;
-use crate::App;
+use crate::{App, aws_json::ApiError};
 
 /// The most diagnostics of an answer, and how many there are unless said.
 const MAX_RESULTS: usize = 100;
@@ -39,8 +39,8 @@ struct Told {
 }
 
 /// Warnings fail no definition. They are told where they are asked for, and of ours only those that AWS has.
-pub fn call(app: &App, request: Request) -> Response {
-    let (result, problems) = match definition::check(app, &request.definition, request.machine_type) {
+pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
+    let (result, problems) = match definition::check(app, &request.definition, request.machine_type).await? {
         Ok((_, warnings)) => ("OK", warnings),
         Err(problems) => ("FAIL", problems),
     };
@@ -53,7 +53,7 @@ pub fn call(app: &App, request: Request) -> Response {
     let most = request.max_results.filter(|most| *most > 0).unwrap_or(MAX_RESULTS);
     let truncated = told.len() > most;
     let diagnostics = told.into_iter().take(most).map(Told::from).collect();
-    Response { result, diagnostics, truncated }
+    Ok(Response { result, diagnostics, truncated })
 }
 
 impl From<&Diagnostic> for Told {
