@@ -163,6 +163,12 @@ impl Problems {
         self.found.len() >= MAX_PROBLEMS
     }
 
+    /// Whether another error would change nothing.
+    pub(crate) fn is_full_of_errors(&self) -> bool {
+        let is_error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
+        self.more == Some(Severity::Error) || (self.is_full() && self.found.iter().any(is_error))
+    }
+
     /// All of them in the order of the text, and last that there are more, if so.
     pub(crate) fn into_sorted(mut self) -> Vec<Diagnostic> {
         self.found.sort_by_key(|diagnostic| diagnostic.span.start);

@@ -196,7 +196,7 @@ impl<'a> Parser<'a> {
             Language::JsonPath => "Parameters",
             Language::Jsonata => "Arguments",
         };
-        let Some(parameters) = object.get(field) else { return };
+        let Some(parameters) = object.get(field).filter(|_| !self.problems.is_full_of_errors()) else { return };
         let parameters_at = object.at(field);
         let location = self.document.location(&parameters_at);
         for RefusedField { pointer, name, help } in self.resources.refused_fields(resource, parameters, object.language)

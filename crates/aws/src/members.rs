@@ -10,6 +10,9 @@ use crate::{
     parameters::DEPTH,
 };
 
+/// The most fields that are told of.
+const MOST: usize = 1_001;
+
 /// A field among parameters that their operation does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownField {
@@ -24,7 +27,8 @@ pub struct UnknownField {
 impl Aws {
     /// The fields of `parameters`, at any depth, that an operation does not have; none where there is no such operation. Fields may
     /// have the API's own names (`ACL`) as well as those of `aws-sdk` tasks (`Acl`). `name_of` gives the name that a key stands for:
-    /// templates mark some keys. What stands for a structure without being an object is not looked into.
+    /// templates mark some keys. What stands for a structure without being an object is not looked into. Of more than a thousand, the
+    /// first are told.
     pub fn unknown_fields(
         service: &str,
         action: &str,
@@ -37,7 +41,7 @@ impl Aws {
         let keys = parameters.as_object().into_iter().flat_map(serde_json::Map::keys);
         match service.node(operation.input.as_ref()) {
             Some(input) => search.value(input, parameters, "", 0),
-            None => keys.for_each(|key| search.unknown("", key, None)),
+            None => keys.take(MOST).for_each(|key| search.unknown("", key, None)),
         }
         if has_source_region(&service, operation) {
             search.found.retain(|field| field.pointer.rfind('/') != Some(0) || name_of(&field.key) != "SourceRegion");
@@ -53,20 +57,21 @@ struct Search {
 
 impl Search {
     fn value(&mut self, node: Node<'_>, value: &Value, pointer: &str, depth: usize) {
-        if depth > DEPTH || node.shape.document {
+        if depth > DEPTH || node.shape.document || self.found.len() >= MOST {
             return;
         }
         match (node.r#type(), value) {
             (Type::Structure, Value::Object(given)) => {
+                let members: Vec<_> =
+                    node.members().map(|(own, member)| (member_name(own), capitalized(own), member)).collect();
                 for (key, value) in given {
                     let name = (self.name_of)(key);
-                    let same = |own: &str| member_name(own) == name || capitalized(own) == name;
-                    match node.members().find(|(own, _)| same(own)) {
-                        Some((_, member)) => self.value(member, value, &below(pointer, key), depth + 1),
+                    match members.iter().find(|(shown, own, _)| shown == name || own == name) {
+                        Some((_, _, member)) => self.value(*member, value, &below(pointer, key), depth + 1),
+                        None if self.found.len() >= MOST => return,
                         None => {
-                            let known: Vec<String> = node.members().map(|(own, _)| member_name(own)).collect();
-                            let nearest = names::nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
-                            self.unknown(pointer, key, nearest);
+                            let nearest = names::nearest(name, members.iter().map(|(shown, ..)| shown.as_str()));
+                            self.unknown(pointer, key, nearest.map(str::to_owned));
                         }
                     }
                 }
@@ -121,6 +126,15 @@ mod tests {
         check("dynamodb", "putItem", item, &[("/Item/c/M/d/Q", Some("B"))]);
         check("s3", "putBucketAc", json!({"Bukket": 1}), &[]);
         check("s4", "putBucketAcl", json!({"Bukket": 1}), &[]);
+    }
+
+    #[test]
+    fn only_so_many_are_told() {
+        let many: serde_json::Map<_, _> = (0..MOST * 2).map(|each| (each.to_string(), json!(1))).collect();
+        for (service, action) in [("s3", "putBucketAcl"), ("sts", "getCallerIdentity")] {
+            let found = Aws::unknown_fields(service, action, &Value::Object(many.clone()), |key| key);
+            assert_eq!(found.len(), MOST, "{service}");
+        }
     }
 
     #[test]

@@ -14,7 +14,8 @@ pub(crate) const DEPTH: usize = 64;
 pub struct ParameterProblem {
     /// What.
     pub fault: ParameterFault,
-    /// The field's name, without those around it; of an element of a list, the list's.
+    /// The field's name, without those around it; of an element of a list, the list's; nothing where the parameters
+    /// themselves are no object.
     pub field: String,
     message: String,
 }

@@ -100,6 +100,9 @@ impl Error {
     /// AWS's text of it, where it is the task's parameters that do not fit; else the error as it is.
     pub(super) fn of_parameters(self, arguments: &Value) -> Result<Failure, Error> {
         match self {
+            Error::Call(CallError::Parameters { problems, .. }) if problems.iter().any(|one| one.field.is_empty()) => {
+                Ok(Failure::no_object(arguments))
+            }
             Error::Call(CallError::Parameters { problems, .. }) if !problems.is_empty() => {
                 let problems = problems.into_iter().map(|problem| match problem.fault {
                     ParameterFault::Unknown => ParameterProblem::Unsupported(problem.field),

@@ -203,7 +203,13 @@ async fn aws_is_called_in_the_region_of_the_machine_and_its_errors_are_step_func
     for (call, parameters, expected, text) in [
         ("s3:getBucketAcl", json!({"Bucket": "nobodys"}), "S3.NoSuchBucketException", "Status Code: 404"),
         ("s3:getBucketAkl", json!({"Bucket": "b"}), "States.Runtime", "getBucketAcl"),
-        ("s3:getBucketAcl", json!({"Bucket": 1}), "States.Runtime", "Bucket"),
+        (
+            "s3:getBucketAcl",
+            json!({"Bucket": 1}),
+            "States.Runtime",
+            "[The value of the field 'Bucket' has an invalid format]",
+        ),
+        ("s3:getBucketAcl", json!("b"), "States.Runtime", "[The value of the parameters has an invalid format]"),
     ] {
         let outcome = executor.perform(task(&sdk(call), parameters)).await;
         let TaskOutcome::Failed { error, cause } = outcome else { panic!("{call}: {outcome:?}") };

@@ -13,6 +13,9 @@ use crate::executor::optimized;
 
 const CODE: &str = "UNKNOWN_PARAMETER";
 
+/// The most fields of an optimized integration that are told of.
+const MOST: usize = 1_001;
+
 impl KnownResources {
     /// What looks wrong in the parameters of a machine's tasks: fields whose values are only known at run time, which AWS refuses no
     /// earlier. `document` is what the machine was parsed from.
@@ -43,6 +46,7 @@ fn unknown(resource: &str, parameters: &Value, language: Language) -> Vec<Unknow
     let mut found: Vec<UnknownField> = given
         .keys()
         .filter(|key| !known(key))
+        .take(MOST)
         .map(|key| UnknownField {
             pointer: format!("/{}", escape(key)),
             key: key.clone(),
