@@ -168,6 +168,9 @@ fn files_are_short_and_found_by_their_names() {
     }
 }
 
+/// What looks like a code, and is what a field of a definition says.
+const VALUES: [&str; 3] = ["ATHENA_DATA", "FIRST_ROW", "LOAD_AND_FLATTEN"];
+
 /// Every code of a problem is told in docs/validation.md, in the order of the list, and no code is used that is not in the list.
 #[test]
 fn every_code_of_a_problem_is_documented() {
@@ -192,7 +195,12 @@ fn every_code_of_a_problem_is_documented() {
     let folders = ["crates/asl/src".to_owned(), "crates/integrations/src/resource".to_owned()];
     for line in folders.iter().flat_map(|folder| lines(folder, false)) {
         for word in line.code.split('"').skip(1).step_by(2).filter(is_code) {
-            assert!(listed.contains(&word), "{}:{}: `{word}` is in no list", line.file, line.number);
+            assert!(
+                listed.contains(&word) || VALUES.contains(&word),
+                "{}:{}: `{word}` is in no list",
+                line.file,
+                line.number
+            );
         }
     }
     let made = |name: &str| {
