@@ -69,6 +69,8 @@ fn run(machine: &asl::StateMachine) {
         state_machine_name: "machine".to_owned(),
         role_arn: "arn:aws:iam::123456789012:role/runner".to_owned(),
         input: r#"{"a": {"b": [1, 2]}, "list": [1, 2, 3], "n": 5, "t": "2026-01-02T03:04:05Z"}"#.to_owned(),
+        express: false,
+        quotas: execution::Quotas::default(),
     };
     let mut input = Some(Input::StartExecution(Box::new(start)));
     let mut now = jiff::Timestamp::from_second(1_767_323_045).unwrap();

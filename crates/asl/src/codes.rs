@@ -52,6 +52,7 @@ pub const CODES: &[Code] = &[
     ours("ENDLESS_LOOP"),
     ours("ERROR_NEVER_MATCHES"),
     ours("EXPRESSION_ALWAYS_FAILS"),
+    ours("EXPRESS_CHILD_WAITS"),
     ours("IGNORED_FIELD"),
     ours("NEVER_ENDS"),
     ours("PATH_INTO_NOTHING"),

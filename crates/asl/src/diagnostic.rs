@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::codes::is_of_aws;
+
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -107,16 +109,21 @@ impl fmt::Display for Diagnostic {
 /// The code of a text that is no JSON.
 pub(crate) const INVALID_JSON: &str = "INVALID_JSON_DESCRIPTION";
 
-/// The message of the Step Functions API's `InvalidDefinition`: every error with its code and its place, as AWS writes them.
+/// The message of the Step Functions API's `InvalidDefinition`: every error with its code and its place, as AWS writes them. Errors
+/// with codes of our own are told where there are no others.
 pub fn invalid_definition(diagnostics: &[Diagnostic]) -> String {
-    let errors = in_aws_order(diagnostics, Severity::Error);
+    let mut errors = in_aws_order(diagnostics, Severity::Error);
+    if errors.iter().any(|error| is_of_aws(&error.code)) {
+        errors.retain(|error| is_of_aws(&error.code));
+    }
     let texts: Vec<String> = errors.into_iter().map(definition_error).collect();
     format!("Invalid State Machine Definition: '{}'", texts.join(", "))
 }
 
-/// AWS writes the place of an error that has none as `null`.
+/// AWS writes the place of an error that has none as `null`. One of our own that has none is told of the whole.
 fn definition_error(diagnostic: &Diagnostic) -> String {
-    let location = diagnostic.location.as_deref().unwrap_or("null");
+    let nowhere = if is_of_aws(&diagnostic.code) { "null" } else { "/" };
+    let location = diagnostic.location.as_deref().unwrap_or(nowhere);
     format!("{}: {} at {location}", diagnostic.code, diagnostic.aws_message())
 }
 
@@ -178,5 +185,20 @@ impl Problems {
             self.found.push(Diagnostic { severity, ..more });
         }
         self.found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_api_tells_codes_of_ours_where_there_are_no_others() {
+        let own = Diagnostic::error("DUPLICATE_KEY", "twice");
+        let aws = Diagnostic::error("MISSING_END_STATE", "no end");
+        let told = |problems: &[Diagnostic]| invalid_definition(problems);
+        assert_eq!(told(&[own.clone()]), "Invalid State Machine Definition: 'DUPLICATE_KEY: twice at /'");
+        let both = "Invalid State Machine Definition: 'MISSING_END_STATE: no end at null'";
+        assert_eq!(told(&[own, aws]), both);
     }
 }

@@ -124,10 +124,14 @@ pub fn of_resource(resource: &str) -> Option<(&'static Integration, Pattern)> {
     find(service, action).filter(|row| row.has(pattern)).map(|row| (row, pattern))
 }
 
-/// `SERVICE` and `ACTION[.PATTERN]` of `arn:PARTITION:states:::SERVICE:ACTION[.PATTERN]`.
+/// `SERVICE` and `ACTION[.PATTERN]` of `arn:PARTITION:states:::SERVICE:ACTION[.PATTERN]`, which may name a Region and an account.
 pub fn service_and_call(resource: &str) -> Option<(&str, &str)> {
-    let (partition, rest) = resource.strip_prefix("arn:")?.split_once(':')?;
-    rest.strip_prefix("states:::").filter(|_| !partition.is_empty())?.split_once(':')
+    match resource.splitn(7, ':').collect::<Vec<_>>().as_slice() {
+        ["arn", partition, "states", _, _, service, call] if !partition.is_empty() && *service != "activity" => {
+            Some((service, call))
+        }
+        _ => None,
+    }
 }
 
 /// All rows.
@@ -190,6 +194,10 @@ mod tests {
         check(
             "arn:aws:states:::emr-serverless:startJobRun",
             Some(("emr-serverless", "startJobRun", Pattern::RequestResponse)),
+        );
+        check(
+            "arn:aws:states:us-east-1:123456789012:sqs:sendMessage.waitForTaskToken",
+            Some(("sqs", "sendMessage", token)),
         );
         check("arn:aws:states:::sqs:sendMessage.sync", None);
         check("arn:aws:states:::ecs:runTask.sync:2", None);

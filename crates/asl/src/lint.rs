@@ -2,6 +2,7 @@
 
 mod data;
 mod errors;
+mod express;
 mod expressions;
 mod shape;
 mod transitions;
@@ -27,6 +28,7 @@ pub fn lint(document: &Document, machine: &StateMachine) -> Vec<Diagnostic> {
         linter.expressions(place);
         linter.choice_without_default(place);
     }
+    linter.express_children(&machine.flow, "", false);
     linter.endless_loops(&machine.flow, "");
     linter.variables(&machine.flow, "");
     linter.paths_into_nothing(&machine.flow, "", shape::Shape::Unknown);

@@ -209,6 +209,11 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// Whether what AWS has is taken, though this program does not have it.
+    pub(crate) fn is_as_aws(&self) -> bool {
+        self.resources.is_as_aws()
+    }
+
     /// Asks the caller's [`Resources`].
     pub(crate) fn resource(&mut self, object: &Object<'_>) -> Option<String> {
         let resource = self.text(object, "Resource")?;

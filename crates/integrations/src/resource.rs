@@ -21,7 +21,8 @@ const SUPPORTED: &str = "supported are `arn:aws:states:::aws-sdk:SERVICE:ACTION`
 /// A Task's `Resource`, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resource {
-    /// `arn:aws:states:::aws-sdk:SERVICE:ACTION`.
+    /// `arn:aws:states:::aws-sdk:SERVICE:ACTION`; it may name a Region and an account, as this and other integrations do in a machine
+    /// that was exported.
     AwsSdk {
         /// As Step Functions names it: `s3`, `cloudwatchlogs` …
         service: String,
@@ -72,13 +73,14 @@ impl Resource {
     pub fn parse(text: &str) -> Result<Resource, UnsupportedResource> {
         let parts: Vec<&str> = text.splitn(7, ':').collect();
         match parts.as_slice() {
-            ["arn", _, "states", "", "", "aws-sdk", call] => aws_sdk(text, call),
+            ["arn", _, "states", _, _, "aws-sdk", call] => aws_sdk(text, call),
             ["arn", _, "states", "", "", service, call] => optimized(text, service, call),
             ["arn", _, "states", region, account, "activity", name]
                 if !region.is_empty() && !account.is_empty() && !name.is_empty() =>
             {
                 Ok(Resource::Activity(text.to_owned()))
             }
+            ["arn", _, "states", _, _, service, call] if *service != "activity" => optimized(text, service, call),
             ["arn", _, "lambda", region, account, "function", name]
                 if !region.is_empty() && !account.is_empty() && !name.is_empty() =>
             {
@@ -179,8 +181,9 @@ impl KnownResources {
     fn refused_by_aws(&self, resource: &str) -> Result<(), UnknownResource> {
         AnyArn.check(resource)?;
         let parts: Vec<&str> = resource.splitn(7, ':').collect();
-        let ["arn", _, "states", "", "", service, call] = parts.as_slice() else { return Ok(()) };
+        let ["arn", _, "states", _, _, service, call] = parts.as_slice() else { return Ok(()) };
         let help = match *service {
+            "activity" if !parts.iter().any(|part| part.is_empty()) => return Ok(()),
             "aws-sdk" => self.aws_sdk_at_aws(call),
             service => integration_at_aws(service, call).err(),
         };
@@ -209,6 +212,10 @@ impl KnownResources {
 }
 
 impl Resources for KnownResources {
+    fn is_as_aws(&self) -> bool {
+        self.as_aws
+    }
+
     fn check(&self, resource: &str) -> Result<(), UnknownResource> {
         self.refused_by_aws(resource)?;
         match Resource::parse(resource) {
@@ -247,6 +254,9 @@ mod tests {
             waits,
         };
         check("arn:aws:states:::aws-sdk:s3:putBucketAcl", Ok(sdk("s3", "putBucketAcl", false)));
+        check("arn:aws:states:us-east-1:123456789012:aws-sdk:s3:getObject", Ok(sdk("s3", "getObject", false)));
+        check("arn:aws:states:us-east-1:123456789012:lambda:invoke", Ok(Resource::LambdaInvoke { waits: false }));
+        check("arn:aws:states:us-east-1:123456789012:lambda:invok", Err("`lambda` has no action `invok`"));
         check("arn:aws-cn:states:::aws-sdk:ec2:runInstances", Ok(sdk("ec2", "runInstances", false)));
         check("arn:aws:states:::aws-sdk:sqs:sendMessage.waitForTaskToken", Ok(sdk("sqs", "sendMessage", true)));
         check("arn:aws:states:::lambda:invoke", Ok(Resource::LambdaInvoke { waits: false }));
@@ -286,6 +296,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_read_here_is_refused_and_taken_by_the_api() {
+        let known = KnownResources::new(Aws::new(aws::Options::fixed("eu-west-1", "AKIDEXAMPLE", "secret")));
+        let processor = r#"{"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "B",
+            "States": {"B": {"Type": "Pass", "End": true}}}"#;
+        let text = format!(
+            r#"{{"StartAt": "A", "States": {{"A": {{"Type": "Map", "ItemProcessor": {processor}, "End": true,
+            "ItemReader": {{"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {{"InputType": "PARQUET"}},
+            "Parameters": {{"Bucket": "b", "Key": "k"}}}}}}}}}}"#
+        );
+        let document = asl::Document::parse(&text, asl::Format::Json).unwrap();
+        let refused = asl::parse::parse(&document, &known).unwrap_err();
+        assert!(refused.iter().any(|problem| problem.message.contains("PARQUET")), "{refused:?}");
+        assert!(asl::parse::parse(&document, &known.as_aws()).is_ok());
+    }
+
+    #[test]
     fn validate_is_told_what_is_wrong_and_the_nearest_names() {
         let known = KnownResources::new(Aws::new(aws::Options::fixed("eu-west-1", "AKIDEXAMPLE", "secret")));
         let told = |known: &KnownResources, resource: &str| match known.check(resource) {
@@ -295,6 +321,9 @@ mod tests {
         for (resource, here, at_aws) in [
             ("arn:aws:states:::aws-sdk:s3:putPublicAccessBlock", "", ""),
             ("arn:aws:states:::lambda:invoke.waitForTaskToken", "", ""),
+            ("arn:aws:states:us-east-1:123456789012:aws-sdk:s3:getObject", "", ""),
+            ("arn:aws:states:us-east-1:123456789012:aws-sdk:s3:getObjct", "getObject", "is not recognized"),
+            ("arn:aws:states:us-east-1:123456789012:activity:a", "", ""),
             ("arn:aws:states:::aws-sdk:s3:putPublicAccesBlock", "putPublicAccessBlock", "is not recognized"),
             ("arn:aws:states:::aws-sdk:cloudwatchlog:putLogEvents", "cloudwatchlogs", "is not recognized"),
             ("arn:aws:states:::aws-sdk:s3:getObject.sync", "no pattern `.sync`", "is not recognized"),

@@ -40,9 +40,25 @@ fn syntax_error(text: &str, error: &serde_json::Error, lines: &Lines) -> Diagnos
             .with_location(refusal.location);
     }
     let place = format!(" at line {} column {}", error.line(), error.column());
-    let message = said.strip_suffix(place.as_str()).unwrap_or(&said);
+    let message = taken_by_jackson(said.strip_suffix(place.as_str()).unwrap_or(&said));
     let location = jackson::location(text, error.line(), error.column());
     Diagnostic::error(INVALID_JSON, message).at("", lines.span(there, there)).with_location(location)
+}
+
+/// What is said of a text that Jackson would take, or refuse only because it is told to.
+fn taken_by_jackson(said: &str) -> &str {
+    match said {
+        "trailing characters" => {
+            "Trailing token found after value: not allowed as per `DeserializationFeature.FAIL_ON_TRAILING_TOKENS`"
+        }
+        "number out of range" => "a number is larger than the largest that is kept here, 1.7976931348623157e308",
+        "lone leading surrogate in hex escape"
+        | "unexpected end of hex escape"
+        | "lone trailing surrogate in hex escape" => {
+            "an escape is half a pair (\\ud800 to \\udfff), which is no character: texts with it are not kept here"
+        }
+        other => other,
+    }
 }
 
 /// A walk over a text that is known to be JSON, not deeper than serde_json's own limit of 128.

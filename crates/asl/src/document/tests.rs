@@ -166,3 +166,18 @@ fn long_keys_and_many_values() {
         }
     }
 }
+
+#[test]
+fn what_jackson_would_take_is_refused_in_words_that_people_know() {
+    for (text, part) in [
+        ("{} {}", "Trailing token found after value"),
+        (r#"{"a": 1e999}"#, "larger than the largest that is kept here"),
+        (r#"{"a": "\ud800"}"#, "an escape is half a pair"),
+        (r#"{"a": "\ud800\u0041"}"#, "an escape is half a pair"),
+        (r#"{"a": "\udc00"}"#, "an escape is half a pair"),
+    ] {
+        let problems = Document::parse(text, Format::Json).expect_err(text);
+        let [problem] = problems.as_slice() else { panic!("{text}: {problems:?}") };
+        assert!(problem.message.contains(part) && problem.location.is_some(), "{text}: {problem:?}");
+    }
+}

@@ -40,6 +40,11 @@ fn a_machine_with_everything_has_nothing_wrong() {
 }
 
 #[test]
+fn express_children() {
+    insta::assert_snapshot!(told(include_str!("tests/express.asl.yaml")));
+}
+
+#[test]
 fn no_more_than_so_many_expressions_are_tried() {
     let output: Vec<String> = (0..300).map(|index| format!("{{% 'a' + {index} %}}")).collect();
     let output = output.into_iter().collect::<serde_json::Value>();

@@ -17,6 +17,11 @@ pub trait Resources {
     fn is_express(&self) -> bool {
         false
     }
+
+    /// Whether what AWS has is taken, though this program does not have it: it fails when it is come to.
+    fn is_as_aws(&self) -> bool {
+        true
+    }
 }
 
 /// A field of a Task's parameters that its Resource does not have.
@@ -109,6 +114,10 @@ pub struct ExpressResources<'a>(pub &'a dyn Resources);
 impl Resources for ExpressResources<'_> {
     fn is_express(&self) -> bool {
         true
+    }
+
+    fn is_as_aws(&self) -> bool {
+        self.0.is_as_aws()
     }
 
     fn check(&self, resource: &str) -> Result<(), UnknownResource> {

@@ -330,3 +330,61 @@ fn a_single_state_leads_anywhere_and_what_is_inside_of_it_does_not() {
         format!(r#"{{"StartAt": "S", "States": {{"S": {{"Type": "Parallel", "Branches": [{inner}], "Next": "X"}}}}}}"#);
     check(&outer, &["Missing 'Next' target: J", "State \"K\" is not reachable."]);
 }
+
+#[test]
+fn readers_and_writers_say_what_there_is() {
+    let check = |fields: Value, wrong: &[&str]| {
+        let state = serde_json::json!({"Type": "Pass", "End": true});
+        let config = serde_json::json!({"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"});
+        let processor = serde_json::json!({"ProcessorConfig": config, "StartAt": "B", "States": {"B": state}});
+        let mut map = serde_json::json!({"Type": "Map", "ItemProcessor": processor, "End": true});
+        map.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let text = serde_json::json!({"StartAt": "A", "States": {"A": map}}).to_string();
+        let document = Document::parse(&text, Format::Json).unwrap();
+        let problems = parse(&document, &AnyResource).err().unwrap_or_default();
+        let found: Vec<&str> =
+            problems.iter().map(|problem| problem.pointer.trim_start_matches("/States/A/")).collect();
+        assert_eq!(found, wrong, "{text}: {problems:#?}");
+    };
+    let reader = |config: Value| {
+        let resource = "arn:aws:states:::s3:getObject";
+        serde_json::json!({"ItemReader": {"Resource": resource, "ReaderConfig": config, "Parameters": {"Bucket": "b", "Key": "k"}}})
+    };
+    let writer = |writer: Value| serde_json::json!({"ResultWriter": writer});
+    use serde_json::json;
+    check(
+        reader(json!({"InputType": "CSV", "CSVHeaderLocation": "GIVEN", "CSVHeaders": ["a"], "CSVDelimiter": "TAB"})),
+        &[],
+    );
+    check(reader(json!({"InputType": "PARQUET", "Transformation": "NONE"})), &[]);
+    check(reader(json!({"InputType": "MANIFEST", "ManifestType": "S3_INVENTORY"})), &[]);
+    check(reader(json!({"InputType": "XML"})), &["ItemReader/ReaderConfig/InputType"]);
+    check(reader(json!({"InputType": 5})), &["ItemReader/ReaderConfig/InputType"]);
+    check(
+        reader(json!({"InputType": "CSV", "CSVHeaderLocation": "X"})),
+        &["ItemReader/ReaderConfig/CSVHeaderLocation"],
+    );
+    let config = json!({"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW", "CSVDelimiter": "::", "CSVHeaders": 5});
+    check(reader(config), &["ItemReader/ReaderConfig/CSVDelimiter", "ItemReader/ReaderConfig/CSVHeaders"]);
+    check(reader(json!({"CSVHeaders": ["a", 5]})), &["ItemReader/ReaderConfig/CSVHeaders/1"]);
+    check(
+        reader(json!({"ManifestType": "X", "Transformation": "Y"})),
+        &["ItemReader/ReaderConfig/ManifestType", "ItemReader/ReaderConfig/Transformation"],
+    );
+    check(
+        writer(
+            json!({"Resource": "arn:aws:states:::s3:putObject", "WriterConfig": {"OutputType": "JSONL", "Transformation": "FLATTEN"}}),
+        ),
+        &[],
+    );
+    check(writer(json!({"Resource": "foo"})), &["ResultWriter/Resource"]);
+    check(writer(json!({"WriterConfig": 5})), &["ResultWriter/WriterConfig"]);
+    check(
+        writer(json!({"WriterConfig": {"OutputType": "X", "Transformation": "Y", "Z": 1}})),
+        &[
+            "ResultWriter/WriterConfig/OutputType",
+            "ResultWriter/WriterConfig/Transformation",
+            "ResultWriter/WriterConfig/Z",
+        ],
+    );
+}

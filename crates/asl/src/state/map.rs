@@ -127,6 +127,17 @@ const READER_CONFIG: Allowed = Allowed {
     jsonata: &[],
 };
 
+/// What the fields of a `ReaderConfig` can say.
+///
+/// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemreader.html>.
+const READER_VALUES: [(&str, &[&str]); 5] = [
+    ("InputType", &["CSV", "JSON", "JSONL", "MANIFEST", "PARQUET"]),
+    ("Transformation", &["NONE", "LOAD_AND_FLATTEN"]),
+    ("CSVHeaderLocation", &["FIRST_ROW", "GIVEN"]),
+    ("CSVDelimiter", &["COMMA", "PIPE", "SEMICOLON", "SPACE", "TAB"]),
+    ("ManifestType", &["ATHENA_DATA", "S3_INVENTORY"]),
+];
+
 const ITEM_BATCHER: Allowed = Allowed {
     both: &["BatchInput", "MaxItemsPerBatch", "MaxInputBytesPerBatch"],
     jsonpath: &["MaxItemsPerBatchPath", "MaxInputBytesPerBatchPath"],
@@ -135,6 +146,9 @@ const ITEM_BATCHER: Allowed = Allowed {
 
 const RESULT_WRITER: Allowed =
     Allowed { both: &["Resource", "WriterConfig"], jsonpath: &["Parameters"], jsonata: &["Arguments"] };
+
+/// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html>.
+const WRITER_CONFIG: Allowed = Allowed { both: &["Transformation", "OutputType"], jsonpath: &[], jsonata: &[] };
 
 pub(super) fn parse(parser: &mut Parser<'_>, object: &Object<'_>) -> Option<Kind> {
     let whole = |value: &Value| integer(value, 0, u64::MAX).map(drop);
@@ -250,6 +264,7 @@ impl Parser<'_> {
             if let (Some(config), Some(run)) = (self.part(&reader, "ReaderConfig", &READER_CONFIG), &mut run.reader) {
                 run.max_items = self.dynamic(&config, "MaxItems", |value| integer(value, 0, MAX_ITEMS).map(drop));
                 run.config = reader.get("ReaderConfig").cloned();
+                self.reader_config(&config);
                 self.csv_headers(&config);
                 self.no_parquet(&config);
             }
@@ -262,13 +277,18 @@ impl Parser<'_> {
             });
         }
         if let Some(writer) = self.part(object, "ResultWriter", &RESULT_WRITER) {
-            let config = writer.get("WriterConfig");
-            let text = |field: &str| config?.get(field)?.as_str().map(str::to_owned);
+            self.writer_resource(&writer);
+            let config = self.part(&writer, "WriterConfig", &WRITER_CONFIG);
+            let mut one = |field: &str, values: &[&'static str]| {
+                config.as_ref().and_then(|config| self.one_of(config, field, values)).map(str::to_owned)
+            };
+            let transformation = one("Transformation", &["NONE", "COMPACT", "FLATTEN"]);
+            let output_type = one("OutputType", &["JSON", "JSONL"]);
             run.writer = Some(ResultWriter {
                 resource: self.text(&writer, "Resource"),
                 arguments: self.template(&writer, payload(object.language)),
-                transformation: text("Transformation"),
-                output_type: text("OutputType"),
+                transformation,
+                output_type,
             });
         }
         if let Some(label) = self.text(object, "Label") {
@@ -278,9 +298,9 @@ impl Parser<'_> {
         run
     }
 
-    /// AWS reads Parquet files, and this program does not.
+    /// AWS reads Parquet files, and this program does not: where it runs, reading fails.
     fn no_parquet(&mut self, config: &Object<'_>) {
-        if config.get("InputType").is_some_and(|kind| kind == "PARQUET") {
+        if !self.is_as_aws() && config.get("InputType").is_some_and(|kind| kind == "PARQUET") {
             let help = "convert the file to CSV or JSONL, or run the state machine on AWS Step Functions";
             let message = "the InputType PARQUET is not read here";
             self.problem(SCHEMA, config.at("InputType"), message, Some(help.to_owned()));
@@ -304,6 +324,31 @@ impl Parser<'_> {
             let message = "The field 'Resource' does not match any of the allowed values";
             let help = "`arn:aws:states:::s3:getObject` or `arn:aws:states:::s3:listObjectsV2`";
             self.problem(SCHEMA, reader.at("Resource"), message, Some(help.to_owned()));
+        }
+    }
+
+    /// Results are written as objects.
+    fn writer_resource(&mut self, writer: &Object<'_>) {
+        let Some(resource) = self.text(writer, "Resource") else { return };
+        if !(resource.starts_with("arn:") && resource.ends_with(":states:::s3:putObject")) {
+            let message = "The field 'Resource' does not match any of the allowed values";
+            self.problem(SCHEMA, writer.at("Resource"), message, Some("`arn:aws:states:::s3:putObject`".to_owned()));
+        }
+    }
+
+    /// What of a reader's configuration is out of a list.
+    fn reader_config(&mut self, config: &Object<'_>) {
+        for (field, values) in READER_VALUES {
+            self.one_of(config, field, values);
+        }
+        match config.get("CSVHeaders") {
+            Some(Value::Array(headers)) => {
+                for (index, header) in headers.iter().enumerate().filter(|(_, header)| !header.is_string()) {
+                    self.wrong_type(&format!("{}/{index}", config.at("CSVHeaders")), "[STRING]", header);
+                }
+            }
+            Some(other) => self.wrong_type(&config.at("CSVHeaders"), "[ARRAY]", other),
+            None => {}
         }
     }
 

@@ -35,7 +35,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
         let text =
             fs::read_to_string(path).map_err(|error| Problem(format!("{} can't be read: {error}", path.display())))?;
         let name = path.display().to_string();
-        let (kind, problems) = check(&text, TextFormat::of_file_name(&name), &resources);
+        let (kind, problems) = check(&text, &name, &resources);
         invalid |= diagnostics::has_error(&problems);
         match arguments.format {
             Format::Table if problems.is_empty() => output::line(&format!("{name}: a valid {kind}")),
@@ -67,9 +67,15 @@ fn configuration(text: &str, resources: &KnownResources) -> Result<(), Vec<Diagn
     if misfits.is_empty() { Ok(()) } else { Err(misfits.into_iter().map(problem).collect()) }
 }
 
+/// Whether a file's name says that it is a playbook, whatever is in it.
+fn is_named_a_playbook(name: &str) -> bool {
+    [".asl.json", ".asl.yaml", ".asl.yml"].iter().any(|end| name.to_ascii_lowercase().ends_with(end))
+}
+
 /// What a text is, and what is wrong with it.
-fn check(text: &str, format: Option<TextFormat>, resources: &KnownResources) -> (&'static str, Vec<Diagnostic>) {
-    if Configuration::is_empty(text) {
+fn check(text: &str, name: &str, resources: &KnownResources) -> (&'static str, Vec<Diagnostic>) {
+    let (format, is_playbook) = (TextFormat::of_file_name(name), is_named_a_playbook(name));
+    if !is_playbook && Configuration::is_empty(text) {
         return ("configuration", Vec::new());
     }
     let (document, problems) = match Document::read(text, format.unwrap_or_else(|| TextFormat::of_text(text))) {
@@ -79,7 +85,7 @@ fn check(text: &str, format: Option<TextFormat>, resources: &KnownResources) -> 
     let has = |key: &str| document.value().get(key).is_some();
     let found =
         |checked: Result<((), Vec<Diagnostic>), _>| checked.map_or_else(|errors| errors, |(_, warnings)| warnings);
-    if has("States") || has("StartAt") {
+    if is_playbook || has("States") || has("StartAt") {
         let parsed = asl::parse::parse(&document, resources).map(|(_, warnings)| ((), warnings));
         let mut found = found(diagnostics::all(problems, parsed));
         // What can't be called here is no reason to say less of the rest.
@@ -94,5 +100,26 @@ fn check(text: &str, format: Option<TextFormat>, resources: &KnownResources) -> 
         ("guardrail", found(diagnostics::all(problems, parsed)))
     } else {
         ("configuration", configuration(text, resources).err().unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_playbook_by_its_name_is_no_configuration() {
+        let resources = start::known_resources();
+        let errors = |name: &str, text: &str| {
+            let (kind, problems) = check(text, name, &resources);
+            (kind, diagnostics::has_error(&problems))
+        };
+        for name in ["e.asl.json", "e.asl.yaml", "E.ASL.YML"] {
+            for text in ["", "  \n", "{}"] {
+                let (kind, wrong) = errors(name, text);
+                assert!(wrong && kind != "configuration", "{name} {text:?}: {kind}");
+            }
+        }
+        assert_eq!(errors("rectify.yaml", ""), ("configuration", false));
     }
 }
