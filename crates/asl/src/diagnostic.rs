@@ -197,7 +197,7 @@ mod tests {
         let own = Diagnostic::error("DUPLICATE_KEY", "twice");
         let aws = Diagnostic::error("MISSING_END_STATE", "no end");
         let told = |problems: &[Diagnostic]| invalid_definition(problems);
-        assert_eq!(told(&[own.clone()]), "Invalid State Machine Definition: 'DUPLICATE_KEY: twice at /'");
+        assert_eq!(told(std::slice::from_ref(&own)), "Invalid State Machine Definition: 'DUPLICATE_KEY: twice at /'");
         let both = "Invalid State Machine Definition: 'MISSING_END_STATE: no end at null'";
         assert_eq!(told(&[own, aws]), both);
     }
