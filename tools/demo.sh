@@ -7,4 +7,4 @@ echo "building rectify (a few minutes the first time) …"
 start=$(date +%s)
 cargo build --locked --quiet --package rectify
 echo "built in $(($(date +%s) - start)) s"
-exec .venv/bin/python tools/demo/demo.py target/debug/rectify
+exec .venv/bin/python tools/demo/demo.py "${CARGO_TARGET_DIR:-target}/debug/rectify"
