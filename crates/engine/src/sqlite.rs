@@ -4,6 +4,7 @@ mod activities;
 mod alerts;
 mod aliases;
 mod catalogue;
+mod checkpoints;
 mod events;
 mod exceptions;
 mod executions;
@@ -44,9 +45,7 @@ use crate::{
 const FILE: &str = "rectify.sqlite";
 /// Locked by the process that has the store open.
 const LOCK_FILE: &str = "lock";
-/// The log is written back into the database from this many pages (of 4 KiB) on.
-const CHECKPOINT_PAGES: i64 = 4000;
-/// What the log's file may keep of the disk after that, in bytes.
+/// What the log's file may keep of the disk after a checkpoint, in bytes.
 const LOG_SIZE_LIMIT: i64 = 64 << 20;
 /// What the writer may keep of the database in memory, in KiB: the index of ARNs is hit all over.
 const WRITER_CACHE_KIB: i64 = 16 << 10;
@@ -106,7 +105,9 @@ impl SqliteStore {
         };
         configure(&connection).map_err(named)?;
         schema::migrate(&mut connection).map_err(named)?;
-        Ok(SqliteStore { writer: Writer::start(connection, lock, observer)?, readers: Pool::open(&path)?, clock })
+        let checkpoints = Connection::open(&path)?;
+        configure(&checkpoints).map_err(named)?;
+        Ok(SqliteStore { writer: Writer::start(connection, checkpoints, lock, observer)?, readers: Pool::open(&path)?, clock })
     }
 
     /// How well writes were grouped, since the store was opened.
@@ -175,7 +176,6 @@ fn configure(connection: &Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", "on")?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-    connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
     connection.pragma_update_and_check(None, "journal_size_limit", LOG_SIZE_LIMIT, |_| Ok(()))?;
     Ok(())
 }

@@ -5,14 +5,18 @@
 
 use std::{
     collections::HashMap,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
 use asl::{Kind, StateMachine, integration};
+use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use jiff::SignedDuration;
 use tokio::{
     runtime::Handle,
@@ -37,6 +41,9 @@ const EXPRESS_SECONDS: u64 = 300;
 /// What a worker has under way outside itself: each ends in one message.
 struct Jobs {
     shared: Arc<Shared>,
+    /// Writes under way. They run on the worker's own thread: for the store's writer they only wait, and the answers of one commit wake
+    /// this thread once.
+    writes: FuturesUnordered<BoxFuture<'static, Message>>,
     running: JoinSet<Message>,
     kinds: HashMap<Id, Job>,
     tasks: HashMap<(Arn, u64), Performing>,
@@ -83,6 +90,7 @@ async fn run(shared: Arc<Shared>, mut inbox: mpsc::Receiver<Message>, mut stoppe
     let mut worker = Worker::new(shared.clock.clone(), &shared.options);
     let mut jobs = Jobs {
         shared,
+        writes: FuturesUnordered::new(),
         running: JoinSet::new(),
         kinds: HashMap::new(),
         tasks: HashMap::new(),
@@ -115,11 +123,12 @@ impl Shared {
 }
 
 impl Jobs {
-    /// The next thing that happens, whichever it is: none of the three goes before another, so none has to wait for ever.
+    /// The next thing that happens, whichever it is: none of the four goes before another, so none has to wait for ever.
     async fn next(&mut self, inbox: &mut mpsc::Receiver<Message>, due: Option<jiff::Timestamp>) -> Message {
         loop {
             tokio::select! {
                 Some(message) = inbox.recv() => return message,
+                Some(message) = self.writes.next(), if !self.writes.is_empty() => return message,
                 Some(ended) = self.running.join_next_with_id(), if !self.running.is_empty() => {
                     if let Some(message) = self.ended(ended) {
                         return message;
@@ -138,20 +147,20 @@ impl Jobs {
                 let outcome = load(&shared, &arn, even_if_ended).await;
                 Message::Loaded { arn, outcome }
             })),
-            Effect::Begin { arn, new, kept_as, progress } => drop(self.spawn(Job::Begin(arn.clone()), async move {
+            Effect::Begin { arn, new, kept_as, progress } => self.write(Job::Begin(arn.clone()), async move {
                 let outcome = match (new.kind, kept_as) {
                     (ExecutionKind::Standard, _) => shared.store.begin(Arc::unwrap_or_clone(new), progress).await,
                     _ => shared.begin_express(Arc::unwrap_or_clone(new), kept_as, &progress).await.map(Begun::New),
                 };
                 Message::BeginWritten { arn, outcome }
-            })),
-            Effect::Write { arn, kind, number, progress } => drop(self.spawn(Job::Write(arn.clone()), async move {
+            }),
+            Effect::Write { arn, kind, number, progress } => self.write(Job::Write(arn.clone()), async move {
                 let outcome = match kind {
                     ExecutionKind::Standard => shared.store.record(number, progress).await,
                     _ => shared.express_went_on(kind, number, &progress).await,
                 };
                 Message::Written { arn, outcome }
-            })),
+            }),
             Effect::Perform { arn, task } => self.perform_task(arn, *task),
             Effect::Offer { arn, activity, event_id } => self.offer(arn, activity, event_id),
             Effect::Cancel { arn, event_id } => self.cancel(&(arn, event_id)),
@@ -220,6 +229,15 @@ impl Jobs {
                 }
             }
         });
+    }
+
+    fn write(&self, job: Job, work: impl Future<Output = Message> + Send + 'static) {
+        let mut work = Box::pin(work);
+        let guarded = poll_fn(move |context| {
+            let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
+            polled.unwrap_or_else(|_| Poll::Ready(job.clone().panicked()))
+        });
+        self.writes.push(Box::pin(guarded));
     }
 
     fn spawn(&mut self, job: Job, work: impl Future<Output = Message> + Send + 'static) -> AbortHandle {

@@ -237,6 +237,7 @@ impl Batch {
             redrive: self.redrive.take(),
             tokens,
             standing,
+            stands_as_before: false,
         }
     }
 }

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::{
     Clock,
-    ports::{Begun, ExecutionKind, Standing, StoreError, Task, TaskOutcome},
+    ports::{Begun, ExecutionKind, Progress, Standing, StoreError, Task, TaskOutcome},
 };
 
 /// An execution whose timer is due within this is not worth evicting.
@@ -272,12 +272,14 @@ impl Worker {
         };
         self.set_timers(&arn, &mut slot, &batch.commands);
         let standing = slot.standing(&live, self.clock.now());
-        if batch.rows.is_empty() && standing == live.standing {
+        let stands_as_before = standing == live.standing;
+        if batch.rows.is_empty() && stands_as_before {
             return self.durable(arn, slot, live, batch, effects);
         }
         live.standing = standing.clone();
         let (kind, number) = (live.new.kind, live.number);
-        effects.push(Effect::Write { arn: arn.clone(), kind, number, progress: batch.progress(standing) });
+        let progress = Progress { stands_as_before, ..batch.progress(standing) };
+        effects.push(Effect::Write { arn: arn.clone(), kind, number, progress });
         slot.phase = Phase::Writing(live, batch);
         self.slots.insert(arn, slot);
     }

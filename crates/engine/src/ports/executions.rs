@@ -79,6 +79,8 @@ pub struct Progress {
     pub stopped_map_runs: Vec<String>,
     /// How the execution stands afterwards.
     pub standing: Standing,
+    /// It stands as the store has it: nothing is to be changed about that.
+    pub stands_as_before: bool,
 }
 
 /// A redrive of an execution.

@@ -67,7 +67,7 @@ impl ExecutionStore for SqliteStore {
     async fn begin(&self, new: NewExecution, progress: Progress) -> Result<Begun, StoreError> {
         let progress = WrittenProgress::new(progress)?;
         self.writer
-            .write(move |connection| {
+            .write_repeatable(move |connection| {
                 let Some(id) = insert(connection, &new, &progress.standing)? else {
                     let there = find(connection, &new.arn)?;
                     return there.map(|there| Begun::Exists(Box::new(there))).ok_or_else(|| vanished(&new.arn));
@@ -84,10 +84,13 @@ impl ExecutionStore for SqliteStore {
     async fn record(&self, number: u64, progress: Progress) -> Result<(), StoreError> {
         let progress = WrittenProgress::new(progress)?;
         self.writer
-            .write(move |connection| {
+            .write_repeatable(move |connection| {
                 let id = integer(number)?;
                 append(connection, id, &progress)?;
-                update(connection, id, &progress.standing)
+                match progress.stands_as_before {
+                    true => Ok(()),
+                    false => update(connection, id, &progress.standing),
+                }
             })
             .await
     }
@@ -103,11 +106,11 @@ impl ExecutionStore for SqliteStore {
     }
 
     async fn keep_express(&self, new: NewExecution) -> Result<u64, StoreError> {
-        self.writer.write(move |connection| express::keep(connection, &new)).await
+        self.writer.write_repeatable(move |connection| express::keep(connection, &new)).await
     }
 
     async fn forget_express(&self, number: u64) -> Result<(), StoreError> {
-        self.writer.write(move |connection| express::forget(connection, number)).await
+        self.writer.write_repeatable(move |connection| express::forget(connection, number)).await
     }
 
     async fn express_starts(
@@ -245,14 +248,15 @@ struct WrittenProgress {
     map_runs: Vec<map_runs::Written>,
     stopped_map_runs: Vec<String>,
     standing: Standing,
+    stands_as_before: bool,
 }
 
 impl WrittenProgress {
     fn new(progress: Progress) -> Result<WrittenProgress, StoreError> {
         let rows = progress.rows.iter().map(journal::Written::new).collect::<Result<_, _>>()?;
         let map_runs = progress.map_runs.iter().map(map_runs::Written::new).collect::<Result<_, _>>()?;
-        let Progress { tokens, offered, withdrawn, redrive, stopped_map_runs, standing, .. } = progress;
-        Ok(WrittenProgress { rows, tokens, offered, withdrawn, redrive, map_runs, stopped_map_runs, standing })
+        let Progress { tokens, offered, withdrawn, redrive, stopped_map_runs, standing, stands_as_before, .. } = progress;
+        Ok(WrittenProgress { rows, tokens, offered, withdrawn, redrive, map_runs, stopped_map_runs, standing, stands_as_before })
     }
 }
 

@@ -34,6 +34,7 @@ fn progress() -> Progress {
         map_runs: Vec::new(),
         stopped_map_runs: Vec::new(),
         standing: Standing::Working,
+        stands_as_before: false,
     }
 }
 

@@ -1,7 +1,8 @@
 //! The one writer: a thread that takes all writes that are queued, does them in one transaction, commits once, and answers all.
 //!
-//! A write is answered only after its commit, so what has been answered survives a crash. Each runs in a savepoint of its own: one
-//! that fails is undone alone. When the commit fails, or SQLite gives up the transaction (a full disk), every write of the group is
+//! A write is answered only after its commit, so what has been answered survives a crash. One that fails is undone alone: it runs in a
+//! savepoint of its own, or, where it can be done once more, without one, which is most of the cost of a small write; should such a
+//! one fail, the group is begun anew, with savepoints for all. When the commit fails, or SQLite gives up the transaction (a full disk), every write of the group is
 //! answered [`StoreError::Unavailable`], and the next group tries again: the writer never ends before its store does.
 
 use std::{
@@ -16,6 +17,7 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::checkpoints::Checkpoints;
 use crate::ports::StoreError;
 
 /// Writes that wait; beyond it, callers wait to hand theirs over.
@@ -61,17 +63,20 @@ pub(super) struct Writer {
 impl Writer {
     /// Starts the thread. It keeps `lock` until it has ended, so that nobody else writes before that.
     pub(super) fn start(
-        connection: Connection,
+        mut connection: Connection,
+        checkpoints: Connection,
         lock: File,
         observer: Option<CommitObserver>,
     ) -> Result<Writer, StoreError> {
+        let mut checkpoints = Checkpoints::start(&mut connection, checkpoints)?;
         let (jobs, queue) = mpsc::channel(QUEUE_LIMIT);
         let counters = Arc::new(Counters::default());
         let counted = counters.clone();
         std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
-                run(&connection, queue, &counted, observer.unwrap_or_else(|| Box::new(|_| {})));
+                run(&connection, &mut checkpoints, queue, &counted, observer.unwrap_or_else(|| Box::new(|_| {})));
+                drop(checkpoints);
                 drop(connection);
                 drop(lock);
             })
@@ -88,8 +93,32 @@ impl Writer {
         E: From<StoreError> + Send + 'static,
         F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
     {
+        let mut work = Some(work);
+        let work = move |connection: &Connection| match work.take() {
+            Some(work) => work(connection),
+            None => Err(writer_is_gone().into()),
+        };
+        self.queue(work, false).await
+    }
+
+    /// The same, for a write that seldom fails and then can be done once more: it costs less.
+    pub(super) async fn write_repeatable<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnMut(&Connection) -> Result<T, E> + Send + 'static,
+    {
+        self.queue(work, true).await
+    }
+
+    async fn queue<T, E, F>(&self, work: F, is_repeatable: bool) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnMut(&Connection) -> Result<T, E> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
-        let job = Typed { work: Some(work), result: None, reply };
+        let job = Typed { work, is_repeatable, result: None, reply };
         self.jobs.send(Box::new(job)).await.map_err(|_| writer_is_gone())?;
         answer.await.unwrap_or_else(|_| Err(writer_is_gone().into()))
     }
@@ -108,14 +137,17 @@ fn writer_is_gone() -> StoreError {
 
 /// One write and its caller.
 trait Job: Send {
-    /// Runs once; whether what it wrote is to stay.
+    /// Runs; whether what it wrote is to stay.
     fn run(&mut self, connection: &Connection) -> bool;
+    /// Whether it can run once more, after what it wrote was undone.
+    fn is_repeatable(&self) -> bool;
     /// Tells the caller, after the commit, or after it has failed.
     fn answer(self: Box<Self>, failure: Option<&StoreError>);
 }
 
 struct Typed<T, E, F> {
-    work: Option<F>,
+    work: F,
+    is_repeatable: bool,
     result: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
 }
@@ -124,11 +156,10 @@ impl<T, E, F> Job for Typed<T, E, F>
 where
     T: Send,
     E: From<StoreError> + Send,
-    F: FnOnce(&Connection) -> Result<T, E> + Send,
+    F: FnMut(&Connection) -> Result<T, E> + Send,
 {
     fn run(&mut self, connection: &Connection) -> bool {
-        let Some(work) = self.work.take() else { return false };
-        let result = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or_else(|_| {
+        let result = catch_unwind(AssertUnwindSafe(|| (self.work)(connection))).unwrap_or_else(|_| {
             Err(StoreError::Damaged(
                 "a write panicked; nothing of it was kept. This is a bug: please report it".to_owned(),
             )
@@ -137,6 +168,10 @@ where
         let keep = result.is_ok();
         self.result = Some(result);
         keep
+    }
+
+    fn is_repeatable(&self) -> bool {
+        self.is_repeatable
     }
 
     fn answer(self: Box<Self>, failure: Option<&StoreError>) {
@@ -152,6 +187,7 @@ where
 
 fn run(
     connection: &Connection,
+    checkpoints: &mut Checkpoints,
     mut queue: mpsc::Receiver<Box<dyn Job>>,
     counters: &Counters,
     mut observe: CommitObserver,
@@ -178,6 +214,7 @@ fn run(
         for job in group {
             job.answer(outcome.as_ref().err());
         }
+        checkpoints.after_commit(connection);
     }
 }
 
@@ -199,26 +236,56 @@ fn run_group(
     group: &mut [Box<dyn Job>],
     before_commit: &mut dyn FnMut(),
 ) -> Result<(), StoreError> {
-    let execute = |sql: &str| -> Result<(), StoreError> {
-        connection.prepare_cached(sql)?.execute([])?;
-        Ok(())
-    };
-    execute("BEGIN IMMEDIATE")?;
-    for job in group {
-        execute("SAVEPOINT write")?;
-        let keep = job.run(connection);
-        if connection.is_autocommit() {
-            // SQLite rolls the whole transaction back by itself on a full disk or an I/O error.
-            return Err(StoreError::Unavailable(
-                "the store's disk is full or fails: make room or repair it; writes are taken again as soon as it works"
-                    .to_owned(),
-            ));
-        }
-        if !keep {
-            execute("ROLLBACK TO write")?;
-        }
-        execute("RELEASE write")?;
+    // Nobody was answered, so none of them knows of another: any order is right.
+    group.sort_by_key(|job| !job.is_repeatable());
+    let (repeatable, others) = group.split_at_mut(group.partition_point(|job| job.is_repeatable()));
+    execute(connection, "BEGIN IMMEDIATE")?;
+    if !run_freely(connection, repeatable)? {
+        execute(connection, "ROLLBACK")?;
+        execute(connection, "BEGIN IMMEDIATE")?;
+        repeatable.iter_mut().try_for_each(|job| run_alone(connection, job.as_mut()))?;
     }
+    others.iter_mut().try_for_each(|job| run_alone(connection, job.as_mut()))?;
     before_commit();
-    execute("COMMIT")
+    execute(connection, "COMMIT")
+}
+
+/// Without savepoints. Whether nothing is to be undone.
+fn run_freely(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<bool, StoreError> {
+    for job in group {
+        let before = connection.total_changes();
+        let keep = job.run(connection);
+        check_transaction(connection)?;
+        if !keep && connection.total_changes() != before {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// In a savepoint of its own.
+fn run_alone(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
+    execute(connection, "SAVEPOINT write")?;
+    let keep = job.run(connection);
+    check_transaction(connection)?;
+    if !keep {
+        execute(connection, "ROLLBACK TO write")?;
+    }
+    execute(connection, "RELEASE write")
+}
+
+fn execute(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
+
+/// SQLite rolls the whole transaction back by itself on a full disk or an I/O error.
+fn check_transaction(connection: &Connection) -> Result<(), StoreError> {
+    if connection.is_autocommit() {
+        return Err(StoreError::Unavailable(
+            "the store's disk is full or fails: make room or repair it; writes are taken again as soon as it works"
+                .to_owned(),
+        ));
+    }
+    Ok(())
 }
