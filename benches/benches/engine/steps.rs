@@ -32,7 +32,7 @@ pub fn decided_and_serialized(machine: Machine) -> (f64, f64) {
             let step = execution::step(&parsed, &mut running, input, moment).unwrap();
             deciding += began.elapsed();
             let began = Instant::now();
-            std::hint::black_box(execution::journal::write(&step.records).unwrap());
+            std::hint::black_box(execution::journal::write(step.records).unwrap());
             serializing += began.elapsed();
             input = execution::Input::Continue;
         }

@@ -53,7 +53,7 @@ use crate::{
 
 /// Workers; each owns its share of the executions and is a thread of its own. More than there are cores: a step computes for as
 /// long as its expressions do and can't be interrupted, and while one is stuck, only those that share its worker wait for it.
-const WORKERS: usize = 16;
+const WORKERS: usize = 8;
 /// Messages that wait for a worker; beyond it, senders wait. More than [`Options::executions_in_memory`] by default, so that those
 /// who take up executions do not wait for a worker that is stuck.
 const INBOX_LIMIT: usize = 16_384;

@@ -3,7 +3,7 @@
 //! What a state puts out is what the next one gets, often what its task answered, at last what the execution puts out: in a
 //! row of the journal all but the first are `#n`, the n-th long text of the row from 0. (No JSON begins with `#`.)
 
-use std::{borrow::Cow, collections::HashMap};
+use std::collections::HashMap;
 
 use serde::de::Error as _;
 
@@ -15,29 +15,35 @@ use crate::{
 /// Texts shorter than this are written again: the reference would save nothing worth the search.
 const LONG: usize = 64;
 
+/// The bytes that a record takes, or a little more.
+const RECORD_BYTES: usize = 192;
+
 /// The records of a step as bytes.
-pub fn write(records: &[Record]) -> Result<Vec<u8>, serde_json::Error> {
-    let mut seen: HashMap<&str, usize> = HashMap::new();
-    let mut written: Vec<Cow<'_, Record>> = Vec::with_capacity(records.len());
-    for record in records {
-        let text = payload(record).map(Json::text).filter(|text| text.len() >= LONG);
-        let number = text.and_then(|text| seen.get(text).copied());
-        match (text, number) {
-            (_, Some(number)) => {
-                let mut record = record.clone();
-                if let Some(payload) = payload_mut(&mut record) {
-                    *payload = Json::reference(number);
-                }
-                written.push(Cow::Owned(record));
-            }
-            (text, None) => {
-                let next = seen.len();
-                seen.extend(text.map(|text| (text, next)));
-                written.push(Cow::Borrowed(record));
-            }
+pub fn write(mut records: Vec<Record>) -> Result<Vec<u8>, serde_json::Error> {
+    let mut seen: HashMap<Json, usize> = HashMap::new();
+    // Most often it is the same document once more, and no text need be compared.
+    let mut last: Option<(Json, Json)> = None;
+    for payload in records.iter_mut().filter_map(payload_mut).filter(|payload| payload.text().len() >= LONG) {
+        if let Some((document, reference)) = &last
+            && document == payload
+        {
+            *payload = reference.clone();
+            continue;
         }
+        let number = seen.get(payload).copied();
+        let reference = Json::reference(number.unwrap_or(seen.len()));
+        let document = match number {
+            Some(_) => std::mem::replace(payload, reference.clone()),
+            None => {
+                seen.insert(payload.clone(), seen.len());
+                payload.clone()
+            }
+        };
+        last = Some((document, reference));
     }
-    serde_json::to_vec(&written)
+    let mut bytes = Vec::with_capacity(records.len().saturating_mul(RECORD_BYTES));
+    serde_json::to_writer(&mut bytes, &records)?;
+    Ok(bytes)
 }
 
 /// The records that [`write`] wrote.
@@ -128,7 +134,7 @@ mod tests {
     fn long_texts_are_written_once() {
         let (one, other) = (format!("\"{}\"", "a".repeat(100)), format!("\"{}\"", "b".repeat(100)));
         let records = [&one, "1", &other, "1", &one, &other, &other].map(record);
-        let bytes = write(&records).unwrap();
+        let bytes = write(records.to_vec()).unwrap();
         let text = String::from_utf8(bytes.clone()).unwrap();
         assert_eq!((text.matches("aaa").count(), text.matches("bbb").count()), (33, 33));
         assert_eq!(read(&bytes).unwrap(), records);

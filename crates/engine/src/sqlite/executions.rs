@@ -68,7 +68,7 @@ impl ExecutionStore for SqliteStore {
         let progress = WrittenProgress::new(progress)?;
         self.writer
             .write_repeatable(move |connection| {
-                let Some(id) = insert(connection, &new, &progress.standing)? else {
+                let Some(id) = insert_row(connection, &new, &progress.columns)? else {
                     let there = find(connection, &new.arn)?;
                     return there.map(|there| Begun::Exists(Box::new(there))).ok_or_else(|| vanished(&new.arn));
                 };
@@ -89,7 +89,7 @@ impl ExecutionStore for SqliteStore {
                 append(connection, id, &progress)?;
                 match progress.stands_as_before {
                     true => Ok(()),
-                    false => update(connection, id, &progress.standing),
+                    false => update(connection, id, &progress),
                 }
             })
             .await
@@ -248,15 +248,17 @@ struct WrittenProgress {
     map_runs: Vec<map_runs::Written>,
     stopped_map_runs: Vec<String>,
     standing: Standing,
+    columns: Columns,
     stands_as_before: bool,
 }
 
 impl WrittenProgress {
     fn new(progress: Progress) -> Result<WrittenProgress, StoreError> {
-        let rows = progress.rows.iter().map(journal::Written::new).collect::<Result<_, _>>()?;
         let map_runs = progress.map_runs.iter().map(map_runs::Written::new).collect::<Result<_, _>>()?;
-        let Progress { tokens, offered, withdrawn, redrive, stopped_map_runs, standing, stands_as_before, .. } = progress;
-        Ok(WrittenProgress { rows, tokens, offered, withdrawn, redrive, map_runs, stopped_map_runs, standing, stands_as_before })
+        let Progress { rows, tokens, offered, withdrawn, redrive, stopped_map_runs, standing, stands_as_before, .. } = progress;
+        let rows = rows.into_iter().map(journal::Written::new).collect::<Result<_, _>>()?;
+        let columns = columns(&standing)?;
+        Ok(WrittenProgress { rows, tokens, offered, withdrawn, redrive, map_runs, stopped_map_runs, standing, columns, stands_as_before })
     }
 }
 
@@ -300,7 +302,11 @@ pub(super) fn insert(
     new: &NewExecution,
     standing: &Standing,
 ) -> Result<Option<i64>, StoreError> {
-    let (status, ended, stopped_at, waiting, next_timer_at) = columns(standing)?;
+    insert_row(connection, new, &columns(standing)?)
+}
+
+fn insert_row(connection: &Connection, new: &NewExecution, columns: &Columns) -> Result<Option<i64>, StoreError> {
+    let (status, ended, stopped_at, waiting, next_timer_at) = columns;
     let inserted = connection
         .prepare_cached(
             "INSERT OR IGNORE INTO executions (arn, name, state_machine_arn, definition, role_arn, input, finding, started_at, status, ended,
@@ -328,19 +334,19 @@ pub(super) fn insert(
     Ok((inserted == 1).then(|| connection.last_insert_rowid()))
 }
 
-fn update(connection: &Connection, id: i64, standing: &Standing) -> Result<(), StoreError> {
-    let (status, ended, stopped_at, waiting, next_timer_at) = columns(standing)?;
+fn update(connection: &Connection, id: i64, progress: &WrittenProgress) -> Result<(), StoreError> {
+    let (status, ended, stopped_at, waiting, next_timer_at) = &progress.columns;
     connection
         .prepare_cached(
             "UPDATE executions SET status = ?2, ended = ?3, stopped_at = ?4, waiting = ?5, next_timer_at = ?6 WHERE id = ?1",
         )?
         .execute(params![id, status, ended, stopped_at, waiting, next_timer_at])?;
-    if let Standing::Ended { ended, at } = standing {
+    if let Standing::Ended { ended, at } = &progress.standing {
         let (arn, finding): (String, Option<String>) = connection
             .prepare_cached("SELECT arn, finding FROM executions WHERE id = ?1")?
             .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
         alerts::note(connection, id, &arn, finding.as_deref(), ended, *at)?;
-        map_runs::count_end(connection, id, &status)?;
+        map_runs::count_end(connection, id, status)?;
     }
     Ok(())
 }

@@ -43,11 +43,11 @@ const COMPRESSION_LEVEL: i32 = 1;
 const UNFOLDED_LIMIT: u64 = 1 << 30;
 
 impl Written {
-    pub(super) fn new(row: &JournalRow) -> Result<Written, StoreError> {
+    pub(super) fn new(row: JournalRow) -> Result<Written, StoreError> {
         Ok(Written {
             seq: integer(row.seq)?,
             last_event: integer(row.last_event)?,
-            records: fold(execution::journal::write(&row.records)?)?,
+            records: fold(execution::journal::write(row.records)?)?,
         })
     }
 }

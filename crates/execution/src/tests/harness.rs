@@ -116,7 +116,7 @@ impl Run {
         let now = self.now + jiff::SignedDuration::from_nanos(123_456);
         let moment = Moment { now, seed };
         let done = step_within(self.budget, &self.machine, &mut self.execution, input, moment)?;
-        let read = journal::read(&journal::write(&done.records).unwrap()).unwrap();
+        let read = journal::read(&journal::write(done.records.clone()).unwrap()).unwrap();
         assert_eq!(read, done.records, "a record is read as it was written");
         self.journal.extend(read);
         self.asked(&done.commands);
