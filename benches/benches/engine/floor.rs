@@ -35,7 +35,8 @@ impl Sample {
                 |row| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
             )
             .unwrap();
-        let mut statement = connection.prepare("SELECT CAST(records AS BLOB) FROM journal WHERE execution = ?1 ORDER BY seq").unwrap();
+        let mut statement =
+            connection.prepare("SELECT CAST(records AS BLOB) FROM journal WHERE execution = ?1 ORDER BY seq").unwrap();
         let rows = statement.query_map([id], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
         Sample { machine, input, ended, rows }
     }

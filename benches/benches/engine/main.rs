@@ -106,7 +106,13 @@ impl Run {
         }
     }
 
-    async fn measure_with<A: Ask>(&mut self, cell: Cell, process: &Process, store: PathBuf, clients: impl AsyncFn() -> Vec<A>) {
+    async fn measure_with<A: Ask>(
+        &mut self,
+        cell: Cell,
+        process: &Process,
+        store: PathBuf,
+        clients: impl AsyncFn() -> Vec<A>,
+    ) {
         let time = self.options.time;
         // One for the caches, and to see that it succeeds.
         clients().await.first_mut().unwrap().ask(0).await;
@@ -158,7 +164,8 @@ impl Run {
             for (cell, ours) in &self.results {
                 if cell.machine == machine && cell.clients == clients {
                     let floor = self.floors.get(&(machine.name(), clients)).filter(|_| !cell.is_express);
-                    let floor = floor.map_or(String::new(), |floor| format!("; the floor here is {:.0}/s", floor.per_second));
+                    let floor =
+                        floor.map_or(String::new(), |floor| format!("; the floor here is {:.0}/s", floor.per_second));
                     println!(
                         "  {:>6.1} times {who} ({theirs}/s): {} {} of {} with {clients} client(s){floor}",
                         ours / theirs,

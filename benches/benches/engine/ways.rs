@@ -58,8 +58,7 @@ impl Library {
     pub async fn start() -> Library {
         let folder = tempfile::tempdir_in(".").unwrap();
         let store = Arc::new(SqliteStore::open(folder.path()).unwrap());
-        let engine =
-            Engine::start(store, Arc::new(AtOnce), Arc::new(SystemClock), Options::default()).await.unwrap();
+        let engine = Engine::start(store, Arc::new(AtOnce), Arc::new(SystemClock), Options::default()).await.unwrap();
         Library { folder, engine }
     }
 

@@ -107,7 +107,11 @@ impl SqliteStore {
         schema::migrate(&mut connection).map_err(named)?;
         let checkpoints = Connection::open(&path)?;
         configure(&checkpoints).map_err(named)?;
-        Ok(SqliteStore { writer: Writer::start(connection, checkpoints, lock, observer)?, readers: Pool::open(&path)?, clock })
+        Ok(SqliteStore {
+            writer: Writer::start(connection, checkpoints, lock, observer)?,
+            readers: Pool::open(&path)?,
+            clock,
+        })
     }
 
     /// How well writes were grouped, since the store was opened.

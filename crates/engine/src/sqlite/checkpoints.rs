@@ -19,7 +19,7 @@ use crate::ports::StoreError;
 /// A checkpoint begins when the log has this many pages (of 4 KiB).
 const PAGES: i32 = 4000;
 /// When it has this many, the writer waits for the checkpoint: the disk is too slow for both.
-const MOST_PAGES: i32 = 32_000;
+const MOST_PAGES: i32 = 8 * PAGES;
 
 /// The thread, as the writer sees it.
 pub(super) struct Checkpoints {
@@ -28,12 +28,18 @@ pub(super) struct Checkpoints {
     asked: Option<SyncSender<()>>,
     done: Receiver<()>,
     is_running: bool,
+    /// [`PAGES`] and [`MOST_PAGES`].
+    limits: (i32, i32),
     thread: Option<JoinHandle<()>>,
 }
 
 impl Checkpoints {
     /// `writer` is told of here; `own` is another connection to the same file. The thread ends when this is dropped.
     pub(super) fn start(writer: &mut Connection, own: Connection) -> Result<Checkpoints, StoreError> {
+        Checkpoints::start_within((PAGES, MOST_PAGES), writer, own)
+    }
+
+    fn start_within(limits: (i32, i32), writer: &mut Connection, own: Connection) -> Result<Checkpoints, StoreError> {
         let pages = Arc::new(AtomicI32::new(0));
         let seen = pages.clone();
         writer.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
@@ -53,14 +59,15 @@ impl Checkpoints {
         let thread = std::thread::Builder::new().name("checkpoints".to_owned()).spawn(work).map_err(|error| {
             StoreError::Unavailable(format!("the thread for the store's checkpoints can't be started: {error}"))
         })?;
-        Ok(Checkpoints { pages, asked: Some(asked), done, is_running: false, thread: Some(thread) })
+        Ok(Checkpoints { pages, asked: Some(asked), done, is_running: false, limits, thread: Some(thread) })
     }
 
     /// Begins one where it is time, or ends it.
     pub(super) fn after_commit(&mut self, writer: &Connection) {
         let pages = self.pages.load(Ordering::Relaxed);
+        let (from, most) = self.limits;
         if self.is_running {
-            let ended = match pages >= MOST_PAGES {
+            let ended = match pages >= most {
                 true => self.done.recv().is_ok(),
                 false => self.done.try_recv().is_ok(),
             };
@@ -68,7 +75,7 @@ impl Checkpoints {
                 self.is_running = false;
                 checkpoint(writer);
             }
-        } else if pages >= PAGES {
+        } else if pages >= from {
             self.is_running = self.asked.as_ref().is_some_and(|asked| asked.try_send(()).is_ok());
         }
     }
@@ -89,5 +96,34 @@ impl Drop for Checkpoints {
 fn checkpoint(connection: &Connection) {
     if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
         tracing::warn!(%error, "the store's log can't be copied into its file now; it grows until it can");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_begins_anew_however_long_it_is_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || {
+            let connection = Connection::open(folder.path().join("file")).unwrap();
+            connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).unwrap();
+            connection
+        };
+        let (mut writer, own) = (open(), open());
+        let mut checkpoints = Checkpoints::start_within((8, 64), &mut writer, own).unwrap();
+        writer.execute("CREATE TABLE rows (row)", []).unwrap();
+        let mut longest = 0;
+        for _ in 0..500 {
+            writer.execute("INSERT INTO rows VALUES (zeroblob(4000))", []).unwrap();
+            longest = longest.max(checkpoints.pages.load(Ordering::Relaxed));
+            checkpoints.after_commit(&writer);
+        }
+        drop(checkpoints);
+        // A commit of a row is a few pages; all of them are more than a thousand.
+        assert!((8..80).contains(&longest), "{longest}");
+        let rows: i64 = writer.query_row("SELECT count(*) FROM rows", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 500);
     }
 }

@@ -255,10 +255,23 @@ struct WrittenProgress {
 impl WrittenProgress {
     fn new(progress: Progress) -> Result<WrittenProgress, StoreError> {
         let map_runs = progress.map_runs.iter().map(map_runs::Written::new).collect::<Result<_, _>>()?;
-        let Progress { rows, tokens, offered, withdrawn, redrive, stopped_map_runs, standing, stands_as_before, .. } = progress;
+        let Progress {
+            rows, tokens, offered, withdrawn, redrive, stopped_map_runs, standing, stands_as_before, ..
+        } = progress;
         let rows = rows.into_iter().map(journal::Written::new).collect::<Result<_, _>>()?;
         let columns = columns(&standing)?;
-        Ok(WrittenProgress { rows, tokens, offered, withdrawn, redrive, map_runs, stopped_map_runs, standing, columns, stands_as_before })
+        Ok(WrittenProgress {
+            rows,
+            tokens,
+            offered,
+            withdrawn,
+            redrive,
+            map_runs,
+            stopped_map_runs,
+            standing,
+            columns,
+            stands_as_before,
+        })
     }
 }
 

@@ -1,4 +1,10 @@
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use rusqlite::Connection;
 use tempfile::tempdir;
@@ -121,6 +127,34 @@ async fn a_write_that_fails_is_undone_alone() {
         .await
         .unwrap();
     assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn where_a_repeatable_write_fails_the_others_of_its_group_are_done_once() {
+    let folder = tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(folder.path()).unwrap());
+    // Holds the writer up until all others are queued: they are one group.
+    let (release, released) = std::sync::mpsc::channel();
+    let holds = store.writer.write(move |_| {
+        released.recv().unwrap();
+        Ok::<(), StoreError>(())
+    });
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = runs.clone();
+    let fails = store.writer.write_repeatable(move |connection| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        connection.execute("INSERT INTO alerts VALUES (1, 'half done')", [])?;
+        connection.execute("INSERT INTO alerts VALUES (1, 'twice')", [])?;
+        Ok::<(), StoreError>(())
+    });
+    let refuses = store.writer.write_repeatable(|_| Err::<(), _>(StoreError::Damaged("nothing written".to_owned())));
+    let releases = async { release.send(()).unwrap() };
+    let (_, first, fails, refuses, last, ()) =
+        tokio::join!(holds, insert(&store, "a"), fails, refuses, insert(&store, "b"), releases);
+    assert!(matches!(fails, Err(StoreError::Damaged(text)) if text.contains("UNIQUE")));
+    assert_eq!(refuses, Err(StoreError::Damaged("nothing written".to_owned())));
+    assert_eq!((first, last, stored(&store).await), (Ok(()), Ok(()), 2));
+    assert_eq!((runs.load(Ordering::SeqCst), store.counts().writes), (2, 5));
 }
 
 #[tokio::test]
