@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod executions;
+mod jobs;
 mod map_runs;
 
 use async_trait::async_trait;
@@ -21,6 +22,7 @@ pub use self::executions::{
     ActivityTask, Begun, DefinitionHash, Due, ExecutionKind, ExecutionStore, JournalRow, NewExecution, Progress, Put,
     Redrive, Standing, Stored, TokenHash,
 };
+pub use self::jobs::{Job, JobStanding, JobStore, NewJob};
 pub use self::map_runs::{MapRunChild, MapRunEnd, MapRunRecord, MapRunStore};
 
 /// The time and randomness of the world.
@@ -34,8 +36,7 @@ pub trait Clock: Send + Sync {
 /// Performs tasks. At least once: a task is performed again after a crash that lost its answer.
 #[async_trait]
 pub trait TaskExecutor: Send + Sync {
-    /// Performs a task; one with [`submitted`](ScheduledTask::submitted) is a job that was begun, whose end is waited for. Dropping
-    /// the future cancels it.
+    /// Performs a task. Dropping the future cancels it.
     async fn perform(&self, task: Task) -> TaskOutcome;
 
     /// The same as [`TaskExecutor::perform`], and for an HTTP Task what went over the wire: for somebody who tests it. What a connection
@@ -44,9 +45,22 @@ pub trait TaskExecutor: Send + Sync {
         (self.perform(task).await, None)
     }
 
+    /// Asks once how a job stands that was begun: a task with [`submitted`](ScheduledTask::submitted). Unless this is said otherwise,
+    /// performing such a task waits for its end.
+    async fn ask_job(&self, task: Task) -> JobStanding {
+        JobStanding::Ended(self.perform(task).await)
+    }
+
+    /// The ARN of the execution whose end is the end of a job, where both are of the engine that asks: it is not asked after before.
+    fn awaited_execution(&self, _task: &Task) -> Option<String> {
+        None
+    }
+
     /// Nobody waits for a job any more that was begun: its execution was stopped, or the task's time is over. Stops it where the
-    /// service can, as well as it goes; a crash on the way leaves the job alone.
-    async fn stop_job(&self, _task: Task) {}
+    /// service can. Called again, with growing pauses and for about an hour, until it answers `Ok`, also after a crash.
+    async fn stop_job(&self, _task: Task) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Whether it performs a task by itself, without asking another service's patience: such a task does not wait for those that do.
     fn is_local(&self, _task: &Task) -> bool {
@@ -140,8 +154,7 @@ pub enum TaskOutcome {
         /// `Cause`.
         cause: String,
     },
-    /// Handed over; the answer comes by token (`.waitForTaskToken`), or once the task is performed again as a job that was begun
-    /// (`.sync`).
+    /// Handed over; the answer comes by token (`.waitForTaskToken`), or by asking after the job that was begun (`.sync`).
     Submitted(Value),
 }
 

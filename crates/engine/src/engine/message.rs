@@ -108,6 +108,8 @@ pub(super) enum Effect {
     Perform { arn: Arn, task: Box<Task> },
     /// An activity task waits for a worker: wake one that asks.
     Offer { arn: Arn, activity: String, event_id: u64 },
+    /// A job was begun, durably: it is asked after from now on.
+    Submitted { arn: Arn, event_id: u64 },
     /// Stop performing a task.
     Cancel { arn: Arn, event_id: u64 },
     /// An execution left memory until then: see that it is taken up.
