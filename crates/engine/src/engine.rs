@@ -23,7 +23,10 @@ mod worker;
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, atomic::AtomicI64},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -284,6 +287,8 @@ struct Shared {
     workers: Vec<mpsc::Sender<Message>>,
     activities: Activities,
     memory: Limit,
+    /// Executions in memory, also those that came for an answer or a timer.
+    in_memory: AtomicUsize,
     express: Limit,
     tasks: Limit,
     local_tasks: Limit,
@@ -331,6 +336,7 @@ impl Engine {
             activities: Activities::default(),
             workers,
             memory: Limit::new("executions_in_memory", options.executions_in_memory),
+            in_memory: AtomicUsize::new(0),
             express: Limit::new("express_executions", options.express_executions),
             tasks: Limit::new("tasks_at_once", options.tasks_at_once),
             local_tasks: Limit::new("tasks_at_once, of built-in functions", options.tasks_at_once),
@@ -380,6 +386,11 @@ impl Engine {
     /// What may be larger than on AWS.
     pub fn quotas(&self) -> Quotas {
         self.shared().options.quotas
+    }
+
+    /// Executions in memory now: those that do something, and those that have not waited for long.
+    pub fn executions_in_memory(&self) -> usize {
+        self.shared().in_memory.load(Ordering::Relaxed)
     }
 
     fn shared(&self) -> &Arc<Shared> {

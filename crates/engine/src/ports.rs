@@ -5,6 +5,8 @@ mod executions;
 mod jobs;
 mod map_runs;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use detection::{Event, Finding, FindingInput, Settings, Sighting, Stage, WorkflowStatus, decide::Exception};
 use execution::{
@@ -12,7 +14,7 @@ use execution::{
     inspection::{InspectionDataRequest, InspectionDataResponse},
     map_run::{Item, Reading},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -25,12 +27,24 @@ pub use self::executions::{
 pub use self::jobs::{Job, JobStanding, JobStore, NewJob};
 pub use self::map_runs::{MapRunChild, MapRunEnd, MapRunRecord, MapRunStore};
 
+/// A sleep is never longer, so that a clock that was set is noticed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
 /// The time and randomness of the world.
+#[async_trait]
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Timestamp;
     /// 256 bits that nobody can guess.
     fn seed(&self) -> [u8; 32];
+    /// Waits until then, or a while: whoever waits looks at the time again.
+    async fn sleep_until(&self, due: Option<Timestamp>) {
+        let pause = match due {
+            Some(due) => due.duration_since(self.now()).max(SignedDuration::ZERO),
+            None => SignedDuration::MAX,
+        };
+        tokio::time::sleep(pause.unsigned_abs().min(LONGEST_SLEEP)).await;
+    }
 }
 
 /// Performs tasks. At least once: a task is performed again after a crash that lost its answer.

@@ -9,11 +9,9 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use asl::{Kind, StateMachine, integration};
-use jiff::SignedDuration;
 use tokio::{
     runtime::Handle,
     sync::{mpsc, watch},
@@ -26,9 +24,6 @@ use super::{
     worker::Worker,
 };
 use crate::ports::{Begun, ExecutionKind, MapRunChild, StoreError, Task, TaskOutcome};
-
-/// A sleep is never longer, so that a clock that was set is noticed.
-const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// How long an Express execution may take.
 /// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
@@ -96,7 +91,14 @@ async fn run(shared: Arc<Shared>, mut inbox: mpsc::Receiver<Message>, mut stoppe
             _ = stopped.changed() => return,
             message = jobs.next(&mut inbox, worker.due()) => message,
         };
+        let before = worker.executions();
         worker.handle(message, &mut effects);
+        let (now, in_memory) = (worker.executions(), &jobs.shared.in_memory);
+        if now > before {
+            in_memory.fetch_add(now - before, Ordering::Relaxed);
+        } else if now < before {
+            in_memory.fetch_sub(before - now, Ordering::Relaxed);
+        }
         for effect in effects.drain(..) {
             jobs.perform(effect);
         }
@@ -106,11 +108,7 @@ async fn run(shared: Arc<Shared>, mut inbox: mpsc::Receiver<Message>, mut stoppe
 impl Shared {
     /// Sleeps until then, or for a while where nothing is due.
     pub(super) async fn sleep_until(&self, due: Option<jiff::Timestamp>) {
-        let pause = match due {
-            Some(due) => due.duration_since(self.clock.now()).max(SignedDuration::ZERO),
-            None => SignedDuration::MAX,
-        };
-        tokio::time::sleep(pause.unsigned_abs().min(LONGEST_SLEEP)).await;
+        self.clock.sleep_until(due).await;
     }
 }
 

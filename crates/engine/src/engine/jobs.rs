@@ -65,6 +65,7 @@ pub(super) async fn attend(shared: Arc<Shared>) {
             continue;
         }
         tokio::select! {
+            biased;
             Some(ended) = running.join_next_with_id(), if !running.is_empty() => {
                 let id = ended.as_ref().map_or_else(tokio::task::JoinError::id, |(id, ())| *id);
                 attended.remove(&id);

@@ -36,6 +36,8 @@ use crate::{
 
 /// An execution whose timer is due within this is not worth evicting.
 const SOON: SignedDuration = SignedDuration::from_secs(1);
+/// Timers that are due and fire in one go: then others have their turn.
+const TIMERS_A_TICK: usize = 64;
 /// Executions evicted at once when others want to get into memory.
 const ROOM_MADE: usize = 64;
 /// The pause after the first failed load or write of an execution, doubled with each further one up to the limit.
@@ -67,6 +69,11 @@ impl Worker {
             evictions: VecDeque::new(),
             watchers: HashMap::new(),
         }
+    }
+
+    /// Executions in memory.
+    pub(super) fn executions(&self) -> usize {
+        self.slots.len()
     }
 
     /// When it wants [`Message::Tick`].
@@ -401,9 +408,12 @@ impl Worker {
 
     fn tick(&mut self, effects: &mut Vec<Effect>) {
         let now = self.clock.now();
-        while self.timers.first().is_some_and(|(at, ..)| *at <= now)
+        let mut fired = 0;
+        while fired < TIMERS_A_TICK
+            && self.timers.first().is_some_and(|(at, ..)| *at <= now)
             && let Some((_, arn, timer)) = self.timers.pop_first()
         {
+            fired += 1;
             if let Some(slot) = self.slots.get_mut(&arn) {
                 slot.timers.remove(&timer);
                 self.deliver(arn, Queued::new(Input::TimerFired { timer }), effects);
