@@ -102,7 +102,8 @@ async fn ten_thousand_timers_that_are_due_at_once_fire_once_each_and_others_end_
     // Half of them find room in memory.
     let options = Options { evict_after_seconds: 3600, executions_in_memory: COUNT / 2, ..home.options.clone() };
     let (engine, clock) = engine(&home, options).await;
-    let sleepers = begin(&engine, &waits(&engine, 60).await, COUNT).await;
+    let waiting = waits(&engine, 60).await;
+    let sleepers = begin(&engine, &waiting, COUNT).await;
     let pass = machine(&engine, "pass", json!({"P": {"Type": "Pass", "End": true}})).await;
     assert!(engine.executions_in_memory() <= COUNT / 2 + 64);
     clock.advance(60_000);
@@ -110,9 +111,21 @@ async fn ten_thousand_timers_that_are_due_at_once_fire_once_each_and_others_end_
         engine.wait_for_end(&arn).await.unwrap();
     }
     let due = *clock.now.borrow();
-    for arn in &sleepers {
-        engine.wait_for_end(arn).await.unwrap();
-        assert_eq!(engine.describe_execution(arn).await.unwrap().stopped_at, Some(due));
+    let (mut after, mut ended) = (None, 0);
+    while ended < COUNT {
+        let page = engine.list_executions(&waiting, None, after.as_deref(), 1000).await.unwrap();
+        for execution in &page {
+            if execution.stopped_at.is_none() {
+                engine.wait_for_end(&execution.arn).await.unwrap();
+            }
+            let stopped_at = match execution.stopped_at {
+                Some(at) => Some(at),
+                None => engine.describe_execution(&execution.arn).await.unwrap().stopped_at,
+            };
+            assert_eq!(stopped_at, Some(due));
+        }
+        ended += page.len();
+        after = page.last().map(|last| last.arn.clone());
     }
     for arn in sleepers.iter().step_by(100) {
         let history = engine.history(arn, None, 100, false).await.unwrap();
