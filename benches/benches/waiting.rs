@@ -188,11 +188,15 @@ async fn fill(folder: &Path, count: u64) -> Vec<String> {
     let ask = json!({"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken", "End": true,
         "HeartbeatSeconds": days, "TimeoutSeconds": 2 * days,
         "Arguments": {"FunctionName": "ask", "Payload": {"Token": "{% $states.context.Task.Token %}"}}});
-    let waiting = machine(&engine, "waiting", json!({"QueryLanguage": "JSONata", "StartAt": "Both", "States": {
+    let waiting = machine(
+        &engine,
+        "waiting",
+        json!({"QueryLanguage": "JSONata", "StartAt": "Both", "States": {
         "Both": {"Type": "Parallel", "End": true, "Branches": [
             {"StartAt": "Ask", "States": {"Ask": ask}},
             {"StartAt": "Sleep", "States": {"Sleep": {"Type": "Wait", "Seconds": days, "End": true}}},
-        ]}}}));
+        ]}}}),
+    );
     let waiting = waiting.await;
     let empty = memory("self", "VmRSS");
     let began = Instant::now();
@@ -228,8 +232,11 @@ fn copy(folder: &Path, copies: u64) {
         let mut statement = connection.prepare("SELECT name FROM pragma_table_info('executions')").unwrap();
         statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     };
-    let others: Vec<&str> =
-        columns.iter().map(String::as_str).filter(|name| !["id", "arn", "name", "next_timer_at"].contains(name)).collect();
+    let others: Vec<&str> = columns
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !["id", "arn", "name", "next_timer_at"].contains(name))
+        .collect();
     let others = others.join(", ");
     let began = Instant::now();
     let mut number: u64 = 0;

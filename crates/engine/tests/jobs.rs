@@ -197,10 +197,8 @@ async fn a_stop_that_fails_is_tried_again_also_after_a_crash() {
     let execution = engine.start_execution(&arn, None, "{}").await.unwrap();
     until("the job is begun", || is_submitted(&engine, &execution.arn)).await;
     engine.stop_execution(&execution.arn, None, None).await.unwrap();
-    until("it was not stopped", || async {
-        home.executor.unstoppable.load(std::sync::atomic::Ordering::SeqCst) == 0
-    })
-    .await;
+    until("it was not stopped", || async { home.executor.unstoppable.load(std::sync::atomic::Ordering::SeqCst) == 0 })
+        .await;
     drop(engine);
     let engine = home.engine().await;
     until("it is stopped", || async { home.executor.stopped.lock().unwrap().len() == 1 }).await;

@@ -25,8 +25,8 @@ use engine::{
     Engine, ExecutionStore, SystemClock,
     engine::{ExecutionRecord, StateMachineRecord},
     ports::{
-        ActivityTask, Begun, CatalogueStore, DefinitionHash, Due, Job, JobStore, MapRunEnd, MapRunRecord, MapRunStore, NewExecution,
-        Progress, Put, Receipt, Responder, StoreError, Stored, Task, TokenHash,
+        ActivityTask, Begun, CatalogueStore, DefinitionHash, Due, Job, JobStore, MapRunEnd, MapRunRecord, MapRunStore,
+        NewExecution, Progress, Put, Receipt, Responder, StoreError, Stored, Task, TokenHash,
     },
     sqlite::SqliteStore,
 };
@@ -180,7 +180,13 @@ impl JobStore for Faulty {
     async fn jobs(&self, limit: usize) -> Result<Vec<Job>, StoreError> {
         self.store.jobs(limit).await
     }
-    async fn put_off_job(&self, number: u64, is_unwanted: bool, at: Timestamp, attempts: u32) -> Result<(), StoreError> {
+    async fn put_off_job(
+        &self,
+        number: u64,
+        is_unwanted: bool,
+        at: Timestamp,
+        attempts: u32,
+    ) -> Result<(), StoreError> {
         self.write(self.store.put_off_job(number, is_unwanted, at, attempts)).await
     }
     async fn forget_job(&self, number: u64, is_unwanted: bool) -> Result<(), StoreError> {

@@ -18,10 +18,7 @@ use execution::{EventType, Status};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use support::*;
-use tokio::{
-    sync::watch,
-    task::JoinSet,
-};
+use tokio::{sync::watch, task::JoinSet};
 
 /// A clock that stands still until it is set. Its seeds differ.
 struct ByHand {

@@ -116,9 +116,9 @@ impl TaskExecutor for Executor {
     }
 
     async fn ask_job(&self, task: Task) -> JobStanding {
-        self.ask(&task).await.unwrap_or_else(|Failure { error, cause }| {
-            JobStanding::Ended(TaskOutcome::Failed { error, cause })
-        })
+        self.ask(&task)
+            .await
+            .unwrap_or_else(|Failure { error, cause }| JobStanding::Ended(TaskOutcome::Failed { error, cause }))
     }
 
     fn awaited_execution(&self, task: &Task) -> Option<String> {

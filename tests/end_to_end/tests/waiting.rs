@@ -2,7 +2,12 @@
 //! it starts: every one ends as it should, none twice, and no history is ever rewritten.
 //!
 //! The moments come from a seed, which is printed; `RECTIFY_SEED` takes one again. How the threads run is not in it.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test tells what broke by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test tells what broke by panicking"
+)]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -90,11 +95,13 @@ fn definition(kind: &str) -> Value {
             json!({"A": {"Type": "Wait", "Timestamp": "{% $states.input.at %}", "Output": {"n": "{% $states.input.n %}"}, "End": true}})
         }
         "token" => {
-            let caught = json!([{"ErrorEquals": ["Refused"], "Output": {"refused": "{% $states.input.n %}"}, "Next": "B"}]);
+            let caught =
+                json!([{"ErrorEquals": ["Refused"], "Output": {"refused": "{% $states.input.n %}"}, "Next": "B"}]);
             json!({"A": ask("either", json!({"Catch": caught})), "B": {"Type": "Succeed"}})
         }
         "silent" => {
-            let caught = json!([{"ErrorEquals": ["States.Timeout"], "Output": {"late": "{% $states.input.n %}"}, "Next": "B"}]);
+            let caught =
+                json!([{"ErrorEquals": ["States.Timeout"], "Output": {"late": "{% $states.input.n %}"}, "Next": "B"}]);
             let beats = "{% $states.input.n % 20 = 3 ? $states.input.seconds : 500 %}";
             let late = "{% $states.input.n % 20 = 3 ? 500 : $states.input.seconds %}";
             json!({"A": ask("none", json!({"HeartbeatSeconds": beats, "TimeoutSeconds": late, "Catch": caught})), "B": {"Type": "Succeed"}})
@@ -113,7 +120,9 @@ fn definition(kind: &str) -> Value {
             json!({"A": {"Type": "Task", "Resource": "arn:aws:states:::states:startExecution.sync:2", "Arguments": arguments,
                 "Output": "{% $states.result.Output %}", "End": true}})
         }
-        "activity" => json!({"A": {"Type": "Task", "Resource": format!("{ARN}:activity:work"), "TimeoutSeconds": 600, "End": true}}),
+        "activity" => {
+            json!({"A": {"Type": "Task", "Resource": format!("{ARN}:activity:work"), "TimeoutSeconds": 600, "End": true}})
+        }
         "deep" => {
             let branches = [flow("M", json!({"M": map()})), flow("W", json!({"W": wait()}))];
             json!({"A": {"Type": "Parallel", "Branches": branches, "End": true}})
@@ -306,7 +315,8 @@ impl World {
                 Ok(task) if task["TaskToken"].is_string() => {
                     let input: Value = serde_json::from_str(task["Input"].as_str().unwrap()).unwrap();
                     let output = json!({"n": input["n"]}).to_string();
-                    self.answer(task["TaskToken"].as_str().unwrap(), "sendTaskSuccess", json!({"Output": output})).await;
+                    self.answer(task["TaskToken"].as_str().unwrap(), "sendTaskSuccess", json!({"Output": output}))
+                        .await;
                 }
                 _ => self.random.pause(100).await,
             }
@@ -392,8 +402,7 @@ fn client(serve: &Serve) -> Aws {
         let line = credentials.lines().find(|line| line.trim().starts_with(name)).unwrap();
         line.split_once('=').unwrap().1.trim().to_owned()
     };
-    let mut options =
-        aws::Options::fixed("us-east-1", &value("aws_access_key_id"), &value("aws_secret_access_key"));
+    let mut options = aws::Options::fixed("us-east-1", &value("aws_access_key_id"), &value("aws_secret_access_key"));
     options.endpoint_url = Some(serve.url());
     Aws::new(options)
 }
@@ -427,7 +436,8 @@ async fn a_thousand_executions_that_wait_survive_twenty_kills() {
     });
     world.make_machines().await;
     for number in 0..SLEEPERS {
-        let parameters = json!({"StateMachineArn": machine_arn("days"), "Name": format!("s-{number}"), "Input": r#"{"n":0}"#});
+        let parameters =
+            json!({"StateMachineArn": machine_arn("days"), "Name": format!("s-{number}"), "Input": r#"{"n":0}"#});
         world.ask("startExecution", parameters).await;
     }
 
@@ -511,6 +521,9 @@ async fn a_thousand_executions_that_wait_survive_twenty_kills() {
         assert_eq!(world.ask("describeExecution", parameters).await["Status"], "ABORTED");
     }
     let (answered, doubled) = (world.answered.load(Ordering::Relaxed), world.doubled.load(Ordering::Relaxed));
-    println!("{answered} answers were acknowledged, {doubled} of them sent again and refused; {:.1} s in all", world.began.elapsed().as_secs_f64());
+    println!(
+        "{answered} answers were acknowledged, {doubled} of them sent again and refused; {:.1} s in all",
+        world.began.elapsed().as_secs_f64()
+    );
     assert!(answered > 400 && doubled > 50, "{answered} {doubled}");
 }

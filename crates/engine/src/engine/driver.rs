@@ -143,20 +143,22 @@ impl Jobs {
                 };
                 Message::BeginWritten { arn, outcome }
             })),
-            Effect::Write { arn, kind, number, mut progress } => drop(self.spawn(Job::Write(arn.clone()), async move {
-                for job in &mut progress.jobs {
-                    job.execution = shared.executor.awaited_execution(&job.task);
-                }
-                let outcome = match kind {
-                    ExecutionKind::Standard => shared.store.record(number, progress).await.map(|jobs_changed| {
-                        if jobs_changed {
-                            shared.jobs_changed.notify_one();
-                        }
-                    }),
-                    _ => shared.express_went_on(kind, number, &progress).await,
-                };
-                Message::Written { arn, outcome }
-            })),
+            Effect::Write { arn, kind, number, mut progress } => {
+                drop(self.spawn(Job::Write(arn.clone()), async move {
+                    for job in &mut progress.jobs {
+                        job.execution = shared.executor.awaited_execution(&job.task);
+                    }
+                    let outcome = match kind {
+                        ExecutionKind::Standard => shared.store.record(number, progress).await.map(|jobs_changed| {
+                            if jobs_changed {
+                                shared.jobs_changed.notify_one();
+                            }
+                        }),
+                        _ => shared.express_went_on(kind, number, &progress).await,
+                    };
+                    Message::Written { arn, outcome }
+                }))
+            }
             Effect::Perform { arn, task } => self.perform_task(arn, *task),
             Effect::Offer { arn, activity, event_id } => self.offer(arn, activity, event_id),
             Effect::Submitted { arn, event_id } => drop(self.tasks.remove(&(arn, event_id))),

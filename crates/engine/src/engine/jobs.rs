@@ -174,7 +174,11 @@ impl Shared {
             let execution = task.execution_arn.clone();
             tracing::error!(execution, %error, "that a job is to be stopped can't be kept; it is tried once");
             if let Err(failure) = self.executor.stop_job(task).await {
-                tracing::error!(execution, failure, "a job that nobody waits for was not stopped: stop it at its service");
+                tracing::error!(
+                    execution,
+                    failure,
+                    "a job that nobody waits for was not stopped: stop it at its service"
+                );
             }
             return;
         }

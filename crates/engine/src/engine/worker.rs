@@ -25,7 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
 use super::{
-    ExecutionRecord, Options, Refusal,
+    Options, Refusal,
     message::{Arn, Beginning, Effect, Live, Message, Redriving, Started},
     slot::{Batch, Phase, Queued, Slot, task_of},
 };
@@ -174,7 +174,7 @@ impl Worker {
         match outcome {
             Ok(Begun::New(number)) => {
                 live.number = number;
-                answer(reply, Ok(Started::New(Box::new(record_of(&live)))));
+                answer(reply, Ok(Started::New(Box::new(live.record()))));
                 beginners.into_iter().for_each(|beginner| answer(beginner, Ok(Started::Exists(None))));
                 self.durable(arn.clone(), slot, live, batch, effects);
             }
@@ -562,31 +562,5 @@ pub(super) fn start_of(live: &Live, quotas: Quotas) -> execution::ExecutionStart
         role_arn: new.role_arn.clone(),
         input: new.input.clone(),
         quotas,
-    }
-}
-
-fn record_of(live: &Live) -> ExecutionRecord {
-    let (ended, stopped_at) = match &live.standing {
-        Standing::Ended { ended, at } => (Some(ended.clone()), Some(*at)),
-        Standing::Working | Standing::Waiting { .. } => (None, None),
-    };
-    let (redrive_count, redriven_at) = live.execution.redrives();
-    ExecutionRecord {
-        arn: live.new.arn.clone(),
-        name: live.new.name.clone(),
-        state_machine_arn: live.new.state_machine_arn.clone(),
-        version_arn: live.new.version_arn.clone(),
-        alias_arn: live.new.alias_arn.clone(),
-        redrive_count,
-        redriven_at,
-        redrive_token: None,
-        last_event_id: live.execution.last_event_id(),
-        input: live.new.input.clone(),
-        status: live.execution.status(),
-        ended,
-        started_at: live.new.started_at,
-        stopped_at,
-        map_run_arn: live.new.map_run.as_ref().map(|child| child.arn.clone()),
-        item_count: None,
     }
 }

@@ -63,7 +63,8 @@ pub trait JobStore: Send + Sync {
     /// There is nothing new about a job: it is due again then. One that has become unwanted since it was read stays as it is.
     ///
     /// A crash before: it is asked after once more.
-    async fn put_off_job(&self, number: u64, is_unwanted: bool, at: Timestamp, attempts: u32) -> Result<(), StoreError>;
+    async fn put_off_job(&self, number: u64, is_unwanted: bool, at: Timestamp, attempts: u32)
+    -> Result<(), StoreError>;
 
     /// Its end was told, or it was stopped. One that has become unwanted since it was read stays as it is.
     ///

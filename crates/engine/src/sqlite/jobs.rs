@@ -17,7 +17,13 @@ impl JobStore for SqliteStore {
         self.readers.read(move |connection| list(connection, limit)).await
     }
 
-    async fn put_off_job(&self, number: u64, is_unwanted: bool, at: Timestamp, attempts: u32) -> Result<(), StoreError> {
+    async fn put_off_job(
+        &self,
+        number: u64,
+        is_unwanted: bool,
+        at: Timestamp,
+        attempts: u32,
+    ) -> Result<(), StoreError> {
         self.writer
             .write(move |connection| {
                 connection
@@ -125,9 +131,8 @@ pub(super) fn withdraw(connection: &Connection, execution: i64, event_ids: &[u64
 
 /// An execution has ended; whether a job waited for that.
 pub(super) fn execution_ended(connection: &Connection, arn: &str) -> Result<bool, StoreError> {
-    let changed = connection
-        .prepare_cached("UPDATE jobs SET due_at = ?2 WHERE awaits = ?1")?
-        .execute(params![arn, AT_ONCE])?;
+    let changed =
+        connection.prepare_cached("UPDATE jobs SET due_at = ?2 WHERE awaits = ?1")?.execute(params![arn, AT_ONCE])?;
     Ok(changed > 0)
 }
 

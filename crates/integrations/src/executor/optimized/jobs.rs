@@ -5,8 +5,8 @@ use engine::ports::{JobStanding, Task, TaskOutcome};
 use serde_json::{Value, json};
 
 use super::{
-    super::{Executor, Failure, Resource, aws_sdk},
     super::within_limit,
+    super::{Executor, Failure, Resource, aws_sdk},
     PATIENCE, as_failure,
     row::{Argument, Job},
     row_of, table,
@@ -44,7 +44,9 @@ impl Executor {
         let told = match aws_sdk::request_as_version_1(caller, task, call, parameters, PATIENCE).await {
             Ok(told) => told.result,
             Err(error) if job.gone && is_gone(&error) => return Ok(ended(json!({}))),
-            Err(error) if may_be_answered_later(&error) => return Ok(unclear(as_failure(row.service, error), UNANSWERED_MAX)),
+            Err(error) if may_be_answered_later(&error) => {
+                return Ok(unclear(as_failure(row.service, error), UNANSWERED_MAX));
+            }
             Err(error) => return Err(as_failure(row.service, error)),
         };
         let badly = |result: Value| Failure { error: "States.TaskFailed".to_owned(), cause: result.to_string() };
