@@ -62,7 +62,7 @@ impl TaskExecutor for Executor {
             "putObject" => panic!("the performer of this task panics"),
             "rectify-local" => TaskOutcome::Succeeded(arguments),
             "runTask.sync" | "startJobRun.sync" => TaskOutcome::Submitted(json!({"Job": arguments})),
-            "startExecution.sync" => TaskOutcome::Submitted(json!({"ExecutionArn": arguments["Name"]})),
+            "startExecution.sync" => TaskOutcome::Submitted(json!({"ExecutionArn": arguments.get("Name")})),
             "startBuild.sync" => {
                 // The project's name ends in the milliseconds that its builds take to begin.
                 let takes = arguments
@@ -86,7 +86,8 @@ impl TaskExecutor for Executor {
         match resource.rsplit(':').next().unwrap() {
             "runTask.sync" => JobStanding::Ended(TaskOutcome::Succeeded(json!({"Ended": begun}))),
             "startExecution.sync" => {
-                let ended = self.ended.lock().unwrap().get(begun["ExecutionArn"].as_str().unwrap()).cloned();
+                let arn = begun.get("ExecutionArn").and_then(Value::as_str).unwrap();
+                let ended = self.ended.lock().unwrap().get(arn).cloned();
                 ended.map_or(JobStanding::Running, |output| JobStanding::Ended(TaskOutcome::Succeeded(output)))
             }
             _ => JobStanding::Running,
@@ -94,7 +95,7 @@ impl TaskExecutor for Executor {
     }
 
     fn awaited_execution(&self, task: &Task) -> Option<String> {
-        task.scheduled.submitted.as_ref()?["ExecutionArn"].as_str().map(str::to_owned)
+        task.scheduled.submitted.as_ref()?.get("ExecutionArn")?.as_str().map(str::to_owned)
     }
 
     async fn stop_job(&self, task: Task) -> Result<(), String> {
