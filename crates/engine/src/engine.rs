@@ -6,6 +6,7 @@ mod aliases;
 mod driver;
 mod executions;
 mod express;
+mod jobs;
 mod limit;
 mod machines;
 mod map_runs;
@@ -22,13 +23,16 @@ mod worker;
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, atomic::AtomicI64},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use detection::Event;
 use execution::{Ended, Quotas, Status};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
@@ -74,9 +78,10 @@ pub struct Options {
     pub tasks_at_once: usize,
     /// What may be larger than on AWS, in executions that begin from now on.
     pub quotas: Quotas,
-    /// Jobs whose end is waited for at once (`.sync`); beyond it, those begun wait to be asked after. One that is waited for costs a
-    /// request now and then.
+    /// Jobs (`.sync`) that are asked after, or stopped, at once; beyond it, they wait for their turn. How many are begun has no limit.
     pub jobs_at_once: usize,
+    /// When a job that was begun is first asked after. Later, it is asked after when it has run for a tenth longer, and each minute.
+    pub ask_jobs_after_milliseconds: u64,
     /// Executions of Express machines at once; beyond it, starts are refused.
     pub express_executions: usize,
 }
@@ -88,9 +93,16 @@ impl Default for Options {
             executions_in_memory: 10_000,
             tasks_at_once: 1024,
             quotas: Quotas::AWS,
-            jobs_at_once: 10_000,
+            jobs_at_once: 256,
+            ask_jobs_after_milliseconds: 1000,
             express_executions: 10_000,
         }
+    }
+}
+
+impl Options {
+    fn ask_jobs_after(&self) -> SignedDuration {
+        SignedDuration::from_millis(i64::try_from(self.ask_jobs_after_milliseconds).unwrap_or(i64::MAX))
     }
 }
 
@@ -275,10 +287,11 @@ struct Shared {
     workers: Vec<mpsc::Sender<Message>>,
     activities: Activities,
     memory: Limit,
+    /// Executions in memory, also those that came for an answer or a timer.
+    in_memory: AtomicUsize,
     express: Limit,
     tasks: Limit,
     local_tasks: Limit,
-    jobs: Limit,
     tests: Limit,
     /// Told when an execution leaves memory whose timer is due before the waker wakes.
     evictions: Notify,
@@ -286,6 +299,8 @@ struct Shared {
     sleeping_until: AtomicI64,
     /// Told when there is a failure to be told of.
     alerts: Notify,
+    /// Told when there is something to do about a job.
+    jobs_changed: Notify,
     /// Map runs that have something to do.
     map_runs: MapRuns,
 }
@@ -321,6 +336,7 @@ impl Engine {
             activities: Activities::default(),
             workers,
             memory: Limit::new("executions_in_memory", options.executions_in_memory),
+            in_memory: AtomicUsize::new(0),
             express: Limit::new("express_executions", options.express_executions),
             tasks: Limit::new("tasks_at_once", options.tasks_at_once),
             local_tasks: Limit::new("tasks_at_once, of built-in functions", options.tasks_at_once),
@@ -328,7 +344,7 @@ impl Engine {
             evictions: Notify::new(),
             sleeping_until: AtomicI64::new(i64::MAX),
             alerts: Notify::new(),
-            jobs: Limit::new("jobs_at_once", options.jobs_at_once),
+            jobs_changed: Notify::new(),
             map_runs: MapRuns::default(),
             options,
         });
@@ -342,6 +358,7 @@ impl Engine {
         running.spawn(sleepers::wake(shared.clone()));
         running.spawn(alerts::tell(shared.clone()));
         running.spawn(map_runs::drive_all(shared.clone()));
+        running.spawn(jobs::attend(shared.clone()));
         Ok(Engine { inner: Arc::new(Inner { shared, findings, _running: running, _stop: stop }) })
     }
 
@@ -369,6 +386,11 @@ impl Engine {
     /// What may be larger than on AWS.
     pub fn quotas(&self) -> Quotas {
         self.shared().options.quotas
+    }
+
+    /// Executions in memory now: those that do something, and those that have not waited for long.
+    pub fn executions_in_memory(&self) -> usize {
+        self.shared().in_memory.load(Ordering::Relaxed)
     }
 
     fn shared(&self) -> &Arc<Shared> {

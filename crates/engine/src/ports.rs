@@ -2,7 +2,10 @@
 
 mod catalogue;
 mod executions;
+mod jobs;
 mod map_runs;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use detection::{Event, Finding, FindingInput, Settings, Sighting, Stage, WorkflowStatus, decide::Exception};
@@ -11,7 +14,7 @@ use execution::{
     inspection::{InspectionDataRequest, InspectionDataResponse},
     map_run::{Item, Reading},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -21,21 +24,33 @@ pub use self::executions::{
     ActivityTask, Begun, DefinitionHash, Due, ExecutionKind, ExecutionStore, JournalRow, NewExecution, Progress, Put,
     Redrive, Standing, Stored, TokenHash,
 };
+pub use self::jobs::{Job, JobStanding, JobStore, NewJob};
 pub use self::map_runs::{MapRunChild, MapRunEnd, MapRunRecord, MapRunStore};
 
+/// A sleep is never longer, so that a clock that was set is noticed.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
 /// The time and randomness of the world.
+#[async_trait]
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Timestamp;
     /// 256 bits that nobody can guess.
     fn seed(&self) -> [u8; 32];
+    /// Waits until then, or a while: whoever waits looks at the time again.
+    async fn sleep_until(&self, due: Option<Timestamp>) {
+        let pause = match due {
+            Some(due) => due.duration_since(self.now()).max(SignedDuration::ZERO),
+            None => SignedDuration::MAX,
+        };
+        tokio::time::sleep(pause.unsigned_abs().min(LONGEST_SLEEP)).await;
+    }
 }
 
 /// Performs tasks. At least once: a task is performed again after a crash that lost its answer.
 #[async_trait]
 pub trait TaskExecutor: Send + Sync {
-    /// Performs a task; one with [`submitted`](ScheduledTask::submitted) is a job that was begun, whose end is waited for. Dropping
-    /// the future cancels it.
+    /// Performs a task. Dropping the future cancels it.
     async fn perform(&self, task: Task) -> TaskOutcome;
 
     /// The same as [`TaskExecutor::perform`], and for an HTTP Task what went over the wire: for somebody who tests it. What a connection
@@ -44,9 +59,22 @@ pub trait TaskExecutor: Send + Sync {
         (self.perform(task).await, None)
     }
 
+    /// Asks once how a job stands that was begun: a task with [`submitted`](ScheduledTask::submitted). Unless this is said otherwise,
+    /// performing such a task waits for its end.
+    async fn ask_job(&self, task: Task) -> JobStanding {
+        JobStanding::Ended(self.perform(task).await)
+    }
+
+    /// The ARN of the execution whose end is the end of a job, where both are of the engine that asks: it is not asked after before.
+    fn awaited_execution(&self, _task: &Task) -> Option<String> {
+        None
+    }
+
     /// Nobody waits for a job any more that was begun: its execution was stopped, or the task's time is over. Stops it where the
-    /// service can, as well as it goes; a crash on the way leaves the job alone.
-    async fn stop_job(&self, _task: Task) {}
+    /// service can. Called again, with growing pauses and for about an hour, until it answers `Ok`, also after a crash.
+    async fn stop_job(&self, _task: Task) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Whether it performs a task by itself, without asking another service's patience: such a task does not wait for those that do.
     fn is_local(&self, _task: &Task) -> bool {
@@ -140,8 +168,7 @@ pub enum TaskOutcome {
         /// `Cause`.
         cause: String,
     },
-    /// Handed over; the answer comes by token (`.waitForTaskToken`), or once the task is performed again as a job that was begun
-    /// (`.sync`).
+    /// Handed over; the answer comes by token (`.waitForTaskToken`), or by asking after the job that was begun (`.sync`).
     Submitted(Value),
 }
 

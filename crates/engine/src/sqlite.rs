@@ -10,6 +10,7 @@ mod exceptions;
 mod executions;
 mod express;
 mod findings;
+mod jobs;
 mod journal;
 mod map_runs;
 mod pool;

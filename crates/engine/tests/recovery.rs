@@ -25,8 +25,8 @@ use engine::{
     Engine, ExecutionStore, SystemClock,
     engine::{ExecutionRecord, StateMachineRecord},
     ports::{
-        ActivityTask, Begun, CatalogueStore, DefinitionHash, Due, MapRunEnd, MapRunRecord, MapRunStore, NewExecution,
-        Progress, Put, Receipt, Responder, StoreError, Stored, TokenHash,
+        ActivityTask, Begun, CatalogueStore, DefinitionHash, Due, Job, JobStore, MapRunEnd, MapRunRecord, MapRunStore,
+        NewExecution, Progress, Put, Receipt, Responder, StoreError, Stored, Task, TokenHash,
     },
     sqlite::SqliteStore,
 };
@@ -97,7 +97,7 @@ impl ExecutionStore for Faulty {
     async fn begin(&self, new: NewExecution, progress: Progress) -> Result<Begun, StoreError> {
         self.write(self.store.begin(new, progress)).await
     }
-    async fn record(&self, number: u64, progress: Progress) -> Result<(), StoreError> {
+    async fn record(&self, number: u64, progress: Progress) -> Result<bool, StoreError> {
         self.write(self.store.record(number, progress)).await
     }
     async fn receive(
@@ -172,6 +172,28 @@ impl ExecutionStore for Faulty {
     }
     async fn alert_told(&self, number: u64) -> Result<(), StoreError> {
         self.store.alert_told(number).await
+    }
+}
+
+#[async_trait]
+impl JobStore for Faulty {
+    async fn jobs(&self, limit: usize) -> Result<Vec<Job>, StoreError> {
+        self.store.jobs(limit).await
+    }
+    async fn put_off_job(
+        &self,
+        number: u64,
+        is_unwanted: bool,
+        at: Timestamp,
+        attempts: u32,
+    ) -> Result<(), StoreError> {
+        self.write(self.store.put_off_job(number, is_unwanted, at, attempts)).await
+    }
+    async fn forget_job(&self, number: u64, is_unwanted: bool) -> Result<(), StoreError> {
+        self.write(self.store.forget_job(number, is_unwanted)).await
+    }
+    async fn keep_unwanted_job(&self, task: Task, now: Timestamp) -> Result<(), StoreError> {
+        self.write(self.store.keep_unwanted_job(task, now)).await
     }
 }
 

@@ -129,7 +129,7 @@ impl Execution {
         commands.into_iter().map(|(_, command)| command).chain(goes_on)
     }
 
-    /// Whether it waits for nothing but timers, tokens, workers of activities and people: such a one can leave memory.
+    /// Whether it waits for nothing but timers, tokens, jobs, workers of activities and people: such a one can leave memory.
     pub fn only_waits(&self) -> bool {
         self.ready.is_empty() && self.paths.values().filter_map(Path::task).all(TaskStage::only_waits)
     }

@@ -125,7 +125,7 @@ pub(crate) struct TaskStage {
 impl TaskStage {
     /// Whether its performer has nothing more to do for it.
     pub(crate) fn only_waits(&self) -> bool {
-        (self.submitted && self.job.is_none()) || self.is_activity()
+        self.submitted || self.is_activity()
     }
 
     /// Whether workers ask for it.
@@ -191,7 +191,7 @@ impl Path {
     pub(crate) fn outstanding(&self, execution_arn: &str) -> Vec<(u64, Command)> {
         let mut commands = Vec::new();
         if let (Some(task), Some(position)) = (self.task(), &self.position)
-            && (!task.only_waits() || !task.submitted)
+            && (!task.submitted || task.job.is_some())
         {
             let scheduled = task.scheduled(&position.name, execution_arn);
             commands.push((task.event_id, Command::ScheduleTask(Box::new(scheduled))));

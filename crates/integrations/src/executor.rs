@@ -1,6 +1,6 @@
 //! Performs tasks: the engine's `TaskExecutor`.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use asl::integration::ParameterProblem;
 use async_trait::async_trait;
@@ -8,7 +8,7 @@ use aws::{Aws, http::Destinations};
 use detection::Finding;
 use engine::{
     FindingStore, TaskExecutor,
-    ports::{ItemsToRead, ObjectToPut, Task, TaskOutcome, Trace},
+    ports::{ItemsToRead, JobStanding, ObjectToPut, Task, TaskOutcome, Trace},
 };
 use execution::map_run::Item;
 use serde_json::Value;
@@ -39,9 +39,6 @@ const RESULT_BYTES_MAX: usize = execution::Quotas::HIGHEST.payload_bytes;
 /// The longest answer of a service that is read for a result, as it is sent: XML and escapes take more room than the result.
 const ANSWER_BYTES_MAX: usize = 4 * RESULT_BYTES_MAX;
 
-/// When a job that was begun is first asked after.
-const POLL_AFTER: Duration = Duration::from_secs(1);
-
 /// Performs tasks. Dropping the future of a task cancels it.
 pub struct Executor {
     aws: Aws,
@@ -51,8 +48,6 @@ pub struct Executor {
     http: HttpTasks,
     /// Whether that is this process.
     own_states: bool,
-    /// When a job is first asked after.
-    poll_after: Duration,
     /// The built-in functions by their names, `rectify-` included.
     functions: HashMap<String, Arc<dyn Function>>,
     tell: Tell,
@@ -67,7 +62,6 @@ impl Executor {
             states: aws.clone(),
             own_states: false,
             http: HttpTasks::new(Destinations::default()),
-            poll_after: POLL_AFTER,
             aws: aws.clone(),
             functions: HashMap::new(),
             tell: tell.clone(),
@@ -121,11 +115,18 @@ impl TaskExecutor for Executor {
         (outcome, tracing.into_trace())
     }
 
-    async fn stop_job(&self, task: Task) {
-        if let Err(Failure { error, cause }) = self.stop(&task).await {
-            let (execution, resource) = (&task.execution_arn, &task.scheduled.resource);
-            tracing::warn!(execution, resource, error, cause, "a job that nobody waits for any more was not stopped");
-        }
+    async fn ask_job(&self, task: Task) -> JobStanding {
+        self.ask(&task)
+            .await
+            .unwrap_or_else(|Failure { error, cause }| JobStanding::Ended(TaskOutcome::Failed { error, cause }))
+    }
+
+    fn awaited_execution(&self, task: &Task) -> Option<String> {
+        self.own_execution(task)
+    }
+
+    async fn stop_job(&self, task: Task) -> Result<(), String> {
+        self.stop(&task).await.map_err(|Failure { error, cause }| format!("{error}: {cause}"))
     }
 
     /// The built-in functions are.

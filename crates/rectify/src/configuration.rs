@@ -22,6 +22,10 @@ pub const DEFAULT_FILE: &str = "rectify.yaml";
 /// The code of what is wrong with it.
 pub const INVALID_CONFIGURATION: &str = "INVALID_CONFIGURATION";
 
+/// The most of `memory.executions`, and of `memory.evict_after_seconds`.
+const EXECUTIONS_IN_MEMORY_MAX: usize = 1_000_000;
+const EVICT_AFTER_SECONDS_MAX: u64 = 86_400;
+
 /// What `rectify.yaml` says.
 #[derive(Debug, Default)]
 pub struct Configuration {
@@ -41,6 +45,10 @@ pub struct Configuration {
     pub role: Option<String>,
     /// `limits`: what may be larger than on AWS.
     pub quotas: Quotas,
+    /// `memory.evict_after_seconds`: what has only waited for this long leaves memory.
+    pub evict_after_seconds: Option<u64>,
+    /// `memory.executions`: how many may be in memory.
+    pub executions_in_memory: Option<usize>,
 }
 
 /// What is said of one guardrail.
@@ -182,7 +190,17 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn configuration(&mut self) -> Configuration {
         let mut configuration = Configuration::default();
-        let keys = ["account", "mode", "guardrails", "guardrails_folder", "sources", "channels", "accounts", "limits"];
+        let keys = [
+            "account",
+            "mode",
+            "guardrails",
+            "guardrails_folder",
+            "sources",
+            "channels",
+            "accounts",
+            "limits",
+            "memory",
+        ];
         for (key, at, value) in self.object("", &keys) {
             match key {
                 "account" => configuration.account = self.account(&at, value),
@@ -193,6 +211,15 @@ impl<'a> Reader<'a> {
                 "channels" => configuration.channels = self.channels(&at),
                 "accounts" => configuration.role = self.role(&at),
                 "limits" => configuration.quotas = self.quotas(&at),
+                "memory" => {
+                    for (key, at, _) in self.object(&at, &["evict_after_seconds", "executions"]) {
+                        if key == "executions" {
+                            configuration.executions_in_memory = self.within(&at, 1, EXECUTIONS_IN_MEMORY_MAX);
+                        } else {
+                            configuration.evict_after_seconds = self.within(&at, 0, EVICT_AFTER_SECONDS_MAX);
+                        }
+                    }
+                }
                 _ => {}
             }
         }
@@ -312,6 +339,17 @@ impl<'a> Reader<'a> {
         quotas
     }
 
+    /// A whole number within limits.
+    fn within<T: DeserializeOwned + Display + PartialOrd>(&mut self, at: &str, lowest: T, highest: T) -> Option<T> {
+        let wanted = format!("a whole number from {lowest} to {highest}");
+        let number = self.value(at, &wanted)?;
+        if number >= lowest && number <= highest {
+            return Some(number);
+        }
+        self.problem(at, &format!("{wanted} is wanted here"), None);
+        None
+    }
+
     /// A whole number from AWS's limit to ours.
     fn between<T: DeserializeOwned + Display + PartialOrd>(&mut self, at: &str, lowest: T, highest: T) -> Option<T> {
         let wanted = format!("a whole number from {lowest}, which is AWS's limit, to {highest}");
@@ -386,6 +424,24 @@ mod tests {
         assert_eq!(configuration.queues, ["https://q"]);
         assert!(configuration.channels.contains_key("security-team"));
         assert!(Configuration::parse("# nothing\n").unwrap().guardrails.is_empty());
+    }
+
+    #[test]
+    fn memory_is_limited_by_whole_numbers() {
+        let memory = |text: &str| {
+            let configuration = Configuration::parse(text).unwrap();
+            (configuration.evict_after_seconds, configuration.executions_in_memory)
+        };
+        assert_eq!(memory("mode: alert\n"), (None, None));
+        assert_eq!(memory("memory: {evict_after_seconds: 0, executions: 50}\n"), (Some(0), Some(50)));
+        for (text, told) in [
+            ("memory: {executions: 0}\n", "from 1 to 1000000"),
+            ("memory: {evict_after_seconds: 1.5}\n", "from 0 to 86400"),
+            ("memory: {evict_after: 1}\n", "did you mean `evict_after_seconds`?"),
+        ] {
+            let problems = problems(text);
+            assert!(problems.len() == 1 && problems.iter().all(|problem| problem.contains(told)), "{problems:?}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Which path leads where, and what is asked before it does.
 
 use axum::{
-    Router,
+    Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, Request, State, rejection::BytesRejection},
     http::{StatusCode, request::Parts},
@@ -10,7 +10,7 @@ use axum::{
     routing::{get, post},
 };
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     App,
@@ -30,6 +30,7 @@ pub fn router(app: App) -> Router {
         .route("/api/findings/{id}/approve", post(findings::approve))
         .route("/api/findings/{id}/undo", post(findings::undo))
         .route("/api/findings/{id}/except", post(findings::except))
+        .route("/api/engine", get(engine))
         .route("/api/events", get(events::list))
         .route("/api/events/{id}", get(events::show))
         .route("/api/events/{id}/retry", post(events::retry))
@@ -62,6 +63,11 @@ async fn aws_api(State(app): State<App>, parts: Parts, body: Result<Bytes, Bytes
         Ok(value) => crate::aws_json::respond(StatusCode::OK, &value),
         Err(error) => error.into_response(),
     }
+}
+
+/// How much the engine has in memory.
+async fn engine(State(app): State<App>) -> Json<Value> {
+    Json(json!({"executions_in_memory": app.engine.executions_in_memory()}))
 }
 
 /// A body that could not be taken in: too long, or broken off.
@@ -107,5 +113,5 @@ async fn api_key_only(State(app): State<App>, request: Request, next: Next) -> R
 
 /// A refusal of our own API.
 pub fn refused(status: StatusCode, message: &str) -> Response {
-    (status, axum::Json(json!({"message": message}))).into_response()
+    (status, Json(json!({"message": message}))).into_response()
 }

@@ -20,6 +20,11 @@ pub struct Webhook {
 impl Webhook {
     /// Listens in a thread, for as long as the test's process is there.
     pub fn start() -> Webhook {
+        Webhook::answering("")
+    }
+
+    /// The same, with a body for every answer.
+    pub fn answering(body: &'static str) -> Webhook {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap_or_else(|error| panic!("a free port: {error}"));
         let address = listener.local_addr().unwrap_or_else(|error| panic!("the port: {error}"));
         let webhook = Webhook { url: format!("http://{address}/secret-path"), messages: Arc::default() };
@@ -27,7 +32,7 @@ impl Webhook {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let messages = Arc::clone(&messages);
-                thread::spawn(move || answer(stream, &messages));
+                thread::spawn(move || answer(stream, &messages, body));
             }
         });
         webhook
@@ -39,7 +44,7 @@ impl Webhook {
     }
 }
 
-fn answer(mut stream: TcpStream, messages: &Mutex<Vec<Value>>) -> Option<()> {
+fn answer(mut stream: TcpStream, messages: &Mutex<Vec<Value>>, answer: &str) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     loop {
         let mut length = 0;
@@ -60,6 +65,7 @@ fn answer(mut stream: TcpStream, messages: &Mutex<Vec<Value>>) -> Option<()> {
         let mut body = vec![0; length];
         reader.read_exact(&mut body).ok()?;
         messages.lock().unwrap_or_else(PoisonError::into_inner).push(serde_json::from_slice(&body).unwrap_or_default());
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").ok()?;
+        let length = answer.len();
+        stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{answer}").as_bytes()).ok()?;
     }
 }

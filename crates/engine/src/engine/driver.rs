@@ -31,9 +31,6 @@ use super::{
 };
 use crate::ports::{Begun, ExecutionKind, MapRunChild, StoreError, Task, TaskOutcome};
 
-/// A sleep is never longer, so that a clock that was set is noticed.
-const LONGEST_SLEEP: Duration = Duration::from_secs(60);
-
 /// How long an Express execution may take.
 /// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
 const EXPRESS_SECONDS: u64 = 300;
@@ -104,7 +101,14 @@ async fn run(shared: Arc<Shared>, mut inbox: mpsc::Receiver<Message>, mut stoppe
             _ = stopped.changed() => return,
             message = jobs.next(&mut inbox, worker.due()) => message,
         };
+        let before = worker.executions();
         worker.handle(message, &mut effects);
+        let (now, in_memory) = (worker.executions(), &jobs.shared.in_memory);
+        if now > before {
+            in_memory.fetch_add(now - before, Ordering::Relaxed);
+        } else if now < before {
+            in_memory.fetch_sub(before - now, Ordering::Relaxed);
+        }
         for effect in effects.drain(..) {
             jobs.perform(effect);
         }
@@ -114,11 +118,7 @@ async fn run(shared: Arc<Shared>, mut inbox: mpsc::Receiver<Message>, mut stoppe
 impl Shared {
     /// Sleeps until then, or for a while where nothing is due.
     pub(super) async fn sleep_until(&self, due: Option<jiff::Timestamp>) {
-        let pause = match due {
-            Some(due) => due.duration_since(self.clock.now()).max(SignedDuration::ZERO),
-            None => SignedDuration::MAX,
-        };
-        tokio::time::sleep(pause.unsigned_abs().min(LONGEST_SLEEP)).await;
+        self.clock.sleep_until(due).await;
     }
 }
 
@@ -154,15 +154,23 @@ impl Jobs {
                 };
                 Message::BeginWritten { arn, outcome }
             }),
-            Effect::Write { arn, kind, number, progress } => self.write(Job::Write(arn.clone()), async move {
+            Effect::Write { arn, kind, number, mut progress } => self.write(Job::Write(arn.clone()), async move {
+                for job in &mut progress.jobs {
+                    job.execution = shared.executor.awaited_execution(&job.task);
+                }
                 let outcome = match kind {
-                    ExecutionKind::Standard => shared.store.record(number, progress).await,
+                    ExecutionKind::Standard => shared.store.record(number, progress).await.map(|jobs_changed| {
+                        if jobs_changed {
+                            shared.jobs_changed.notify_one();
+                        }
+                    }),
                     _ => shared.express_went_on(kind, number, &progress).await,
                 };
                 Message::Written { arn, outcome }
             }),
             Effect::Perform { arn, task } => self.perform_task(arn, *task),
             Effect::Offer { arn, activity, event_id } => self.offer(arn, activity, event_id),
+            Effect::Submitted { arn, event_id } => drop(self.tasks.remove(&(arn, event_id))),
             Effect::Cancel { arn, event_id } => self.cancel(&(arn, event_id)),
             Effect::Evicted { next_timer_at } => shared.evicted(next_timer_at),
             Effect::Alert => shared.alerts.notify_one(),
@@ -178,10 +186,9 @@ impl Jobs {
         let settled = Arc::new(AtomicBool::new(false));
         let is_cancelled = settled.clone();
         let handle = self.spawn(Job::Task(arn.clone(), event_id), async move {
-            let limit = match &task.scheduled.submitted {
-                Some(_) => &shared.jobs,
-                None if shared.executor.is_local(&task) => &shared.local_tasks,
-                None => &shared.tasks,
+            let limit = match shared.executor.is_local(&task) {
+                true => &shared.local_tasks,
+                false => &shared.tasks,
             };
             let _permit = limit.acquire().await;
             if is_cancelled.swap(true, Ordering::SeqCst) {
@@ -210,10 +217,11 @@ impl Jobs {
         }
     }
 
-    /// Stops a job. Nobody waits for it: it must not hold up, nor be held up by, what the worker has under way.
+    /// Has a job stopped that the store does not know: nobody waited for it any more when it was begun. That must not hold up, nor be
+    /// held up by, what the worker has under way.
     fn stop(&self, task: Box<Task>) {
         let shared = self.shared.clone();
-        tokio::spawn(async move { shared.executor.stop_job(*task).await });
+        tokio::spawn(async move { shared.unwanted_job(*task).await });
     }
 
     /// Wakes a worker of an activity, if there is such an activity.
@@ -265,7 +273,7 @@ impl Jobs {
             let key = (arn.clone(), *event_id);
             if let Some(performing) = self.tasks.get_mut(&key).filter(|task| task.handle.id() == id) {
                 match (answer, &mut performing.job) {
-                    // Until its end is waited for, it can still be cancelled.
+                    // Until it is kept, only here is known what to stop.
                     (Some(answer), Some(task)) => task.scheduled.submitted = Some(answer.clone()),
                     _ => drop(self.tasks.remove(&key)),
                 }

@@ -96,6 +96,35 @@ pub(super) struct Live {
     pub(super) standing: Standing,
 }
 
+impl Live {
+    /// As it is shown.
+    pub(super) fn record(&self) -> ExecutionRecord {
+        let (ended, stopped_at) = match &self.standing {
+            Standing::Ended { ended, at } => (Some(ended.clone()), Some(*at)),
+            Standing::Working | Standing::Waiting { .. } => (None, None),
+        };
+        let (redrive_count, redriven_at) = self.execution.redrives();
+        ExecutionRecord {
+            arn: self.new.arn.clone(),
+            name: self.new.name.clone(),
+            state_machine_arn: self.new.state_machine_arn.clone(),
+            version_arn: self.new.version_arn.clone(),
+            alias_arn: self.new.alias_arn.clone(),
+            redrive_count,
+            redriven_at,
+            redrive_token: None,
+            last_event_id: self.execution.last_event_id(),
+            input: self.new.input.clone(),
+            status: self.execution.status(),
+            ended,
+            started_at: self.new.started_at,
+            stopped_at,
+            map_run_arn: self.new.map_run.as_ref().map(|child| child.arn.clone()),
+            item_count: None,
+        }
+    }
+}
+
 /// Something to do. Its answer, where there is one, comes back as a [`Message`].
 pub(super) enum Effect {
     /// Read an execution from the store and replay it.
@@ -108,6 +137,8 @@ pub(super) enum Effect {
     Perform { arn: Arn, task: Box<Task> },
     /// An activity task waits for a worker: wake one that asks.
     Offer { arn: Arn, activity: String, event_id: u64 },
+    /// A job was begun, durably: it is asked after from now on.
+    Submitted { arn: Arn, event_id: u64 },
     /// Stop performing a task.
     Cancel { arn: Arn, event_id: u64 },
     /// An execution left memory until then: see that it is taken up.

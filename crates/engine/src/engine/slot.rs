@@ -5,7 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use execution::{Command, IllegalInput, Input, Moment, Step, Timer};
+use execution::{Command, IllegalInput, Input, Moment, ScheduledTask, Step, Timer};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     Clock,
     engine::Refusal,
-    ports::{ExecutionKind, JournalRow, Progress, Redrive, Standing, StoreError},
+    ports::{ExecutionKind, JournalRow, NewExecution, NewJob, Progress, Redrive, Standing, StoreError, Task},
 };
 
 /// Steps in one write, at most: the rest of the queue comes with the next.
@@ -30,6 +30,8 @@ pub(super) struct Slot {
     pub(super) queue: VecDeque<Queued>,
     /// Tasks under way whose answer is not durable yet: not to be performed a second time by this process.
     pub(super) under_way: HashSet<u64>,
+    /// Jobs that its journal tells of and that the store may not have.
+    pub(super) jobs_found: Vec<Command>,
     /// Its timers.
     pub(super) timers: BTreeMap<Timer, Timestamp>,
     /// Loads and writes that failed in a row.
@@ -96,6 +98,7 @@ impl Slot {
             phase,
             queue: VecDeque::new(),
             under_way: HashSet::new(),
+            jobs_found: Vec::new(),
             timers: BTreeMap::new(),
             failures: 0,
             beginners: Vec::new(),
@@ -202,8 +205,19 @@ impl Batch {
         self.commands.extend(step.commands);
     }
 
-    /// What is to be written; the rows leave the batch.
-    pub(super) fn progress(&mut self, standing: Standing) -> Progress {
+    /// What is to be written; the rows leave the batch. Jobs that were begun are asked after from `ask_at` on.
+    pub(super) fn progress(
+        &mut self,
+        new: &NewExecution,
+        standing: Standing,
+        (now, ask_at): (Timestamp, Timestamp),
+    ) -> Progress {
+        let job = |command: &Command| match command {
+            Command::ScheduleTask(scheduled) if scheduled.submitted.is_some() => {
+                Some(NewJob { task: task_of(new, scheduled), begun_at: now, ask_at, execution: None })
+            }
+            _ => None,
+        };
         let tokens = self
             .commands
             .iter()
@@ -230,6 +244,7 @@ impl Batch {
         };
         Progress {
             offered: self.commands.iter().filter_map(activity_task).collect(),
+            jobs: self.commands.iter().filter_map(job).collect(),
             withdrawn: self.commands.iter().filter_map(cancelled).collect(),
             map_runs: self.commands.iter().filter_map(map_run).collect(),
             stopped_map_runs: self.commands.iter().filter_map(stopped_map_run).collect(),
@@ -239,6 +254,15 @@ impl Batch {
             standing,
             stands_as_before: false,
         }
+    }
+}
+
+/// A task, with whose it is.
+pub(super) fn task_of(new: &NewExecution, scheduled: &ScheduledTask) -> Task {
+    Task {
+        execution_arn: new.arn.clone(),
+        state_machine_arn: new.state_machine_arn.clone(),
+        scheduled: scheduled.clone(),
     }
 }
 

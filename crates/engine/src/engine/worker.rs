@@ -25,17 +25,19 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
 use super::{
-    ExecutionRecord, Options, Refusal,
+    Options, Refusal,
     message::{Arn, Beginning, Effect, Live, Message, Redriving, Started},
-    slot::{Batch, Phase, Queued, Slot},
+    slot::{Batch, Phase, Queued, Slot, task_of},
 };
 use crate::{
     Clock,
-    ports::{Begun, ExecutionKind, Progress, Standing, StoreError, Task, TaskOutcome},
+    ports::{Begun, ExecutionKind, Progress, Standing, StoreError, TaskOutcome},
 };
 
 /// An execution whose timer is due within this is not worth evicting.
 const SOON: SignedDuration = SignedDuration::from_secs(1);
+/// Timers that are due and fire in one go: then others have their turn.
+const TIMERS_A_TICK: usize = 64;
 /// Executions evicted at once when others want to get into memory.
 const ROOM_MADE: usize = 64;
 /// The pause after the first failed load or write of an execution, doubled with each further one up to the limit.
@@ -45,6 +47,7 @@ const PAUSE_LIMIT: Duration = Duration::from_secs(10);
 pub(super) struct Worker {
     clock: Arc<dyn Clock>,
     evict_after: SignedDuration,
+    ask_jobs_after: SignedDuration,
     quotas: Quotas,
     slots: HashMap<Arn, Slot>,
     timers: BTreeSet<(Timestamp, Arn, Timer)>,
@@ -59,12 +62,18 @@ impl Worker {
         Worker {
             clock,
             evict_after: SignedDuration::from_secs(seconds),
+            ask_jobs_after: options.ask_jobs_after(),
             quotas: options.quotas,
             slots: HashMap::new(),
             timers: BTreeSet::new(),
             evictions: VecDeque::new(),
             watchers: HashMap::new(),
         }
+    }
+
+    /// Executions in memory.
+    pub(super) fn executions(&self) -> usize {
+        self.slots.len()
     }
 
     /// When it wants [`Message::Tick`].
@@ -131,9 +140,10 @@ impl Worker {
         match slot.take(&mut live, &*self.clock) {
             Ok(mut batch) if !batch.rows.is_empty() => {
                 self.set_timers(&arn, &mut slot, &batch.commands);
-                let standing = slot.standing(&live, self.clock.now());
+                let now = self.clock.now();
+                let standing = slot.standing(&live, now);
                 live.standing = standing.clone();
-                let progress = batch.progress(standing);
+                let progress = batch.progress(&live.new, standing, self.job_times(now));
                 effects.push(Effect::Begin { arn: arn.clone(), new: live.new.clone(), kept_as, progress });
                 if let Some(watcher) = watcher {
                     self.watchers.entry(arn.clone()).or_default().push(watcher);
@@ -164,7 +174,7 @@ impl Worker {
         match outcome {
             Ok(Begun::New(number)) => {
                 live.number = number;
-                answer(reply, Ok(Started::New(Box::new(record_of(&live)))));
+                answer(reply, Ok(Started::New(Box::new(live.record()))));
                 beginners.into_iter().for_each(|beginner| answer(beginner, Ok(Started::Exists(None))));
                 self.durable(arn.clone(), slot, live, batch, effects);
             }
@@ -239,6 +249,10 @@ impl Worker {
             Ok(Some(live)) => {
                 let outstanding: Vec<Command> = live.execution.outstanding().collect();
                 self.set_timers(arn, &mut slot, &outstanding);
+                if live.standing == Standing::Working {
+                    // An older program kept no jobs.
+                    slot.jobs_found = outstanding.iter().filter(|command| is_begun_job(command)).cloned().collect();
+                }
                 perform(arn, &mut slot, &live, outstanding, effects);
                 if live.next_seq == 0 {
                     slot.queue.push_front(Queued::new(Input::StartExecution(Box::new(start_of(&live, self.quotas)))));
@@ -271,14 +285,18 @@ impl Worker {
             };
         };
         self.set_timers(&arn, &mut slot, &batch.commands);
-        let standing = slot.standing(&live, self.clock.now());
+        let now = self.clock.now();
+        let standing = slot.standing(&live, now);
         let stands_as_before = standing == live.standing;
-        if batch.rows.is_empty() && stands_as_before {
+        let found = std::mem::take(&mut slot.jobs_found);
+        if batch.rows.is_empty() && stands_as_before && found.is_empty() {
             return self.durable(arn, slot, live, batch, effects);
         }
         live.standing = standing.clone();
         let (kind, number) = (live.new.kind, live.number);
-        let progress = Progress { stands_as_before, ..batch.progress(standing) };
+        batch.commands.extend(found);
+        let progress =
+            Progress { stands_as_before, ..batch.progress(&live.new, standing, self.job_times(now)) };
         effects.push(Effect::Write { arn: arn.clone(), kind, number, progress });
         slot.phase = Phase::Writing(live, batch);
         self.slots.insert(arn, slot);
@@ -382,17 +400,22 @@ impl Worker {
             error: Some("States.Runtime".to_owned()),
             cause: Some("a step of the execution panicked; this is a bug: please report it".to_owned()),
         };
-        let standing = Standing::Ended { ended: ended.clone(), at: self.clock.now() };
-        let (kind, number, progress) = (live.new.kind, live.number, Batch::default().progress(standing));
+        let now = self.clock.now();
+        let standing = Standing::Ended { ended: ended.clone(), at: now };
+        let (kind, number) = (live.new.kind, live.number);
+        let progress = Batch::default().progress(&live.new, standing, self.job_times(now));
         effects.push(Effect::Write { arn: arn.clone(), kind, number, progress });
         self.finish(&arn, slot, live, &ended, effects);
     }
 
     fn tick(&mut self, effects: &mut Vec<Effect>) {
         let now = self.clock.now();
-        while self.timers.first().is_some_and(|(at, ..)| *at <= now)
+        let mut fired = 0;
+        while fired < TIMERS_A_TICK
+            && self.timers.first().is_some_and(|(at, ..)| *at <= now)
             && let Some((_, arn, timer)) = self.timers.pop_first()
         {
+            fired += 1;
             if let Some(slot) = self.slots.get_mut(&arn) {
                 slot.timers.remove(&timer);
                 self.deliver(arn, Queued::new(Input::TimerFired { timer }), effects);
@@ -452,6 +475,11 @@ impl Worker {
         }
     }
 
+    /// When a job was begun that is begun now, and when it is asked after.
+    fn job_times(&self, now: Timestamp) -> (Timestamp, Timestamp) {
+        (now, now.saturating_add(self.ask_jobs_after).unwrap_or(now))
+    }
+
     fn forget_timers(&mut self, arn: &Arn, slot: &mut Slot) {
         for (timer, at) in std::mem::take(&mut slot.timers) {
             self.timers.remove(&(at, arn.clone(), timer));
@@ -467,13 +495,13 @@ fn perform(arn: &Arn, slot: &mut Slot, live: &Live, commands: Vec<Command>, effe
                 let activity = scheduled.resource;
                 effects.push(Effect::Offer { arn: arn.clone(), activity, event_id: scheduled.event_id });
             }
+            // It is in the store.
+            Command::ScheduleTask(scheduled) if scheduled.submitted.is_some() => {
+                effects.push(Effect::Submitted { arn: arn.clone(), event_id: scheduled.event_id });
+            }
             Command::ScheduleTask(scheduled) => {
                 if slot.under_way.insert(scheduled.event_id) {
-                    let task = Box::new(Task {
-                        execution_arn: live.new.arn.clone(),
-                        state_machine_arn: live.new.state_machine_arn.clone(),
-                        scheduled: *scheduled,
-                    });
+                    let task = Box::new(task_of(&live.new, &scheduled));
                     effects.push(Effect::Perform { arn: arn.clone(), task });
                 }
             }
@@ -497,6 +525,11 @@ fn perform(arn: &Arn, slot: &mut Slot, live: &Live, commands: Vec<Command>, effe
     }
 }
 
+/// A job that is there to be asked after.
+fn is_begun_job(command: &Command) -> bool {
+    matches!(command, Command::ScheduleTask(task) if task.submitted.is_some())
+}
+
 fn cancel_all(arn: &Arn, slot: &Slot, effects: &mut Vec<Effect>) {
     effects.extend(slot.under_way.iter().map(|event_id| Effect::Cancel { arn: arn.clone(), event_id: *event_id }));
 }
@@ -510,7 +543,7 @@ fn answer(reply: oneshot::Sender<Result<Started, Refusal>>, outcome: Result<Star
     let _ = reply.send(outcome);
 }
 
-fn input_of(event_id: u64, outcome: TaskOutcome) -> Input {
+pub(super) fn input_of(event_id: u64, outcome: TaskOutcome) -> Input {
     match outcome {
         TaskOutcome::Succeeded(output) => Input::TaskSucceeded { event_id, output },
         TaskOutcome::Failed { error, cause } => Input::TaskFailed { event_id, error: Some(error), cause: Some(cause) },
@@ -531,31 +564,5 @@ pub(super) fn start_of(live: &Live, quotas: Quotas) -> execution::ExecutionStart
         role_arn: new.role_arn.clone(),
         input: new.input.clone(),
         quotas,
-    }
-}
-
-fn record_of(live: &Live) -> ExecutionRecord {
-    let (ended, stopped_at) = match &live.standing {
-        Standing::Ended { ended, at } => (Some(ended.clone()), Some(*at)),
-        Standing::Working | Standing::Waiting { .. } => (None, None),
-    };
-    let (redrive_count, redriven_at) = live.execution.redrives();
-    ExecutionRecord {
-        arn: live.new.arn.clone(),
-        name: live.new.name.clone(),
-        state_machine_arn: live.new.state_machine_arn.clone(),
-        version_arn: live.new.version_arn.clone(),
-        alias_arn: live.new.alias_arn.clone(),
-        redrive_count,
-        redriven_at,
-        redrive_token: None,
-        last_event_id: live.execution.last_event_id(),
-        input: live.new.input.clone(),
-        status: live.execution.status(),
-        ended,
-        started_at: live.new.started_at,
-        stopped_at,
-        map_run_arn: live.new.map_run.as_ref().map(|child| child.arn.clone()),
-        item_count: None,
     }
 }

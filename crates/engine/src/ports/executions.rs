@@ -8,7 +8,7 @@ use detection::{Event, Finding};
 use execution::{Ended, HistoryEvent, MapRunSpecification, Record, Status};
 use jiff::Timestamp;
 
-use super::{CatalogueStore, MapRunChild, MapRunStore, Receipt, Responder, StoreError};
+use super::{CatalogueStore, JobStore, MapRunChild, MapRunStore, NewJob, Receipt, Responder, StoreError};
 use crate::engine::{ExecutionRecord, StateMachineRecord};
 
 /// SHA-256 of a definition's text: definitions are kept once by it, and an execution keeps the one it began with.
@@ -69,7 +69,9 @@ pub struct Progress {
     pub tokens: Vec<(TokenHash, u64)>,
     /// The activity tasks that these steps asked for: the activity's ARN and the task's event id. Each waits for a worker.
     pub offered: Vec<(String, u64)>,
-    /// Tasks, by their event ids, that nobody waits for any more: no worker is to have them.
+    /// Jobs that these steps found begun. One that is there stays as it is.
+    pub jobs: Vec<NewJob>,
+    /// Tasks, by their event ids, that nobody waits for any more: no worker is to have them, and jobs among them are to be stopped.
     pub withdrawn: Vec<u64>,
     /// The redrive that was among these steps, if one was.
     pub redrive: Option<Redrive>,
@@ -185,7 +187,7 @@ pub struct ActivityTask {
 
 /// State machines, executions, their journals, task tokens and what is to be told.
 #[async_trait]
-pub trait ExecutionStore: MapRunStore + Send + Sync {
+pub trait ExecutionStore: JobStore + MapRunStore + Send + Sync {
     /// What is kept beside state machines and executions.
     fn catalogue(&self) -> &dyn CatalogueStore;
 
@@ -213,11 +215,11 @@ pub trait ExecutionStore: MapRunStore + Send + Sync {
     async fn begin(&self, new: NewExecution, progress: Progress) -> Result<Begun, StoreError>;
 
     /// Keeps what an execution's next steps said, and their tokens and map runs; where it was a map run's child and ended, counts it; where it ended badly while responding to a finding, also fails
-    /// the finding and notes that somebody has to be told.
+    /// the finding and notes that somebody has to be told. Whether there is now something to do about a job.
     ///
     /// A crash before: the input is lost; its task is performed again, its timer fires again. After: what the steps asked for is
     /// found by replay.
-    async fn record(&self, number: u64, progress: Progress) -> Result<(), StoreError>;
+    async fn record(&self, number: u64, progress: Progress) -> Result<bool, StoreError>;
 
     /// Takes in an event: it, the findings of its sightings and the executions to start, in one write.
     ///

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    SqliteStore, activities, alerts, at_most, express, integer, journal, map_runs, micros, natural, receive,
+    SqliteStore, activities, alerts, at_most, express, integer, jobs, journal, map_runs, micros, natural, receive,
     state_machines::{self, definition},
     time_of,
 };
@@ -81,15 +81,15 @@ impl ExecutionStore for SqliteStore {
             .await
     }
 
-    async fn record(&self, number: u64, progress: Progress) -> Result<(), StoreError> {
+    async fn record(&self, number: u64, progress: Progress) -> Result<bool, StoreError> {
         let progress = WrittenProgress::new(progress)?;
         self.writer
             .write_repeatable(move |connection| {
                 let id = integer(number)?;
-                append(connection, id, &progress)?;
+                let jobs_changed = append(connection, id, &progress)?;
                 match progress.stands_as_before {
-                    true => Ok(()),
-                    false => update(connection, id, &progress),
+                    true => Ok(jobs_changed),
+                    false => Ok(update(connection, id, &progress)? || jobs_changed),
                 }
             })
             .await
@@ -243,6 +243,7 @@ struct WrittenProgress {
     rows: Vec<journal::Written>,
     tokens: Vec<(TokenHash, u64)>,
     offered: Vec<(String, u64)>,
+    jobs: Vec<jobs::Written>,
     withdrawn: Vec<u64>,
     redrive: Option<Redrive>,
     map_runs: Vec<map_runs::Written>,
@@ -255,6 +256,7 @@ struct WrittenProgress {
 impl WrittenProgress {
     fn new(progress: Progress) -> Result<WrittenProgress, StoreError> {
         let map_runs = progress.map_runs.iter().map(map_runs::Written::new).collect::<Result<_, _>>()?;
+        let jobs = progress.jobs.iter().map(jobs::Written::new).collect::<Result<_, _>>()?;
         let Progress {
             rows, tokens, offered, withdrawn, redrive, stopped_map_runs, standing, stands_as_before, ..
         } = progress;
@@ -264,6 +266,7 @@ impl WrittenProgress {
             rows,
             tokens,
             offered,
+            jobs,
             withdrawn,
             redrive,
             map_runs,
@@ -275,7 +278,8 @@ impl WrittenProgress {
     }
 }
 
-fn append(connection: &Connection, id: i64, progress: &WrittenProgress) -> Result<(), StoreError> {
+/// Adds what some steps said; whether there is now something to do about a job.
+fn append(connection: &Connection, id: i64, progress: &WrittenProgress) -> Result<bool, StoreError> {
     journal::append(connection, id, &progress.rows)?;
     for (hash, event_id) in &progress.tokens {
         connection
@@ -291,7 +295,9 @@ fn append(connection: &Connection, id: i64, progress: &WrittenProgress) -> Resul
     }
     activities::change_tasks(connection, id, &progress.offered, &progress.withdrawn)?;
     progress.map_runs.iter().try_for_each(|run| map_runs::insert(connection, id, run))?;
-    progress.stopped_map_runs.iter().try_for_each(|arn| map_runs::stop(connection, arn))
+    progress.stopped_map_runs.iter().try_for_each(|arn| map_runs::stop(connection, arn))?;
+    progress.jobs.iter().try_for_each(|job| jobs::insert(connection, id, job))?;
+    Ok(jobs::withdraw(connection, id, &progress.withdrawn)? || !progress.jobs.is_empty())
 }
 
 /// The columns that a [`Standing`] sets: status, ended, stopped_at, waiting, next_timer_at.
@@ -347,7 +353,8 @@ fn insert_row(connection: &Connection, new: &NewExecution, columns: &Columns) ->
     Ok((inserted == 1).then(|| connection.last_insert_rowid()))
 }
 
-fn update(connection: &Connection, id: i64, progress: &WrittenProgress) -> Result<(), StoreError> {
+/// Keeps how an execution stands; whether its end is the end of a job.
+fn update(connection: &Connection, id: i64, progress: &WrittenProgress) -> Result<bool, StoreError> {
     let (status, ended, stopped_at, waiting, next_timer_at) = &progress.columns;
     connection
         .prepare_cached(
@@ -360,8 +367,9 @@ fn update(connection: &Connection, id: i64, progress: &WrittenProgress) -> Resul
             .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
         alerts::note(connection, id, &arn, finding.as_deref(), ended, *at)?;
         map_runs::count_end(connection, id, status)?;
+        return jobs::execution_ended(connection, &arn);
     }
-    Ok(())
+    Ok(false)
 }
 
 fn vanished(arn: &str) -> StoreError {

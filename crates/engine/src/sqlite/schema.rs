@@ -135,6 +135,14 @@ const MIGRATIONS: &[&str] = &["
         map_run INTEGER NOT NULL, status TEXT NOT NULL, executions INTEGER NOT NULL, items INTEGER NOT NULL,
         PRIMARY KEY (map_run, status)
     ) WITHOUT ROWID;
+", "
+    CREATE TABLE jobs (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, execution INTEGER NOT NULL, event_id INTEGER NOT NULL, execution_arn TEXT NOT NULL,
+        state_machine_arn TEXT NOT NULL, format INTEGER NOT NULL, scheduled TEXT NOT NULL, begun_at INTEGER NOT NULL, due_at INTEGER,
+        is_unwanted INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, awaits TEXT, UNIQUE (execution, event_id)
+    );
+    CREATE INDEX jobs_due ON jobs (due_at) WHERE due_at NOT NULL;
+    CREATE INDEX jobs_awaiting ON jobs (awaits) WHERE awaits NOT NULL;
 "];
 
 /// Brings a file to the newest version, each migration in a transaction of its own: a crash leaves it at some version, whole.

@@ -35,6 +35,7 @@ fn progress() -> Progress {
         rows: Vec::new(),
         tokens: Vec::new(),
         offered: Vec::new(),
+        jobs: Vec::new(),
         withdrawn: Vec::new(),
         redrive: None,
         map_runs: Vec::new(),

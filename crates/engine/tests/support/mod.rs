@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use detection::{Event, Finding, Severity, Sighting};
 use engine::{
     Engine, Options, SystemClock, TaskExecutor,
-    ports::{Responder, Task, TaskOutcome},
+    ports::{JobStanding, Responder, Task, TaskOutcome},
     sqlite::SqliteStore,
 };
 use serde_json::{Value, json};
@@ -32,6 +32,10 @@ pub struct Executor {
     pub told: Mutex<Vec<Finding>>,
     /// Jobs that were begun and stopped.
     pub stopped: Mutex<Vec<Task>>,
+    /// So many stops fail first.
+    pub unstoppable: AtomicUsize,
+    /// The executions that jobs are, and what those ended with.
+    pub ended: Mutex<HashMap<String, Value>>,
     /// So many tellings fail first.
     pub deaf: AtomicUsize,
     pub at_once: AtomicUsize,
@@ -45,7 +49,7 @@ impl TaskExecutor for Executor {
         self.most_at_once.fetch_max(now, Ordering::SeqCst);
         let resource = task.scheduled.resource.clone();
         let arguments = task.scheduled.arguments.clone();
-        let begun = task.scheduled.submitted.clone();
+        assert_eq!(task.scheduled.submitted, None, "jobs are asked after");
         self.performed.lock().unwrap().push(task);
         let outcome = match resource.rsplit(':').next().unwrap() {
             "listBuckets" => TaskOutcome::Succeeded(json!({"Buckets": ["b"]})),
@@ -57,8 +61,9 @@ impl TaskExecutor for Executor {
             "deleteObject" => std::future::pending().await,
             "putObject" => panic!("the performer of this task panics"),
             "rectify-local" => TaskOutcome::Succeeded(arguments),
-            "runTask.sync" | "startJobRun.sync" if begun.is_none() => TaskOutcome::Submitted(json!({"Job": arguments})),
-            "startBuild.sync" if begun.is_none() => {
+            "runTask.sync" | "startJobRun.sync" => TaskOutcome::Submitted(json!({"Job": arguments})),
+            "startExecution.sync" => TaskOutcome::Submitted(json!({"ExecutionArn": arguments.get("Name")})),
+            "startBuild.sync" => {
                 // The project's name ends in the milliseconds that its builds take to begin.
                 let takes = arguments
                     .get("ProjectName")
@@ -68,8 +73,6 @@ impl TaskExecutor for Executor {
                 tokio::time::sleep(Duration::from_millis(takes.parse().unwrap())).await;
                 TaskOutcome::Submitted(json!({"Job": arguments}))
             }
-            "runTask.sync" => TaskOutcome::Succeeded(json!({"Ended": begun})),
-            "startJobRun.sync" | "startBuild.sync" => std::future::pending().await,
             "invoke.waitForTaskToken" => TaskOutcome::Submitted(json!({"StatusCode": 200})),
             other => panic!("no such task: {other}"),
         };
@@ -77,8 +80,30 @@ impl TaskExecutor for Executor {
         outcome
     }
 
-    async fn stop_job(&self, task: Task) {
+    async fn ask_job(&self, task: Task) -> JobStanding {
+        let (resource, begun) = (task.scheduled.resource.clone(), task.scheduled.submitted.clone().unwrap());
+        self.performed.lock().unwrap().push(task);
+        match resource.rsplit(':').next().unwrap() {
+            "runTask.sync" => JobStanding::Ended(TaskOutcome::Succeeded(json!({"Ended": begun}))),
+            "startExecution.sync" => {
+                let arn = begun.get("ExecutionArn").and_then(Value::as_str).unwrap();
+                let ended = self.ended.lock().unwrap().get(arn).cloned();
+                ended.map_or(JobStanding::Running, |output| JobStanding::Ended(TaskOutcome::Succeeded(output)))
+            }
+            _ => JobStanding::Running,
+        }
+    }
+
+    fn awaited_execution(&self, task: &Task) -> Option<String> {
+        task.scheduled.submitted.as_ref()?.get("ExecutionArn")?.as_str().map(str::to_owned)
+    }
+
+    async fn stop_job(&self, task: Task) -> Result<(), String> {
+        if self.unstoppable.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            return Err("not now".into());
+        }
         self.stopped.lock().unwrap().push(task);
+        Ok(())
     }
 
     fn is_local(&self, task: &Task) -> bool {
@@ -135,6 +160,7 @@ impl Home {
             executions_in_memory: 1000,
             tasks_at_once: 16,
             jobs_at_once: 16,
+            ask_jobs_after_milliseconds: 1,
             express_executions: 100,
             ..Options::default()
         };

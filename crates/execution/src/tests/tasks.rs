@@ -284,7 +284,7 @@ fn a_job_is_begun_once_and_then_awaited() {
     run.feed(Input::TaskSubmitted { event_id: begun.event_id, output: answer.clone() }).unwrap();
     let awaited = run.task().clone();
     assert_eq!(awaited, crate::ScheduledTask { submitted: Some(answer), ..begun.clone() });
-    assert!(!run.execution.only_waits(), "somebody has to ask for its end");
+    assert!(run.execution.only_waits(), "whoever keeps the job asks for its end");
     let twice = run.feed(Input::TaskSubmitted { event_id: begun.event_id, output: json!({}) });
     assert_eq!(twice, Ok(Step::default()));
     run.feed(Input::TaskSucceeded { event_id: begun.event_id, output: json!("done") }).unwrap();

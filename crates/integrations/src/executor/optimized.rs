@@ -41,7 +41,7 @@ pub(crate) fn called(service: &str, action: &str) -> Option<(&'static str, &'sta
 }
 
 impl Executor {
-    /// Calls the service, or waits for the job that it began.
+    /// Calls the service.
     pub(super) async fn optimized(
         &self,
         task: &Task,
@@ -49,11 +49,6 @@ impl Executor {
         pattern: Pattern,
     ) -> Result<TaskOutcome, Failure> {
         let row = row_of(service, action)?;
-        if let (Some(job), Some(answer)) = (&row.job, &task.scheduled.submitted) {
-            let result = self.job_ended(row, job, pattern, task, answer).await?;
-            within_limit(&result, service)?;
-            return Ok(TaskOutcome::Succeeded(result));
-        }
         let result = self.begin(row, pattern, task).await?;
         within_limit(&result, service)?;
         Ok(match pattern {

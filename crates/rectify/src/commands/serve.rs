@@ -93,7 +93,13 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
         Some(states) => executor.with_own_states(states),
         None => executor,
     };
-    let options = Options { quotas: configuration.quotas, ..Options::default() };
+    let usual = Options::default();
+    let options = Options {
+        quotas: configuration.quotas,
+        evict_after_seconds: configuration.evict_after_seconds.unwrap_or(usual.evict_after_seconds),
+        executions_in_memory: configuration.executions_in_memory.unwrap_or(usual.executions_in_memory),
+        ..usual
+    };
     let engine =
         Engine::start(store, Arc::new(executor), Arc::new(SystemClock), options).await.map_err(Problem::new)?;
     let intake =

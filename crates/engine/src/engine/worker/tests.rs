@@ -53,8 +53,16 @@ impl World {
     }
 
     fn begin(&mut self, machine: &Arc<StateMachine>) -> (Vec<Effect>, oneshot::Receiver<Result<Started, Refusal>>) {
+        self.begin_as(ARN, machine)
+    }
+
+    fn begin_as(
+        &mut self,
+        arn: &str,
+        machine: &Arc<StateMachine>,
+    ) -> (Vec<Effect>, oneshot::Receiver<Result<Started, Refusal>>) {
         let (reply, answer) = oneshot::channel();
-        let new = new_execution();
+        let new = NewExecution { arn: arn.to_owned(), ..new_execution() };
         let room = self.memory.clone().try_acquire_owned().unwrap();
         let beginning = Beginning { new, machine: machine.clone(), kept_as: None, watcher: None, room, reply };
         (self.handle(Message::Begin(Box::new(beginning))), answer)
@@ -122,6 +130,7 @@ fn names(effects: &[Effect]) -> Vec<String> {
         Effect::Write { progress, .. } => format!("write {} rows", progress.rows.len()),
         Effect::Perform { task, .. } => format!("perform {}", task.scheduled.event_id),
         Effect::Offer { event_id, .. } => format!("offer {event_id}"),
+        Effect::Submitted { event_id, .. } => format!("submitted {event_id}"),
         Effect::Cancel { event_id, .. } => format!("cancel {event_id}"),
         Effect::Evicted { next_timer_at } => format!("evicted {}", next_timer_at.is_some()),
         Effect::Alert => "alert".to_owned(),
@@ -242,6 +251,30 @@ fn an_execution_that_only_waits_leaves_memory_unless_it_is_about_to_wake() {
     assert_eq!(names(&world.begin_written()), Vec::<String>::new());
     assert_eq!(names(&world.advance(0)), Vec::<String>::new());
     assert_eq!(names(&world.advance(1)), ["write 1 rows"], "its timer is due");
+}
+
+#[test]
+fn many_timers_that_are_due_at_once_let_others_go_between() {
+    const COUNT: usize = 1000;
+    let mut world = World::new(3600);
+    let sleepers = wait(60);
+    world.memory = Arc::new(Semaphore::new(COUNT + 1));
+    for number in 0..COUNT {
+        let arn = format!("{ARN}-{number}");
+        world.begin_as(&arn, &sleepers);
+        world.handle(Message::BeginWritten { arn: arn.as_str().into(), outcome: Ok(Begun::New(1)) });
+    }
+    let mut fired = world.advance(60).len();
+    assert!(fired > 0 && fired <= TIMERS_A_TICK, "{fired} timers are handled in one go");
+    let due = world.worker.due().unwrap();
+    assert_eq!(due, *world.clock.0.lock().unwrap(), "the next ones are due at once");
+    let (effects, _answer) = world.begin(&task());
+    assert_eq!(names(&effects), ["begin 1 rows"], "another goes between");
+    for _ in 0..COUNT {
+        fired += world.handle(Message::Tick).len();
+    }
+    assert_eq!(fired, COUNT, "each fires once");
+    assert!(world.worker.timers.is_empty());
 }
 
 #[test]

@@ -1,28 +1,17 @@
-//! Jobs that were begun (`.sync`): asked after until they end, and stopped when nobody waits any more.
+//! Jobs that were begun (`.sync`): what their services say of them, and how they are stopped. When is for the engine to say.
 
-use std::time::Duration;
-
-use asl::integration::Pattern;
 use aws::CallError;
-use engine::ports::Task;
+use engine::ports::{JobStanding, Task, TaskOutcome};
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::{
+    super::within_limit,
     super::{Executor, Failure, Resource, aws_sdk},
     PATIENCE, as_failure,
-    row::{Argument, Job, Row},
-    table,
+    row::{Argument, Job},
+    row_of, table,
 };
 
-/// A job is asked after when it has run for so much longer.
-const LONGER: u32 = 10;
-/// But never later than this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// The same of a job in this process.
-const LONGEST_OWN_PAUSE: Duration = Duration::from_secs(5);
-/// And the shortest pause then.
-const SHORTEST_OWN_PAUSE: Duration = Duration::from_millis(50);
 /// Questions in a row that may go unanswered.
 const UNANSWERED_MAX: u32 = 60;
 /// And answers in a row that know of no such job: a service may not know at once what it has begun.
@@ -40,41 +29,47 @@ enum Standing {
 }
 
 impl Executor {
-    /// Waits until a job has ended; its result.
-    pub(super) async fn job_ended(
-        &self,
-        row: &Row,
-        job: &Job,
-        pattern: Pattern,
-        task: &Task,
-        answer: &Value,
-    ) -> Result<Value, Failure> {
+    /// How a job stands by its service.
+    pub(in super::super) async fn ask(&self, task: &Task) -> Result<JobStanding, Failure> {
+        let Ok(Resource::Optimized { service, action, pattern }) = Resource::parse(&task.scheduled.resource) else {
+            return Err(Failure::runtime(format!("`{}` begins no job", task.scheduled.resource)));
+        };
+        let row = row_of(service, action)?;
+        let (Some(job), Some(answer)) = (&row.job, &task.scheduled.submitted) else {
+            return Err(Failure::runtime(format!("`{service}:{action}` has begun no job")));
+        };
         let caller = self.caller(row.aws_service, task)?;
         let parameters = Argument::all(job.by, &about(task, answer));
-        let (shortest, longest) = match caller.own {
-            true => (SHORTEST_OWN_PAUSE, LONGEST_OWN_PAUSE),
-            false => (self.poll_after, LONGEST_PAUSE),
-        };
-        let begun = Instant::now();
-        let (mut unanswered, mut unknown) = (0, 0);
-        loop {
-            tokio::time::sleep((begun.elapsed() / LONGER).clamp(shortest.min(longest), longest)).await;
-            let call = (row.aws_service, job.describe);
-            let told = aws_sdk::request_as_version_1(caller, task, call, parameters.clone(), PATIENCE).await;
-            match told {
-                Ok(told) => match job.standing(told.result, answer) {
-                    Standing::Running => (unanswered, unknown) = (0, 0),
-                    Standing::Well(result) => return Ok((job.output)(result, pattern)),
-                    Standing::Unknown(_) if unknown < UNKNOWN_MAX => unknown += 1,
-                    Standing::Badly(result) | Standing::Unknown(result) => {
-                        return Err(Failure { error: "States.TaskFailed".to_owned(), cause: result.to_string() });
-                    }
-                },
-                Err(error) if job.gone && is_gone(&error) => return Ok(json!({})),
-                Err(error) if unanswered < UNANSWERED_MAX && may_be_answered_later(&error) => unanswered += 1,
-                Err(error) => return Err(as_failure(row.service, error)),
+        let call = (row.aws_service, job.describe);
+        let told = match aws_sdk::request_as_version_1(caller, task, call, parameters, PATIENCE).await {
+            Ok(told) => told.result,
+            Err(error) if job.gone && is_gone(&error) => return Ok(ended(json!({}))),
+            Err(error) if may_be_answered_later(&error) => {
+                return Ok(unclear(as_failure(row.service, error), UNANSWERED_MAX));
             }
-        }
+            Err(error) => return Err(as_failure(row.service, error)),
+        };
+        let badly = |result: Value| Failure { error: "States.TaskFailed".to_owned(), cause: result.to_string() };
+        Ok(match job.standing(told, answer) {
+            Standing::Running => JobStanding::Running,
+            Standing::Well(result) => {
+                let result = (job.output)(result, pattern);
+                within_limit(&result, service)?;
+                ended(result)
+            }
+            Standing::Badly(result) => return Err(badly(result)),
+            Standing::Unknown(result) => unclear(badly(result), UNKNOWN_MAX),
+        })
+    }
+
+    /// The execution that a job is, where it runs in this process.
+    pub(in super::super) fn own_execution(&self, task: &Task) -> Option<String> {
+        let Ok(Resource::Optimized { service: "states", .. }) = Resource::parse(&task.scheduled.resource) else {
+            return None;
+        };
+        let is_own = self.caller("sfn", task).is_ok_and(|caller| caller.own);
+        let arn = task.scheduled.submitted.as_ref()?.get("ExecutionArn")?.as_str()?;
+        is_own.then(|| arn.to_owned())
     }
 
     /// Stops a job, where its service can.
@@ -90,6 +85,14 @@ impl Executor {
         let stopped = aws_sdk::request(caller, task, (row.aws_service, stop), parameters, PATIENCE).await;
         stopped.map(drop).map_err(|error| as_failure(row.service, error))
     }
+}
+
+fn ended(result: Value) -> JobStanding {
+    JobStanding::Ended(TaskOutcome::Succeeded(result))
+}
+
+fn unclear(Failure { error, cause }: Failure, allowed: u32) -> JobStanding {
+    JobStanding::Unclear { outcome: TaskOutcome::Failed { error, cause }, allowed }
 }
 
 /// What the arguments of calls about a job are taken from.

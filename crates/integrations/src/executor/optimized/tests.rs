@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use asl::integration;
 use aws::{Aws, CallError};
-use engine::{TaskExecutor, ports::TaskOutcome};
+use engine::{
+    TaskExecutor,
+    ports::{JobStanding, TaskOutcome},
+};
 use execution::ScheduledTask;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -41,8 +44,7 @@ fn ok(body: &Value) -> String {
 
 async fn executor_answered(answers: Vec<String>) -> (Executor, Received, TempDir) {
     let (url, received) = answering(answers).await;
-    let (mut executor, folder) = executor_of(aws_at(url));
-    executor.poll_after = Duration::from_millis(1);
+    let (executor, folder) = executor_of(aws_at(url));
     (executor, received, folder)
 }
 
@@ -247,6 +249,18 @@ async fn the_answer_to_a_begin_is_waited_for_beyond_the_time_of_its_task() {
     server.await.unwrap();
 }
 
+/// What a job ends with that is asked after again and again.
+async fn end_of(executor: &Executor, task: engine::ports::Task) -> TaskOutcome {
+    let mut unclear = 0;
+    loop {
+        match executor.ask_job(task.clone()).await {
+            JobStanding::Running => unclear = 0,
+            JobStanding::Unclear { allowed, .. } if unclear < allowed => unclear += 1,
+            JobStanding::Unclear { outcome, .. } | JobStanding::Ended(outcome) => return outcome,
+        }
+    }
+}
+
 /// The task of a job that was begun with this answer.
 fn begun(resource: &str, arguments: Value, answer: Value) -> engine::ports::Task {
     let task = task(resource, arguments);
@@ -277,15 +291,15 @@ async fn an_execution_is_started_once_by_its_name_and_asked_after_until_it_ends(
 
     let shown = |status: &str, input: Value, output: Value| json!({"ExecutionArn": "e", "Input": input, "Output": output, "StartDate": 1500, "Status": status});
     let (input, output) = (json!("{\"a\":1}"), json!("[2]"));
-    let ended = executor.perform(begun(resource, arguments.clone(), answer.clone())).await;
+    let ended = end_of(&executor, begun(resource, arguments.clone(), answer.clone())).await;
     assert_eq!(ended, TaskOutcome::Succeeded(shown("SUCCEEDED", input.clone(), output.clone())));
-    let ended = executor.perform(begun(&format!("{resource}:2"), arguments.clone(), answer.clone())).await;
+    let ended = end_of(&executor, begun(&format!("{resource}:2"), arguments.clone(), answer.clone())).await;
     assert_eq!(ended, TaskOutcome::Succeeded(shown("SUCCEEDED", json!({"a": 1}), json!([2]))));
-    let ended = executor.perform(begun(resource, arguments.clone(), answer.clone())).await;
+    let ended = end_of(&executor, begun(resource, arguments.clone(), answer.clone())).await;
     assert_eq!(ended, failed("States.TaskFailed", &shown("TIMED_OUT", input, output).to_string()));
     assert_eq!(*received.lock().unwrap().last().unwrap(), json!({"executionArn": "e"}));
 
-    executor.stop_job(begun(resource, arguments, answer)).await;
+    executor.stop_job(begun(resource, arguments, answer)).await.unwrap();
     let cause = "The Task state in AWS Step Functions execution [arn:aws:states:eu-west-1:123456789012:execution:m:e] which was managing this resource was aborted";
     assert_eq!(*received.lock().unwrap().last().unwrap(), json!({"executionArn": "e", "cause": cause}));
 }
@@ -300,13 +314,13 @@ async fn a_container_that_fails_fails_the_task() {
     let (resource, arguments) = ("arn:aws:states:::ecs:runTask.sync", json!({"TaskDefinition": "d"}));
     let outcome = executor.perform(task(resource, arguments.clone())).await;
     let TaskOutcome::Submitted(answer) = outcome else { panic!("{outcome:?}") };
-    let TaskOutcome::Succeeded(result) = executor.perform(begun(resource, arguments.clone(), answer.clone())).await
+    let TaskOutcome::Succeeded(result) = end_of(&executor, begun(resource, arguments.clone(), answer.clone())).await
     else {
         panic!("the task ended with 0");
     };
     assert_eq!((&result["TaskArn"], &result["Containers"]), (&json!("t"), &json!([{"ExitCode": 0}])));
     assert_eq!(received.lock().unwrap()[1], json!({"cluster": "c", "tasks": ["t"]}));
-    let outcome = executor.perform(begun(resource, arguments.clone(), answer)).await;
+    let outcome = end_of(&executor, begun(resource, arguments.clone(), answer)).await;
     assert!(matches!(&outcome, TaskOutcome::Failed { error, .. } if error == "States.TaskFailed"), "{outcome:?}");
     let outcome = executor.perform(task(resource, arguments)).await;
     assert_eq!(outcome, failed("AmazonECS.Unknown", r#"[{"Reason":"RESOURCE:CPU"}]"#));
@@ -334,13 +348,13 @@ async fn a_job_that_its_service_does_not_know_is_not_waited_for_without_end() {
     ] {
         // It answers the same again and again.
         let (executor, received, _folder) = executor_answered(vec![ok(&told)]).await;
-        let waiting = executor.perform(begun(resource, json!({}), begin));
+        let waiting = end_of(&executor, begun(resource, json!({}), begin));
         let outcome = tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("it ends");
         assert_eq!(outcome, failed("States.TaskFailed", cause), "{resource}");
         assert!(received.lock().unwrap().len() > 10, "{resource}: a job may be known later");
     }
     let (executor, _, _folder) = executor_answered(vec![ok(&missing), ok(&missing), ok(&stopped)]).await;
-    let outcome = executor.perform(begun(ecs, json!({}), placed)).await;
+    let outcome = end_of(&executor, begun(ecs, json!({}), placed)).await;
     assert!(matches!(outcome, TaskOutcome::Succeeded(_)), "{outcome:?}");
 }
 
@@ -371,7 +385,7 @@ async fn what_is_deleted_is_waited_for_until_it_is_gone() {
     let deleting = ok(&json!({"cluster": {"name": "c", "status": "DELETING"}}));
     let (executor, received, _folder) = executor_answered(vec![deleting, gone]).await;
     let task = begun("arn:aws:states:::eks:deleteCluster.sync", json!({"Name": "c"}), json!({}));
-    assert_eq!(executor.perform(task).await, TaskOutcome::Succeeded(json!({})));
+    assert_eq!(end_of(&executor, task).await, TaskOutcome::Succeeded(json!({})));
     assert_eq!(received.lock().unwrap().len(), 2);
 }
 
@@ -385,7 +399,7 @@ async fn a_step_of_emr_has_the_integrations_own_names() {
     let outcome = executor.perform(task(resource, arguments.clone())).await;
     let TaskOutcome::Submitted(answer) = outcome else { panic!("{outcome:?}") };
     assert_eq!(answer["StepId"], json!("s-1"));
-    let ended = executor.perform(begun(resource, arguments, answer)).await;
+    let ended = end_of(&executor, begun(resource, arguments, answer)).await;
     let step = json!({"Step": {"Id": "s-1", "Status": {"State": "COMPLETED"}}, "StepId": "s-1"});
     assert_eq!(ended, TaskOutcome::Succeeded(step));
     let sent = received.lock().unwrap();
