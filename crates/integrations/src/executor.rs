@@ -140,7 +140,7 @@ impl TaskExecutor for Executor {
         }
     }
 
-    async fn read_items(&self, items: ItemsToRead, pages: mpsc::Sender<Vec<Item>>) -> Result<(), String> {
+    async fn read_items(&self, items: ItemsToRead, pages: mpsc::Sender<ItemPage>) -> Result<(), String> {
         map_run::read_items(&self.aws, items, pages).await
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use detection::{Event, Finding};
-use execution::{Ended, HistoryEvent, Status};
+use execution::{Ended, HistoryEvent, Status, map_run::MapRunRedrive};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -244,6 +244,7 @@ struct WrittenProgress {
     redrive: Option<Redrive>,
     map_runs: Vec<map_runs::Written>,
     stopped_map_runs: Vec<String>,
+    redriven_map_runs: Vec<MapRunRedrive>,
     standing: Standing,
 }
 
@@ -251,8 +252,20 @@ impl WrittenProgress {
     fn new(progress: Progress) -> Result<WrittenProgress, StoreError> {
         let rows = progress.rows.iter().map(journal::Written::new).collect::<Result<_, _>>()?;
         let map_runs = progress.map_runs.iter().map(map_runs::Written::new).collect::<Result<_, _>>()?;
-        let Progress { tokens, offered, withdrawn, redrive, stopped_map_runs, standing, .. } = progress;
-        Ok(WrittenProgress { rows, tokens, offered, withdrawn, redrive, map_runs, stopped_map_runs, standing })
+        let Progress {
+            tokens, offered, withdrawn, redrive, stopped_map_runs, redriven_map_runs, standing, ..
+        } = progress;
+        Ok(WrittenProgress {
+            rows,
+            tokens,
+            offered,
+            withdrawn,
+            redrive,
+            map_runs,
+            stopped_map_runs,
+            redriven_map_runs,
+            standing,
+        })
     }
 }
 
@@ -269,10 +282,12 @@ fn append(connection: &Connection, id: i64, progress: &WrittenProgress) -> Resul
                 "UPDATE executions SET redrive_count = ?2, redriven_at = ?3, redrive_token = ?4 WHERE id = ?1",
             )?
             .execute(params![id, integer(*count)?, micros(*at), client_token])?;
+        map_runs::count_redrive(connection, id)?;
     }
     activities::change_tasks(connection, id, &progress.offered, &progress.withdrawn)?;
     progress.map_runs.iter().try_for_each(|run| map_runs::insert(connection, id, run))?;
-    progress.stopped_map_runs.iter().try_for_each(|arn| map_runs::stop(connection, arn))
+    progress.stopped_map_runs.iter().try_for_each(|arn| map_runs::stop(connection, arn))?;
+    progress.redriven_map_runs.iter().try_for_each(|redrive| map_runs::redrive(connection, redrive))
 }
 
 /// The columns that a [`Standing`] sets: status, ended, stopped_at, waiting, next_timer_at.

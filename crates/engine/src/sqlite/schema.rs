@@ -135,6 +135,25 @@ const MIGRATIONS: &[&str] = &["
         map_run INTEGER NOT NULL, status TEXT NOT NULL, executions INTEGER NOT NULL, items INTEGER NOT NULL,
         PRIMARY KEY (map_run, status)
     ) WITHOUT ROWID;
+", "
+    DELETE FROM map_run_children WHERE map_run IN (SELECT id FROM map_runs WHERE phase = 'READING');
+    DELETE FROM map_run_counts WHERE map_run IN (SELECT id FROM map_runs WHERE phase = 'READING');
+    ALTER TABLE map_runs ADD COLUMN items TEXT;
+    ALTER TABLE map_runs ADD COLUMN cursor TEXT;
+    ALTER TABLE map_runs ADD COLUMN is_redriven INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE map_runs ADD COLUMN redrive_count INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE map_runs ADD COLUMN redriven_at INTEGER;
+
+    ALTER TABLE map_run_children ADD COLUMN status TEXT;
+    CREATE INDEX map_run_children_to_redrive ON map_run_children (map_run, number) WHERE status = 'PENDING_REDRIVE';
+
+    CREATE TABLE map_run_express_children (
+        id INTEGER PRIMARY KEY, map_run INTEGER NOT NULL, number INTEGER NOT NULL, attempt INTEGER NOT NULL, arn TEXT NOT NULL,
+        input TEXT NOT NULL, status TEXT NOT NULL, ended TEXT, started_at INTEGER NOT NULL, stopped_at INTEGER,
+        UNIQUE (map_run, number)
+    );
+    CREATE INDEX map_run_express_children_standing ON map_run_express_children (map_run, status, number);
+    CREATE INDEX map_run_express_children_running ON map_run_express_children (id) WHERE status = 'RUNNING';
 "];
 
 /// Brings a file to the newest version, each migration in a transaction of its own: a crash leaves it at some version, whole.

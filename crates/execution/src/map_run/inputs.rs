@@ -4,7 +4,7 @@ use query::{Language, Moment, Scope, Template, java};
 use serde_json::{Map, Value, json};
 
 use super::{MapRunFailure, MapRunSpecification, Surroundings};
-use crate::{failure::Failure, limits::Limits, random};
+use crate::{failure::Failure, random};
 
 /// An item.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,8 +41,12 @@ pub struct Inputs<'run> {
 }
 
 impl<'run> Inputs<'run> {
-    /// The inputs of a run; `selector` is the Map's `ItemSelector` and its language.
-    pub fn new(run: &'run MapRunSpecification, selector: Option<(&'run Template, Language)>) -> Inputs<'run> {
+    /// The inputs of a run, from its `count`-th item on; `selector` is the Map's `ItemSelector` and its language.
+    pub fn new(
+        run: &'run MapRunSpecification,
+        selector: Option<(&'run Template, Language)>,
+        count: u64,
+    ) -> Inputs<'run> {
         let selector = selector
             .zip(run.surroundings.as_ref())
             .map(|((template, language), surroundings)| (template, language, surroundings));
@@ -51,7 +55,7 @@ impl<'run> Inputs<'run> {
             run,
             selector,
             context: selector.map_or(Value::Null, |(.., surroundings)| surroundings.context.clone()),
-            count: 0,
+            count,
             batch: Vec::new(),
             batch_bytes: 0,
             batch_input: input.map(java::json),
@@ -64,7 +68,7 @@ impl<'run> Inputs<'run> {
         self.count = self.count.saturating_add(1);
         let Some(batching) = &self.run.batching else { return self.whole(text, 1).map(Some) };
         let limit = batching.max_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
-        let limit = limit.min(Limits::AWS.payload_bytes);
+        let limit = limit.min(self.run.quotas.payload_bytes);
         let is_full =
             batching.max_items.is_some_and(|most| u64::try_from(self.batch.len()).is_ok_and(|len| len >= most));
         // The brackets and commas of the batch count as well.
@@ -93,7 +97,7 @@ impl<'run> Inputs<'run> {
     }
 
     fn whole(&self, text: String, items: u64) -> Result<ChildInput, MapRunFailure> {
-        if text.len() > Limits::AWS.payload_bytes {
+        if text.len() > self.run.quotas.payload_bytes {
             return Err(MapRunFailure::data_limit(&self.run.state_name));
         }
         Ok(ChildInput { text, items })
@@ -137,7 +141,7 @@ impl<'run> Inputs<'run> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Json, map_run::Batching};
+    use crate::{Json, Limits, map_run::Batching};
 
     fn item(value: Value) -> Item {
         Item { value, key: Some("k".to_owned()), source: "S3://bucket/key".to_owned() }
@@ -149,7 +153,7 @@ mod tests {
         items: &[Value],
     ) -> Result<Vec<ChildInput>, MapRunFailure> {
         let template = selector.map(|selector| Template::parse(selector, Language::JsonPath).unwrap());
-        let mut inputs = Inputs::new(run, template.as_ref().map(|template| (template, Language::JsonPath)));
+        let mut inputs = Inputs::new(run, template.as_ref().map(|template| (template, Language::JsonPath)), 0);
         let mut made = Vec::new();
         for value in items {
             made.extend(inputs.push(item(value.clone()))?);
