@@ -25,13 +25,14 @@ use engine::{
     Engine, ExecutionStore, SystemClock,
     engine::{ExecutionRecord, StateMachineRecord},
     ports::{
-        ActivityTask, Begun, CatalogueStore, DefinitionHash, Due, MapRunEnd, MapRunRecord, MapRunStore, NewExecution,
-        Progress, Put, Receipt, Responder, StoreError, Stored, TokenHash,
+        ActivityTask, Begun, CatalogueStore, ChildrenBegun, DefinitionHash, Due, ExecutionFilter, ExpressChild,
+        ItemsOfRun, MapRunEnd, MapRunRecord, MapRunStore, NewExecution, Progress, Put, ReaderCursor, Receipt, Responder,
+        StoreError, Stored, TokenHash,
     },
     sqlite::SqliteStore,
 };
 use execution::{
-    HistoryEvent, MapRunFailure, MapRunSpecification, Record, Status,
+    Ended, HistoryEvent, MapRunFailure, Record, Status,
     map_run::{ChildInput, MapRunLimits, results::Child},
 };
 use jiff::Timestamp;
@@ -194,17 +195,29 @@ impl MapRunStore for Faulty {
     async fn map_runs_with_work(&self, after: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError> {
         self.store.map_runs_with_work(after, limit).await
     }
-    async fn forget_children(&self, number: u64) -> Result<(), StoreError> {
-        self.write(self.store.forget_children(number)).await
+    async fn items_of_run(&self, number: u64) -> Result<Option<ItemsOfRun>, StoreError> {
+        self.store.items_of_run(number).await
     }
-    async fn add_children(&self, number: u64, first: u64, inputs: Vec<ChildInput>) -> Result<(), StoreError> {
-        self.write(self.store.add_children(number, first, inputs)).await
+    async fn add_children(
+        &self,
+        number: u64,
+        inputs: Vec<ChildInput>,
+        cursor: ReaderCursor,
+        is_complete: bool,
+    ) -> Result<(), StoreError> {
+        self.write(self.store.add_children(number, inputs, cursor, is_complete)).await
     }
-    async fn children_are_complete(&self, number: u64, specification: MapRunSpecification) -> Result<(), StoreError> {
-        self.write(self.store.children_are_complete(number, specification)).await
-    }
-    async fn begin_children(&self, number: u64, limit: u64, now: Timestamp) -> Result<Vec<String>, StoreError> {
+    async fn begin_children(&self, number: u64, limit: u64, now: Timestamp) -> Result<ChildrenBegun, StoreError> {
         self.write(self.store.begin_children(number, limit, now)).await
+    }
+    async fn child_is_not_redrivable(&self, arn: &str) -> Result<(), StoreError> {
+        self.write(self.store.child_is_not_redrivable(arn)).await
+    }
+    async fn express_children(&self, after: u64, limit: usize) -> Result<Vec<(ExpressChild, String)>, StoreError> {
+        self.store.express_children(after, limit).await
+    }
+    async fn end_express_child(&self, number: u64, ended: Ended, at: Timestamp) -> Result<(), StoreError> {
+        self.write(self.store.end_express_child(number, ended, at)).await
     }
     async fn running_children(&self, number: u64, limit: usize) -> Result<Vec<String>, StoreError> {
         self.store.running_children(number, limit).await
@@ -230,11 +243,11 @@ impl MapRunStore for Faulty {
     async fn executions_of_map_run(
         &self,
         arn: &str,
-        status: Option<Status>,
+        filter: ExecutionFilter,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Option<Vec<ExecutionRecord>>, StoreError> {
-        self.store.executions_of_map_run(arn, status, after, limit).await
+        self.store.executions_of_map_run(arn, filter, after, limit).await
     }
 }
 

@@ -8,9 +8,8 @@ use aws::{Aws, http::Destinations};
 use detection::Finding;
 use engine::{
     FindingStore, TaskExecutor,
-    ports::{ItemsToRead, ObjectToPut, Task, TaskOutcome, Trace},
+    ports::{ItemPage, ItemsToRead, ObjectToPut, Task, TaskOutcome, Trace},
 };
-use execution::map_run::Item;
 use serde_json::Value;
 use tokio::sync::mpsc;
 

@@ -84,6 +84,17 @@ pub struct ExpressChild {
     pub new: NewExecution,
 }
 
+/// Which children of a run to list; what is `None` or false excludes nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExecutionFilter {
+    /// `statusFilter`.
+    pub status: Option<Status>,
+    /// `statusFilter` PENDING_REDRIVE: only those that wait for their redrive.
+    pub is_pending_redrive: bool,
+    /// `redriveFilter`.
+    pub is_redriven: Option<bool>,
+}
+
 /// Of which map run an execution is a child.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MapRunChild {
@@ -184,7 +195,7 @@ pub trait MapRunStore: Send + Sync {
     async fn executions_of_map_run(
         &self,
         arn: &str,
-        status: Option<Status>,
+        filter: ExecutionFilter,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Option<Vec<ExecutionRecord>>, StoreError>;

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     engine::ExecutionRecord,
     ports::{
-        ChildrenBegun, DefinitionHash, ExpressChild, ItemsOfRun, MapRunChild, MapRunEnd, MapRunRecord, MapRunStore,
+        ChildrenBegun, DefinitionHash, ExecutionFilter, ExpressChild, ItemsOfRun, MapRunChild, MapRunEnd, MapRunRecord, MapRunStore,
         ReaderCursor, StoreError,
     },
 };
@@ -381,7 +381,7 @@ impl MapRunStore for SqliteStore {
     async fn executions_of_map_run(
         &self,
         arn: &str,
-        status: Option<Status>,
+        filter: ExecutionFilter,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Option<Vec<ExecutionRecord>>, StoreError> {
@@ -393,12 +393,22 @@ impl MapRunStore for SqliteStore {
                     Some(after) => id_of(connection, &after)?.unwrap_or(0),
                     None => i64::MAX,
                 };
-                let status = status.map(status_text).transpose()?;
+                let status = filter.status.map(status_text).transpose()?;
                 let mut statement = connection.prepare_cached(&format!(
-                    "{} WHERE map_run = ?1 AND id < ?2 AND (?3 IS NULL OR status = ?3) ORDER BY id DESC LIMIT ?4",
+                    "{} WHERE map_run = ?1 AND id < ?2 AND (?3 IS NULL OR status = ?3) AND (?5 IS NULL OR (redrive_count > 0) = ?5)
+                         AND (NOT ?6 OR map_run_child IN (SELECT number FROM map_run_children w WHERE w.map_run = ?1 AND w.status = ?7))
+                     ORDER BY id DESC LIMIT ?4",
                     executions::SELECT
                 ))?;
-                let mut rows = statement.query(params![map_run, below, status, at_most(limit)])?;
+                let mut rows = statement.query(params![
+                    map_run,
+                    below,
+                    status,
+                    at_most(limit),
+                    filter.is_redriven,
+                    filter.is_pending_redrive,
+                    PENDING_REDRIVE
+                ])?;
                 let mut found = Vec::new();
                 while let Some(row) = rows.next()? {
                     found.push(executions::read(row)?);
