@@ -4,7 +4,7 @@ use query::{Language, Moment, Scope, Template, java};
 use serde_json::{Map, Value, json};
 
 use super::{MapRunFailure, MapRunSpecification, Surroundings};
-use crate::{failure::Failure, random};
+use crate::{failure::Failure, json, limits::Limits, random};
 
 /// An item.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,13 +69,16 @@ impl<'run> Inputs<'run> {
         let Some(batching) = &self.run.batching else { return self.whole(text, 1).map(Some) };
         let limit = batching.max_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
         let limit = limit.min(self.run.quotas.payload_bytes);
-        let is_full =
-            batching.max_items.is_some_and(|most| u64::try_from(self.batch.len()).is_ok_and(|len| len >= most));
         // The brackets and commas of the batch count as well.
-        let ready =
-            if !self.batch.is_empty() && (is_full || self.bytes_with(&text) > limit) { self.finish()? } else { None };
+        let mut ready = if !self.batch.is_empty() && self.bytes_with(&text) > limit { self.finish()? } else { None };
         self.batch_bytes = self.batch_bytes.saturating_add(text.len() + 1);
         self.batch.push(text);
+        let is_full =
+            batching.max_items.is_some_and(|most| u64::try_from(self.batch.len()).is_ok_and(|len| len >= most));
+        // Where one was ready, this is the first item of the next, and another one fits: else the one before had been full.
+        if ready.is_none() && is_full {
+            ready = self.finish()?;
+        }
         Ok(ready)
     }
 
@@ -97,7 +100,7 @@ impl<'run> Inputs<'run> {
     }
 
     fn whole(&self, text: String, items: u64) -> Result<ChildInput, MapRunFailure> {
-        if text.len() > self.run.quotas.payload_bytes {
+        if text.len() > self.run.quotas.payload_bytes || json::depth(&text) > Limits::AWS.depth {
             return Err(MapRunFailure::data_limit(&self.run.state_name));
         }
         Ok(ChildInput { text, items })
@@ -141,7 +144,7 @@ impl<'run> Inputs<'run> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Json, Limits, map_run::Batching};
+    use crate::{Json, map_run::Batching};
 
     fn item(value: Value) -> Item {
         Item { value, key: Some("k".to_owned()), source: "S3://bucket/key".to_owned() }
@@ -205,6 +208,16 @@ mod tests {
     fn what_is_too_large_for_an_input_fails_the_run() {
         let run = MapRunSpecification::default();
         let large = Value::String("x".repeat(Limits::AWS.payload_bytes));
-        assert_eq!(inputs(&run, None, &[large]).unwrap_err().error.as_deref(), Some("States.DataLimitExceeded"));
+        let check = |run: &MapRunSpecification, item: &Value, fails: bool| {
+            let made = inputs(run, None, std::slice::from_ref(item));
+            let expected = fails.then_some("States.DataLimitExceeded");
+            assert_eq!(made.err().and_then(|failure| failure.error).as_deref(), expected);
+        };
+        check(&run, &large, true);
+        let quotas = crate::Quotas { payload_bytes: 1 << 20, ..crate::Quotas::AWS };
+        check(&MapRunSpecification { quotas, ..MapRunSpecification::default() }, &large, false);
+        let nested = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+        check(&run, &nested(Limits::AWS.depth), false);
+        check(&run, &nested(Limits::AWS.depth + 1), true);
     }
 }

@@ -109,11 +109,12 @@ fn a_redrive_lets_the_same_run_go_on() {
     assert_eq!(redriven, [details(1), details(2)], "{:#?}", run.outline());
     let outline = [
         "5 after 4: MapRunFailed",
-        "6 after 5: ExecutionFailed",
-        "7 after 6: ExecutionRedriven",
-        "8 after 7: MapRunRedriven",
+        "6 after 5: MapStateFailed",
+        "7 after 6: ExecutionFailed",
+        "8 after 7: ExecutionRedriven",
+        "9 after 8: MapRunRedriven",
     ];
-    assert_eq!(run.outline()[4..8], outline);
+    assert_eq!(run.outline()[4..9], outline);
 }
 
 #[test]

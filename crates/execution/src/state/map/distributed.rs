@@ -29,6 +29,9 @@ pub(crate) fn perform<'machine>(
     state: &'machine State,
     map: &'machine Map,
 ) -> Result<Outcome<'machine>, Failure> {
+    if driver.execution.start.as_ref().is_some_and(|start| start.express) {
+        return Err(Failure::runtime("A Map in Mode DISTRIBUTED can't run in an EXPRESS execution.".to_owned()));
+    }
     let effective = data_flow::input(driver, path, state)?;
     // With a reader, what the state was given holds no items.
     let items = match &map.run.reader {
