@@ -22,7 +22,8 @@ pub use self::executions::{
     Redrive, Standing, Stored, TokenHash,
 };
 pub use self::map_runs::{
-    ChildrenBegun, ExecutionFilter, ExpressChild, ItemsOfRun, MapRunChild, MapRunEnd, MapRunRecord, MapRunStore, ReaderCursor,
+    ChildrenBegun, ExecutionFilter, ExpressChild, ItemsOfRun, MapRunChild, MapRunEnd, MapRunRecord, MapRunStore,
+    ReaderCursor,
 };
 
 /// The time and randomness of the world.

@@ -219,7 +219,10 @@ async fn a_redrive_runs_again_only_what_had_not_succeeded() {
         assert_eq!(reader.performed(), [(0, 1), (1, 2), (2, 1), (3, 1), (4, 3), (5, 2)].into());
         let runs = engine.list_map_runs(&arn, None, 10).await.unwrap();
         assert_eq!(runs.len(), 1, "it is the same run");
-        assert_eq!((runs[0].redrive_count, runs[0].redriven_at.is_some(), runs[0].status), (2, true, MapRunStatus::Succeeded));
+        assert_eq!(
+            (runs[0].redrive_count, runs[0].redriven_at.is_some(), runs[0].status),
+            (2, true, MapRunStatus::Succeeded)
+        );
         assert_eq!((runs[0].standing.counts.succeeded.items, runs[0].standing.counts.total().items), (6, 6));
         let history = engine.history(&arn, None, 100, false).await.unwrap();
         assert_eq!(history.iter().filter(|event| event.kind == EventType::MapRunRedriven).count(), 2);

@@ -26,8 +26,8 @@ use engine::{
     engine::{ExecutionRecord, StateMachineRecord},
     ports::{
         ActivityTask, Begun, CatalogueStore, ChildrenBegun, DefinitionHash, Due, ExecutionFilter, ExpressChild,
-        ItemsOfRun, MapRunEnd, MapRunRecord, MapRunStore, NewExecution, Progress, Put, ReaderCursor, Receipt, Responder,
-        StoreError, Stored, TokenHash,
+        ItemsOfRun, MapRunEnd, MapRunRecord, MapRunStore, NewExecution, Progress, Put, ReaderCursor, Receipt,
+        Responder, StoreError, Stored, TokenHash,
     },
     sqlite::SqliteStore,
 };

@@ -4,7 +4,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Ended, map_run::{MapRunRedrive, MapRunSpecification}, state::task::Integration};
+use crate::{
+    Ended,
+    map_run::{MapRunRedrive, MapRunSpecification},
+    state::task::Integration,
+};
 
 /// Something to be done once the records that asked for it are durable.
 #[derive(Clone, Debug, PartialEq)]

@@ -252,9 +252,8 @@ impl WrittenProgress {
     fn new(progress: Progress) -> Result<WrittenProgress, StoreError> {
         let rows = progress.rows.iter().map(journal::Written::new).collect::<Result<_, _>>()?;
         let map_runs = progress.map_runs.iter().map(map_runs::Written::new).collect::<Result<_, _>>()?;
-        let Progress {
-            tokens, offered, withdrawn, redrive, stopped_map_runs, redriven_map_runs, standing, ..
-        } = progress;
+        let Progress { tokens, offered, withdrawn, redrive, stopped_map_runs, redriven_map_runs, standing, .. } =
+            progress;
         Ok(WrittenProgress {
             rows,
             tokens,

@@ -5,7 +5,10 @@ mod children;
 use async_trait::async_trait;
 use execution::{
     Ended, MapRunFailure, MapRunSpecification, Status,
-    map_run::{ChildInput, Count, Counts, ItemSource, MapRunLimits, MapRunRedrive, MapRunStatus, Phase, Standing, results::Child},
+    map_run::{
+        ChildInput, Count, Counts, ItemSource, MapRunLimits, MapRunRedrive, MapRunStatus, Phase, Standing,
+        results::Child,
+    },
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -21,8 +24,8 @@ use super::{
 use crate::{
     engine::ExecutionRecord,
     ports::{
-        ChildrenBegun, DefinitionHash, ExecutionFilter, ExpressChild, ItemsOfRun, MapRunChild, MapRunEnd, MapRunRecord, MapRunStore,
-        ReaderCursor, StoreError,
+        ChildrenBegun, DefinitionHash, ExecutionFilter, ExpressChild, ItemsOfRun, MapRunChild, MapRunEnd, MapRunRecord,
+        MapRunStore, ReaderCursor, StoreError,
     },
 };
 
@@ -48,8 +51,7 @@ pub(super) struct Written {
 impl Written {
     pub(super) fn new(specification: &MapRunSpecification) -> Result<Written, StoreError> {
         // The items and what is beside them may be long, and only the reading needs them.
-        let small =
-            MapRunSpecification { source: ItemSource::default(), surroundings: None, ..specification.clone() };
+        let small = MapRunSpecification { source: ItemSource::default(), surroundings: None, ..specification.clone() };
         Ok(Written {
             arn: specification.arn.clone(),
             specification: serde_json::to_string(&small)?,
@@ -236,9 +238,12 @@ impl MapRunStore for SqliteStore {
     async fn items_of_run(&self, number: u64) -> Result<Option<ItemsOfRun>, StoreError> {
         self.readers
             .read(move |connection| {
-                let (phase, items, specification, cursor): (String, Option<String>, String, Option<String>) = connection
-                    .prepare_cached("SELECT phase, items, specification, cursor FROM map_runs WHERE id = ?1")?
-                    .query_row([integer(number)?], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+                let (phase, items, specification, cursor): (String, Option<String>, String, Option<String>) =
+                    connection
+                        .prepare_cached("SELECT phase, items, specification, cursor FROM map_runs WHERE id = ?1")?
+                        .query_row([integer(number)?], |row| {
+                            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+                        })?;
                 if phase != text_of(&Phase::Reading)? {
                     return Ok(None);
                 }
@@ -315,7 +320,9 @@ impl MapRunStore for SqliteStore {
     }
 
     async fn pending_children(&self, number: u64, from: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError> {
-        self.readers.read(move |connection| children::pending(connection, integer(number)?, integer(from)?, at_most(limit))).await
+        self.readers
+            .read(move |connection| children::pending(connection, integer(number)?, integer(from)?, at_most(limit)))
+            .await
     }
 
     async fn fail_map_run(&self, number: u64, failure: MapRunFailure) -> Result<(), StoreError> {

@@ -45,10 +45,7 @@ impl Counts {
     pub fn total(&self) -> Count {
         let begun = [self.running, self.succeeded, self.failed, self.timed_out, self.aborted];
         let all = begun.iter().chain([&self.pending, &self.pending_redrive]);
-        Count {
-            executions: all.clone().map(|count| count.executions).sum(),
-            items: all.map(|count| count.items).sum(),
-        }
+        Count { executions: all.clone().map(|count| count.executions).sum(), items: all.map(|count| count.items).sum() }
     }
 
     /// The count of children that stand so.
@@ -233,8 +230,7 @@ mod tests {
     #[test]
     fn a_percentage_is_of_all_items() {
         let check = |phase, percentage, failed, fails: bool| {
-            let limits =
-                MapRunLimits { tolerated_failure_percentage: Some(percentage), ..MapRunLimits::default() };
+            let limits = MapRunLimits { tolerated_failure_percentage: Some(percentage), ..MapRunLimits::default() };
             let counts = Counts { failed: count(failed), succeeded: count(1), ..Counts::default() };
             let standing = Standing { phase, ..running(limits, counts) };
             assert_eq!(matches!(next(&standing), Next::Fail(_)), fails, "{phase:?} {percentage} {failed}");

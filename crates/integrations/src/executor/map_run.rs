@@ -35,7 +35,9 @@ type Cause = String;
 /// Reads the items, page by page.
 pub(super) async fn read_items(aws: &Aws, items: ItemsToRead, pages: mpsc::Sender<ItemPage>) -> Result<(), Cause> {
     let position = match items.from {
-        Some(from) => serde_json::from_value(from).map_err(|error| format!("The reader's position is none: {error}."))?,
+        Some(from) => {
+            serde_json::from_value(from).map_err(|error| format!("The reader's position is none: {error}."))?
+        }
         None => Position::default(),
     };
     let config = Config(&items.reading.config);

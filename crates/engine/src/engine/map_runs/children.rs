@@ -7,7 +7,10 @@ use tokio::{sync::oneshot, task::JoinSet};
 
 use super::{
     super::{
-        Shared, driver::processor, executions::to_the_millisecond, express,
+        Shared,
+        driver::processor,
+        executions::to_the_millisecond,
+        express,
         message::{Delivered, Message, Redriving},
         stopping,
     },

@@ -11,9 +11,7 @@ use super::{
     super::{executions, integer, micros, natural, state_machines, time_of},
     NOT_REDRIVABLE, PENDING, PENDING_REDRIVE, child_of, count, read_specification, status_text,
 };
-use crate::ports::{
-    ChildrenBegun, DefinitionHash, ExecutionKind, ExpressChild, NewExecution, Standing, StoreError,
-};
+use crate::ports::{ChildrenBegun, DefinitionHash, ExecutionKind, ExpressChild, NewExecution, Standing, StoreError};
 
 /// Adds children that are still to begin; `next` is the number of the one after them.
 pub(super) fn add(connection: &Connection, map_run: i64, next: u64, inputs: &[ChildInput]) -> Result<(), StoreError> {
@@ -110,14 +108,7 @@ impl Run {
                 "INSERT INTO map_run_express_children (map_run, number, attempt, arn, input, status, started_at)
                  VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6)",
             )?
-            .execute(params![
-                self.map_run,
-                integer(number)?,
-                arn,
-                input,
-                status_text(Status::Running)?,
-                micros(now)
-            ])?;
+            .execute(params![self.map_run, integer(number)?, arn, input, status_text(Status::Running)?, micros(now)])?;
         let id = natural(connection.last_insert_rowid())?;
         Ok(ExpressChild { number: id, new: self.express(arn, number, input, now) })
     }

@@ -75,8 +75,8 @@ fn json_lines(mut body: Content, take: Take<'_>) -> Result<(), Cause> {
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let item =
-            serde_json::from_slice(&line).map_err(|error| format!("Line {number} of the file is not JSON: {error}."))?;
+        let item = serde_json::from_slice(&line)
+            .map_err(|error| format!("Line {number} of the file is not JSON: {error}."))?;
         if !take(item, None, body.meter.item()) {
             break;
         }

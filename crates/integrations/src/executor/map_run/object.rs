@@ -115,3 +115,87 @@ impl Read for Object {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws::Call;
+    use engine::ports::{ItemPage, ItemsToRead};
+    use execution::map_run::Reading;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::tests::moto::Moto;
+
+    async fn put(aws: &Aws, key: &str, body: String) {
+        let parameters = json!({"Bucket": "items", "Key": key, "Body": body});
+        call(aws, "us-east-1", "putObject", parameters).await.unwrap();
+    }
+
+    async fn account() -> Option<(Moto, Aws)> {
+        let moto = Moto::start()?;
+        let aws = Aws::new(moto.options());
+        let call = Call {
+            service: "s3".to_owned(),
+            action: "createBucket".to_owned(),
+            parameters: json!({"Bucket": "items"}),
+            region: None,
+            role_arn: None,
+            idempotency_token: None,
+            attempts: 1,
+            timeout_seconds: 60,
+            answer_bytes: None,
+        };
+        aws.call(call).await.unwrap();
+        Some((moto, aws))
+    }
+
+    /// Reads the pages of an object of JSON Lines, from a position on; after the first page, it is changed where `change` says what to.
+    async fn read(aws: &Aws, from: Option<Value>, change: Option<&str>) -> (Vec<ItemPage>, Result<(), Cause>) {
+        let reading = Reading {
+            resource: "arn:aws:states:::s3:getObject".to_owned(),
+            arguments: json!({"Bucket": "items", "Key": "k"}),
+            config: json!({"InputType": "JSONL"}),
+            max_items: 0,
+        };
+        let state_machine_arn = "arn:aws:states:us-east-1:123456789012:stateMachine:m/l".to_owned();
+        let (sender, mut receiver) = mpsc::channel(1);
+        let reads = super::super::read_items(aws, ItemsToRead { state_machine_arn, reading, from }, sender);
+        let takes = async {
+            let mut pages = Vec::new();
+            while let Some(page) = receiver.recv().await {
+                if let (Some(change), true) = (change, pages.is_empty()) {
+                    put(aws, "k", change.to_owned()).await;
+                }
+                pages.push(page);
+            }
+            pages
+        };
+        let (read, pages) = tokio::join!(reads, takes);
+        (pages, read)
+    }
+
+    #[tokio::test]
+    async fn an_object_is_read_range_by_range_and_must_stay_as_it_is() {
+        let Some((_moto, aws)) = account().await else { return };
+        // Two ranges and a half: items cross their borders.
+        let line = format!("\"{}\"\n", "x".repeat(99_997));
+        put(&aws, "k", line.repeat(200)).await;
+        let (pages, read_all) = read(&aws, None, None).await;
+        assert_eq!(read_all, Ok(()));
+        assert_eq!(pages.iter().map(|page| page.items.len()).sum::<usize>(), 200);
+        assert!(pages.len() > 10, "a page is short where its items are long: {}", pages.len());
+        let mut count = 0;
+        for page in &pages {
+            assert_eq!((page.skip, &page.position), (count, &pages[0].position));
+            count += u64::try_from(page.items.len()).unwrap();
+        }
+        let position = pages[0].position.clone();
+        assert_eq!(read(&aws, Some(position.clone()), None).await.1, Ok(()), "the same object from a position");
+        let (_, changed) = read(&aws, None, Some("1\n")).await;
+        assert!(changed.unwrap_err().contains("was changed while its items were read"));
+        let (pages, changed) = read(&aws, Some(position), None).await;
+        assert!(pages.is_empty() && changed.unwrap_err().contains("was changed"), "another object from a position");
+        put(&aws, "k", String::new()).await;
+        assert_eq!(read(&aws, None, None).await, (Vec::new(), Ok(())), "an empty one");
+    }
+}
