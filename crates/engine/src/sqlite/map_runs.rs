@@ -238,23 +238,11 @@ impl MapRunStore for SqliteStore {
     async fn items_of_run(&self, number: u64) -> Result<Option<ItemsOfRun>, StoreError> {
         self.readers
             .read(move |connection| {
-                let (phase, items, specification, cursor): (String, Option<String>, String, Option<String>) =
-                    connection
-                        .prepare_cached("SELECT phase, items, specification, cursor FROM map_runs WHERE id = ?1")?
-                        .query_row([integer(number)?], |row| {
-                            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-                        })?;
-                if phase != text_of(&Phase::Reading)? {
-                    return Ok(None);
-                }
-                let (source, surroundings) = match items {
-                    Some(items) => serde_json::from_str(&items)?,
-                    // As an older program wrote it.
-                    None => {
-                        let specification: MapRunSpecification = serde_json::from_str(&specification)?;
-                        (specification.source, specification.surroundings)
-                    }
-                };
+                let (items, cursor): (Option<String>, Option<String>) = connection
+                    .prepare_cached("SELECT items, cursor FROM map_runs WHERE id = ?1")?
+                    .query_row([integer(number)?], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                let Some(items) = items else { return Ok(None) };
+                let (source, surroundings) = serde_json::from_str(&items)?;
                 let cursor = cursor.map(|cursor| serde_json::from_str(&cursor)).transpose()?.unwrap_or_default();
                 Ok(Some(ItemsOfRun { source, surroundings, cursor }))
             })

@@ -18,7 +18,10 @@ pub(super) async fn read_on(shared: &Arc<Shared>, run: &MapRunRecord) -> Result<
         Some(reader) => reader,
         None => match shared.store.items_of_run(number).await? {
             Some(items) => Reader::open(shared, run, items).await?,
-            None => return Ok(()),
+            None => {
+                let arn = &run.specification.arn;
+                return Err(StoreError::Damaged(format!("the map run `{arn}` is reading, and its items are gone")));
+            }
         },
     };
     // If a write fails, the reader is not kept: it begins anew from what the store has.

@@ -86,7 +86,7 @@ impl Run {
         now: Timestamp,
     ) -> Result<String, StoreError> {
         let arn = self.specification.child_arn(&self.specification.child_name(number));
-        let new = self.new(arn.clone(), number, input, now);
+        let new = self.child(arn.clone(), number, input, now);
         let id = executions::insert(connection, &new, &Standing::Working)?
             .ok_or_else(|| StoreError::Damaged(format!("the map run's child `{arn}` was begun before")))?;
         connection
@@ -114,11 +114,11 @@ impl Run {
     }
 
     fn express(&self, arn: String, number: u64, input: String, now: Timestamp) -> NewExecution {
-        let new = self.new(arn, number, input, now);
+        let new = self.child(arn, number, input, now);
         NewExecution { kind: ExecutionKind::MapRunChild, map_run: Some(child_of(&self.specification)), ..new }
     }
 
-    fn new(&self, arn: String, number: u64, input: String, now: Timestamp) -> NewExecution {
+    fn child(&self, arn: String, number: u64, input: String, now: Timestamp) -> NewExecution {
         NewExecution {
             arn,
             name: self.specification.child_name(number),
