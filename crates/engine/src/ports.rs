@@ -25,7 +25,10 @@ pub use self::executions::{
     Redrive, Standing, Stored, TokenHash,
 };
 pub use self::jobs::{Job, JobStanding, JobStore, NewJob};
-pub use self::map_runs::{MapRunChild, MapRunEnd, MapRunRecord, MapRunStore};
+pub use self::map_runs::{
+    ChildrenBegun, ExecutionFilter, ExpressChild, ItemsOfRun, MapRunChild, MapRunEnd, MapRunRecord, MapRunStore,
+    ReaderCursor,
+};
 
 /// A sleep is never longer, so that a clock that was set is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -82,8 +85,9 @@ pub trait TaskExecutor: Send + Sync {
     }
 
     /// Reads the items of a map run (`ItemReader`), in their order, page by page, and waits while nobody takes them. Ends early, and
-    /// well, once nobody wants any more. An error is the cause of `States.ItemReaderFailed`.
-    async fn read_items(&self, _items: ItemsToRead, _pages: mpsc::Sender<Vec<Item>>) -> Result<(), String> {
+    /// well, once nobody wants any more. An error is the cause of `States.ItemReaderFailed`; so is that what was read from before is
+    /// not what it was.
+    async fn read_items(&self, _items: ItemsToRead, _pages: mpsc::Sender<ItemPage>) -> Result<(), String> {
         Err("this executor reads no items: give it one that does, or let the state's input hold them".to_owned())
     }
 
@@ -124,6 +128,19 @@ pub struct ItemsToRead {
     pub state_machine_arn: String,
     /// Where they are.
     pub reading: Reading,
+    /// From which page on: the [`ItemPage::position`] of one that was read before.
+    pub from: Option<Value>,
+}
+
+/// Some items of a map run, in their order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ItemPage {
+    /// Where reading begins anew after a crash: at some item, which is this page's first or came before it.
+    pub position: Value,
+    /// How many items come between the position and this page.
+    pub skip: u64,
+    /// The items.
+    pub items: Vec<Item>,
 }
 
 /// An object of a map run's results.

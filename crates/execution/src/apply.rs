@@ -5,11 +5,17 @@ use std::sync::Arc;
 use crate::{
     Ended, EventDetails, EventType, Execution, Fact, HistoryEvent, Json, Record, Status,
     execution::Started,
-    history::{ErrorDetails, FunctionScheduled, TaskScheduled},
-    path::{Path, PathId, Position, ROOT, Stage, TaskStage},
+    failure,
+    history::{ErrorDetails, FunctionScheduled, MapRunRedriven, TaskScheduled},
+    path::{MapRunOfState, Path, PathId, Position, ROOT, Stage, TaskStage},
     record::{BranchEnd, Ready, TaskFact, Work},
     state::task,
 };
+
+/// Errors of a map run that a redrive answers with a new run: the old one could only fail once more.
+///
+/// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/redrive-map-run.html>
+const REDRIVEN_ANEW: [&str; 3] = [failure::ITEM_READER_FAILED, failure::DATA_LIMIT_EXCEEDED, failure::RUNTIME];
 
 impl Execution {
     /// Applies a record. What can't follow the records before it is an error with its reason; the execution is of no use then.
@@ -79,6 +85,7 @@ impl Execution {
                     input,
                     retries: Vec::new(),
                     stage: Stage::Entered,
+                    map_run: None,
                 });
             }
             (_, Some(EventDetails::StateExited(exited))) => {
@@ -99,9 +106,21 @@ impl Execution {
                 self.set_stage(Stage::Map { items: None, max_concurrency: 0, outputs: Vec::new(), last: event.id })?;
             }
             (_, Some(EventDetails::MapRunStarted(started))) => {
-                self.set_stage(Stage::MapRun { event_id: event.id, arn: started.map_run_arn.clone() })?;
+                let arn = started.map_run_arn.clone();
+                self.set_map_run(event.id, MapRunOfState { arn, redrive_count: 0 })?;
             }
-            (EventType::MapRunSucceeded | EventType::MapRunFailed, _) => self.set_stage(Stage::Entered)?,
+            (_, Some(EventDetails::MapRunRedriven(redriven))) => {
+                let MapRunRedriven { map_run_arn: arn, redrive_count } = redriven.clone();
+                self.set_map_run(event.id, MapRunOfState { arn, redrive_count })?;
+            }
+            (EventType::MapRunSucceeded, _) => self.map_run_is_over()?,
+            // Of these, a redrive makes a new run.
+            (_, Some(EventDetails::MapRunFailed(failed)))
+                if failed.error.as_deref().is_some_and(|error| REDRIVEN_ANEW.contains(&error)) =>
+            {
+                self.map_run_is_over()?;
+            }
+            (EventType::MapRunFailed, _) => self.set_stage(Stage::Entered)?,
             (_, Some(EventDetails::TaskScheduled(scheduled))) => {
                 self.set_task(TaskStage::of_service(event.id, scheduled))?;
             }
@@ -164,7 +183,8 @@ impl Execution {
             Fact::Ready { ready, first: true } => self.ready.push_front(ready.clone()),
             Fact::Ready { ready, first: false } => self.ready.push_back(ready.clone()),
             Fact::Taken => _ = self.ready.pop_front().ok_or("nothing is ready")?,
-            Fact::Retried => self.set_stage(Stage::Entered)?,
+            // A Map that is tried again begins another run.
+            Fact::Retried => self.map_run_is_over()?,
             Fact::Items { items: array, max_concurrency: limit } => match &mut self.position()?.stage {
                 Stage::Map { items, max_concurrency, .. } => {
                     *items = Some(array.clone());
@@ -295,6 +315,20 @@ impl Execution {
 
     fn set_stage(&mut self, stage: Stage) -> Result<(), String> {
         self.position()?.stage = stage;
+        Ok(())
+    }
+
+    fn set_map_run(&mut self, event_id: u64, run: MapRunOfState) -> Result<(), String> {
+        let position = self.position()?;
+        position.stage = Stage::MapRun { event_id, arn: run.arn.clone() };
+        position.map_run = Some(run);
+        Ok(())
+    }
+
+    fn map_run_is_over(&mut self) -> Result<(), String> {
+        let position = self.position()?;
+        position.stage = Stage::Entered;
+        position.map_run = None;
         Ok(())
     }
 

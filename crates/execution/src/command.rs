@@ -4,7 +4,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Ended, map_run::MapRunSpecification, state::task::Integration};
+use crate::{
+    Ended,
+    map_run::{MapRunRedrive, MapRunSpecification},
+    state::task::Integration,
+};
 
 /// Something to be done once the records that asked for it are durable.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +38,8 @@ pub enum Command {
     /// Begin a map run. It is a durable object of its own, to be kept in one write with the records that began it: so it is
     /// never outstanding. Its end comes back as [`Input::MapRunEnded`](crate::Input::MapRunEnded).
     StartMapRun(Box<MapRunSpecification>),
+    /// Let a map run that failed or was given up go on, once it has ended. Kept in one write with the records that say so.
+    RedriveMapRun(MapRunRedrive),
     /// Nobody waits for this map run any more: its child executions are to be stopped. Kept in one write with the records that
     /// say so.
     StopMapRun {

@@ -58,6 +58,7 @@ pub enum EventType {
     MapIterationSucceeded,
     MapRunAborted,
     MapRunFailed,
+    MapRunRedriven,
     MapRunStarted,
     MapRunSucceeded,
     MapStateAborted,
@@ -152,6 +153,8 @@ pub enum EventDetails {
     MapIterationSucceeded(MapIteration),
     #[serde(rename = "mapRunFailedEventDetails")]
     MapRunFailed(ErrorDetails),
+    #[serde(rename = "mapRunRedrivenEventDetails")]
+    MapRunRedriven(MapRunRedriven),
     #[serde(rename = "mapRunStartedEventDetails")]
     MapRunStarted(MapRunStarted),
     #[serde(rename = "mapStateStartedEventDetails")]
@@ -333,6 +336,15 @@ pub struct TaskFailed {
 #[expect(missing_docs, reason = "AWS's fields of the same names")]
 pub struct MapStateStarted {
     pub length: u64,
+}
+
+/// `mapRunRedrivenEventDetails`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "AWS's fields of the same names")]
+pub struct MapRunRedriven {
+    pub map_run_arn: String,
+    pub redrive_count: u64,
 }
 
 /// `mapRunStartedEventDetails`.

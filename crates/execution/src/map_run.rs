@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Json, failure, random};
+use crate::{Json, failure, limits::Quotas, random};
 
 pub use self::{
     inputs::{ChildInput, Inputs, Item},
@@ -25,6 +25,8 @@ pub use self::{
 pub const CHILDREN_AT_ONCE: u64 = 1_000;
 /// Child executions begun in one write.
 pub const CHILDREN_A_WRITE: u64 = 64;
+/// Children that wait to begin while more items are still to be read: beyond it, the reading waits for them.
+pub const CHILDREN_AHEAD: u64 = 1_024;
 
 /// All that a map run is to do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -47,6 +49,9 @@ pub struct MapRunSpecification {
     pub role_arn: String,
     /// Whether its children are Express executions.
     pub is_express: bool,
+    /// What of AWS's quotas is raised for the execution that waits for it.
+    #[serde(default)]
+    pub quotas: Quotas,
     /// Where the items come from.
     pub source: ItemSource,
     /// How many at once, how many may fail. `UpdateMapRun` changes them.
@@ -60,6 +65,19 @@ pub struct MapRunSpecification {
     /// What `ItemSelector` sees, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub surroundings: Option<Surroundings>,
+}
+
+/// A run that failed or was given up goes on: what had not succeeded of it is done again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MapRunRedrive {
+    /// Its ARN.
+    pub arn: String,
+    /// Its `MapRunRedriven`, which its end is told by.
+    pub event_id: u64,
+    /// How often it was redriven with this one.
+    pub count: u64,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// Where the items come from.
@@ -196,6 +214,13 @@ impl MapRunSpecification {
     /// The ARN of a child execution of that name.
     pub fn child_arn(&self, name: &str) -> String {
         format!("{}:{name}", self.state_machine_arn.replacen(":stateMachine:", ":execution:", 1))
+    }
+
+    /// The ARN of an Express child of this number, begun for the n-th time: after each redrive it is another execution.
+    pub fn express_child_arn(&self, number: u64, attempt: u64) -> String {
+        let machine = self.state_machine_arn.replacen(":stateMachine:", ":express:", 1);
+        let own = random::child_name(&format!("{}/{attempt}", self.arn), number);
+        format!("{machine}:{}:{own}", self.child_name(number))
     }
 
     /// The unique part of its ARN, the folder of its exported results.

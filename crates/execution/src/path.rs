@@ -51,6 +51,17 @@ pub(crate) struct Position {
     pub(crate) retries: Vec<u64>,
     /// What it does.
     pub(crate) stage: Stage,
+    /// The map run that goes on if it is redriven.
+    pub(crate) map_run: Option<MapRunOfState>,
+}
+
+/// A map run as the state knows it that began it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MapRunOfState {
+    /// Its ARN.
+    pub(crate) arn: String,
+    /// How often it was redriven.
+    pub(crate) redrive_count: u64,
 }
 
 impl Position {

@@ -15,6 +15,7 @@ use crate::{
     limits::Limits,
     path::{Path, PathId, ROOT, Stage},
     record::Work,
+    state::map::distributed,
     time,
 };
 
@@ -139,6 +140,9 @@ impl Driver<'_, '_> {
         if matches!(state.kind, Kind::Fail(_)) {
             let input = self.input(path);
             return self.enter(path, &state.name, input);
+        }
+        if let Some(run) = self.position(path).and_then(|position| position.map_run.clone()) {
+            return distributed::redrive(self, path, run);
         }
         self.perform(path);
     }

@@ -8,9 +8,8 @@ use aws::{Aws, http::Destinations};
 use detection::Finding;
 use engine::{
     FindingStore, TaskExecutor,
-    ports::{ItemsToRead, JobStanding, ObjectToPut, Task, TaskOutcome, Trace},
+    ports::{ItemPage, ItemsToRead, JobStanding, ObjectToPut, Task, TaskOutcome, Trace},
 };
-use execution::map_run::Item;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -141,7 +140,7 @@ impl TaskExecutor for Executor {
         }
     }
 
-    async fn read_items(&self, items: ItemsToRead, pages: mpsc::Sender<Vec<Item>>) -> Result<(), String> {
+    async fn read_items(&self, items: ItemsToRead, pages: mpsc::Sender<ItemPage>) -> Result<(), String> {
         map_run::read_items(&self.aws, items, pages).await
     }
 

@@ -311,7 +311,7 @@ impl Job {
 }
 
 /// What a map run's child runs: the processor of its Map.
-fn processor(machine: &StateMachine, child: &MapRunChild) -> Result<Arc<StateMachine>, StoreError> {
+pub(super) fn processor(machine: &StateMachine, child: &MapRunChild) -> Result<Arc<StateMachine>, StoreError> {
     let Some(Kind::Map(map)) = machine.find(&child.state_name).map(|(_, state)| &state.kind) else {
         let text = format!("the map run `{}` is of a Map `{}` that is not there", child.arn, child.state_name);
         return Err(StoreError::Damaged(text));

@@ -6,6 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use asl::StateMachine;
 use execution::Ended;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
@@ -105,7 +106,20 @@ impl Shared {
             (ExecutionKind::Asynchronous, Some(number)) if ended => {
                 self.store.forget_express(number).await.map(|()| number)
             }
+            (ExecutionKind::MapRunChild, Some(number)) => {
+                self.end_express_child(number, progress).await;
+                Ok(number)
+            }
             (_, number) => Ok(number.unwrap_or(0)),
+        }
+    }
+
+    /// Keeps how a map run's child ended, if it has. Its run waits for that, and nothing else has its result: so this does not give up.
+    async fn end_express_child(&self, number: u64, progress: &Progress) {
+        let Standing::Ended { ended, at } = &progress.standing else { return };
+        while let Err(error) = self.store.end_express_child(number, ended.clone(), *at).await {
+            tracing::warn!(number, %error, "the end of a map run's child can't be kept; trying again");
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
@@ -116,6 +130,9 @@ impl Shared {
         number: u64,
         progress: &Progress,
     ) -> Result<(), StoreError> {
+        if kind == ExecutionKind::MapRunChild {
+            self.end_express_child(number, progress).await;
+        }
         if kind == ExecutionKind::Asynchronous
             && matches!(progress.standing, Standing::Ended { .. })
             && let Err(error) = self.store.forget_express(number).await
@@ -152,6 +169,16 @@ pub(super) async fn recover(shared: Arc<Shared>, until: u64) {
 
 async fn begin_anew(shared: &Arc<Shared>, number: u64, new: NewExecution, definition: &str) -> Result<(), StoreError> {
     let machine = shared.machines.of_definition(new.definition, definition)?;
+    begin_kept(shared, number, new, machine).await
+}
+
+/// Begins one whose start is kept under this number, as soon as there is room.
+pub(super) async fn begin_kept(
+    shared: &Arc<Shared>,
+    number: u64,
+    new: NewExecution,
+    machine: Arc<StateMachine>,
+) -> Result<(), StoreError> {
     let room = shared.express.acquire().await.ok_or_else(stopping)?;
     // Nobody waits for the answer.
     let (reply, _) = oneshot::channel();

@@ -8,7 +8,7 @@ use std::{
 use asl::{
     Diagnostic, Document, Format, StateMachine,
     diagnostic::invalid_definition,
-    parse::{AnyResource, parse_as},
+    parse::{AnyResource, Resources, UnknownResource, parse_as},
 };
 
 use super::{
@@ -253,11 +253,25 @@ pub(super) fn check_role(role_arn: &str) -> Result<(), Refusal> {
     Err(Refusal::InvalidArn(format!("Invalid Role Arn: '{role_arn}'")))
 }
 
-/// Refuses a definition that AWS refuses, in its words.
+/// Refuses a definition that AWS refuses, in its words, and one that needs what this program does not have.
 pub(super) fn check_definition(definition: &str, format: Format, machine_type: MachineType) -> Result<(), Refusal> {
-    parse_with(definition, format, machine_type)
+    Document::parse(definition, format)
+        .and_then(|document| parse_as(&document, &RunHere, machine_type.into()))
         .map(drop)
         .map_err(|problems| Refusal::InvalidDefinition(invalid_definition(&problems)))
+}
+
+/// Every Resource will do; what can't run here is refused before it fails.
+struct RunHere;
+
+impl Resources for RunHere {
+    fn check(&self, resource: &str) -> Result<(), UnknownResource> {
+        AnyResource.check(resource)
+    }
+
+    fn is_as_aws(&self) -> bool {
+        false
+    }
 }
 
 pub(super) fn does_not_exist(arn: &str) -> Refusal {

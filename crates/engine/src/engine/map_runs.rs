@@ -4,7 +4,9 @@
 //! nothing of it is kept in memory, so a crash at any moment leaves it where its last write left it.
 
 mod api;
+mod children;
 mod read;
+mod reader;
 mod results;
 
 use std::{
@@ -22,6 +24,7 @@ use tokio::{
     task::{Id, JoinSet},
 };
 
+use self::reader::Readers;
 use super::{
     Shared,
     executions::to_the_millisecond,
@@ -42,6 +45,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct MapRuns {
     waiting: Mutex<BTreeSet<Arn>>,
     woken: Notify,
+    readers: Readers,
 }
 
 impl MapRuns {
@@ -64,6 +68,8 @@ impl MapRuns {
 pub(super) async fn drive_all(shared: Arc<Shared>) {
     let mut jobs: JoinSet<Result<(), StoreError>> = JoinSet::new();
     let mut driven: HashMap<Id, Arn> = HashMap::new();
+    // Before any run is driven, so that what runs in the store and not here is surely the last process's.
+    children::begin_anew(&shared).await;
     jobs.spawn(take_up(shared.clone()));
     loop {
         while driven.len() < DRIVEN_AT_ONCE
@@ -130,18 +136,13 @@ async fn drive(shared: Arc<Shared>, arn: Arn) -> Result<(), StoreError> {
     loop {
         let Some(run) = shared.store.map_run(&arn).await? else { return Ok(()) };
         match next(&run.standing) {
-            Next::Read => read::read(&shared, run).await?,
-            Next::Begin(limit) => {
-                let now = to_the_millisecond(shared.clock.now());
-                for child in shared.store.begin_children(run.number, limit, now).await? {
-                    // Waits while there is no room in memory: that is the back-pressure.
-                    shared.take_up(&child).await?;
-                }
-            }
+            Next::Read => read::read_on(&shared, &run).await?,
+            Next::Begin(limit) => children::begin(&shared, &run, limit).await?,
             Next::Wait => return Ok(()),
             Next::Fail(failure) => shared.store.fail_map_run(run.number, failure).await?,
             Next::StopChildren => stop_children(&shared, &run).await?,
             Next::Finish(status) => {
+                shared.map_runs.readers.close(run.number);
                 let end = results::end(&shared, &run, status).await?;
                 shared.store.end_map_run(run.number, end).await?;
             }
@@ -155,6 +156,7 @@ async fn drive(shared: Arc<Shared>, arn: Arn) -> Result<(), StoreError> {
     }
 }
 
+/// Stops those that run, and waits until they have stopped.
 async fn stop_children(shared: &Shared, run: &MapRunRecord) -> Result<(), StoreError> {
     for child in shared.store.running_children(run.number, PAGE).await? {
         shared.deliver(&child, Input::StopExecution { error: None, cause: None }).await?;

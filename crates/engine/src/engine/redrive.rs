@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::{
-    Engine, ExecutionRecord, Refusal,
+    Engine, ExecutionRecord, Refusal, Shared,
     message::{Delivered, Message, Redriving},
     stopping,
 };
@@ -41,6 +41,24 @@ impl Engine {
 
     /// Why an execution can't be redriven now, if it can't: `redriveStatusReason` of DescribeExecution.
     pub fn not_redrivable(&self, execution: &ExecutionRecord) -> Option<&'static str> {
+        self.shared().not_redrivable(execution)
+    }
+
+    fn check_redrivable(&self, execution: &ExecutionRecord) -> Result<(), Refusal> {
+        if execution.map_run_arn.is_some() {
+            let text = "Execution is a child workflow execution and can only be redriven by its Map Run";
+            return Err(Refusal::ExecutionNotRedrivable(text.to_owned()));
+        }
+        match self.not_redrivable(execution) {
+            Some(reason) => Err(Refusal::ExecutionNotRedrivable(reason.to_owned())),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Shared {
+    /// Why an execution can't be redriven now, if it can't.
+    pub(super) fn not_redrivable(&self, execution: &ExecutionRecord) -> Option<&'static str> {
         let standing = Standing {
             status: execution.status,
             redrives: execution.redrive_count,
@@ -48,14 +66,7 @@ impl Engine {
             started_at: execution.started_at,
             stopped_at: execution.stopped_at,
         };
-        redrive::refusal(&standing, self.shared().clock.now())
-    }
-
-    fn check_redrivable(&self, execution: &ExecutionRecord) -> Result<(), Refusal> {
-        match self.not_redrivable(execution) {
-            Some(reason) => Err(Refusal::ExecutionNotRedrivable(reason.to_owned())),
-            None => Ok(()),
-        }
+        redrive::refusal(&standing, self.clock.now())
     }
 }
 

@@ -242,12 +242,17 @@ impl Batch {
             Command::StopMapRun { arn } => Some(arn.clone()),
             _ => None,
         };
+        let redriven_map_run = |command: &Command| match command {
+            Command::RedriveMapRun(redrive) => Some(redrive.clone()),
+            _ => None,
+        };
         Progress {
             offered: self.commands.iter().filter_map(activity_task).collect(),
             jobs: self.commands.iter().filter_map(job).collect(),
             withdrawn: self.commands.iter().filter_map(cancelled).collect(),
             map_runs: self.commands.iter().filter_map(map_run).collect(),
             stopped_map_runs: self.commands.iter().filter_map(stopped_map_run).collect(),
+            redriven_map_runs: self.commands.iter().filter_map(redriven_map_run).collect(),
             rows: std::mem::take(&mut self.rows),
             redrive: self.redrive.take(),
             tokens,

@@ -516,6 +516,7 @@ fn perform(arn: &Arn, slot: &mut Slot, live: &Live, commands: Vec<Command>, effe
                 }
             }
             Command::StartMapRun(run) => effects.push(Effect::DriveMapRun { arn: run.arn.into() }),
+            Command::RedriveMapRun(redrive) => effects.push(Effect::DriveMapRun { arn: redrive.arn.into() }),
             Command::StopMapRun { arn } => effects.push(Effect::DriveMapRun { arn: arn.into() }),
             Command::StartTimer { .. }
             | Command::CancelTimer { .. }

@@ -5,7 +5,7 @@
 
 use async_trait::async_trait;
 use detection::{Event, Finding};
-use execution::{Ended, HistoryEvent, MapRunSpecification, Record, Status};
+use execution::{Ended, HistoryEvent, MapRunSpecification, Record, Status, map_run::MapRunRedrive};
 use jiff::Timestamp;
 
 use super::{CatalogueStore, JobStore, MapRunChild, MapRunStore, NewJob, Receipt, Responder, StoreError};
@@ -27,6 +27,8 @@ pub enum ExecutionKind {
     Synchronous,
     /// Of an Express machine: its start. A crash begins it anew (at least once).
     Asynchronous,
+    /// An Express child of a map run: its start and its end. A crash in between begins it anew.
+    MapRunChild,
 }
 
 /// An execution to be kept from now on.
@@ -79,6 +81,8 @@ pub struct Progress {
     pub map_runs: Vec<MapRunSpecification>,
     /// The ARNs of the map runs that nobody waits for any more.
     pub stopped_map_runs: Vec<String>,
+    /// The map runs that go on.
+    pub redriven_map_runs: Vec<MapRunRedrive>,
     /// How the execution stands afterwards.
     pub standing: Standing,
     /// It stands as the store has it: nothing is to be changed about that.

@@ -5,13 +5,14 @@
 
 use async_trait::async_trait;
 use execution::{
-    MapRunFailure, MapRunSpecification, Status,
-    map_run::{ChildInput, Count, MapRunLimits, MapRunStatus, Standing, results::Child},
+    Ended, MapRunFailure, MapRunSpecification, Status,
+    map_run::{ChildInput, Count, ItemSource, MapRunLimits, MapRunStatus, Standing, Surroundings, results::Child},
 };
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::StoreError;
+use super::{NewExecution, StoreError};
 use crate::engine::ExecutionRecord;
 
 /// A map run as it is kept.
@@ -19,7 +20,7 @@ use crate::engine::ExecutionRecord;
 pub struct MapRunRecord {
     /// Its number in the store.
     pub number: u64,
-    /// What it is to do; the items of its state only until they have been read.
+    /// What it is to do, without the items and what `ItemSelector` sees: [`MapRunStore::items_of_run`] has them.
     pub specification: MapRunSpecification,
     /// How it stands.
     pub standing: Standing,
@@ -33,6 +34,65 @@ pub struct MapRunRecord {
     pub is_told: bool,
     /// When it ended.
     pub stopped_at: Option<Timestamp>,
+    /// How often it was redriven.
+    pub redrive_count: u64,
+    /// When last.
+    pub redriven_at: Option<Timestamp>,
+}
+
+/// What a run reads its items from, until all have been read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ItemsOfRun {
+    /// Where they come from.
+    pub source: ItemSource,
+    /// What `ItemSelector` sees beside them, where there is one.
+    pub surroundings: Option<Surroundings>,
+    /// How far they have been read.
+    pub cursor: ReaderCursor,
+}
+
+/// How far the items of a run have been read into children that are kept.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReaderCursor {
+    /// Where the reader begins anew; `null` is the beginning.
+    pub position: Value,
+    /// Items after that which are in children already.
+    pub skip: u64,
+    /// Items in children, from the beginning.
+    pub items: u64,
+    /// Those children: the number of the next.
+    pub children: u64,
+}
+
+/// Children that are to run now.
+#[derive(Clone, Debug, Default)]
+pub struct ChildrenBegun {
+    /// ARNs of new Standard executions, which have no journal yet: to be taken up.
+    pub to_take_up: Vec<String>,
+    /// ARNs of Standard executions that wait for their redrive; counted as running by the write that redrives them.
+    pub to_redrive: Vec<String>,
+    /// Express executions.
+    pub express: Vec<ExpressChild>,
+}
+
+/// An Express child that is to run: it lives in memory, and a crash begins it anew.
+#[derive(Clone, Debug)]
+pub struct ExpressChild {
+    /// Its number in the store.
+    pub number: u64,
+    /// What it begins with.
+    pub new: NewExecution,
+}
+
+/// Which children of a run to list; what is `None` or false excludes nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExecutionFilter {
+    /// `statusFilter`.
+    pub status: Option<Status>,
+    /// `statusFilter` PENDING_REDRIVE: only those that wait for their redrive.
+    pub is_pending_redrive: bool,
+    /// `redriveFilter`.
+    pub is_redriven: Option<bool>,
 }
 
 /// Of which map run an execution is a child.
@@ -82,18 +142,33 @@ pub trait MapRunStore: Send + Sync {
     /// Map runs that have something to do, by number above `after`, ascending.
     async fn map_runs_with_work(&self, after: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError>;
 
-    /// Forgets the children that a reading which was broken off left.
-    async fn forget_children(&self, number: u64) -> Result<(), StoreError>;
+    /// What a run reads its items from; `None` once all have been read.
+    async fn items_of_run(&self, number: u64) -> Result<Option<ItemsOfRun>, StoreError>;
 
-    /// Adds children that are still to begin, numbered from `first`.
-    async fn add_children(&self, number: u64, first: u64, inputs: Vec<ChildInput>) -> Result<(), StoreError>;
+    /// Adds children that are still to begin, after those that the cursor counted until now, and keeps how far the items were read
+    /// with them. `is_complete` says that these were the last.
+    ///
+    /// A crash before: the items are read again from the cursor that was. After: from this one.
+    async fn add_children(
+        &self,
+        number: u64,
+        inputs: Vec<ChildInput>,
+        cursor: ReaderCursor,
+        is_complete: bool,
+    ) -> Result<(), StoreError>;
 
-    /// All children have been added: they can begin. The specification no longer holds the items.
-    async fn children_are_complete(&self, number: u64, specification: MapRunSpecification) -> Result<(), StoreError>;
+    /// Begins at most so many of the children that wait, in one write; those that were redriven first.
+    async fn begin_children(&self, number: u64, limit: u64, now: Timestamp) -> Result<ChildrenBegun, StoreError>;
 
-    /// Begins at most so many of the pending children, in one write: each becomes an execution without a journal, to be taken up.
-    /// Their ARNs.
-    async fn begin_children(&self, number: u64, limit: u64, now: Timestamp) -> Result<Vec<String>, StoreError>;
+    /// A child that waits for its redrive can't be redriven: it stays as it ended.
+    async fn child_is_not_redrivable(&self, arn: &str) -> Result<(), StoreError>;
+
+    /// Express children that run, by their numbers in the store above `after`, ascending: after a crash they are begun anew. Each with
+    /// its definition's text.
+    async fn express_children(&self, after: u64, limit: usize) -> Result<Vec<(ExpressChild, String)>, StoreError>;
+
+    /// Keeps how an Express child ended, and counts it. A crash before: it is begun anew.
+    async fn end_express_child(&self, number: u64, ended: Ended, at: Timestamp) -> Result<(), StoreError>;
 
     /// The ARNs of children that run.
     async fn running_children(&self, number: u64, limit: usize) -> Result<Vec<String>, StoreError>;
@@ -107,7 +182,7 @@ pub trait MapRunStore: Send + Sync {
     /// Keeps that a run fails, and why.
     async fn fail_map_run(&self, number: u64, failure: MapRunFailure) -> Result<(), StoreError>;
 
-    /// Keeps how a run ended.
+    /// Keeps how a run ended. One that was redriven meanwhile goes on.
     async fn end_map_run(&self, number: u64, end: MapRunEnd) -> Result<(), StoreError>;
 
     /// The execution that waited for it has been told. A crash between the telling and this: it is told twice, and takes it once.
@@ -120,7 +195,7 @@ pub trait MapRunStore: Send + Sync {
     async fn executions_of_map_run(
         &self,
         arn: &str,
-        status: Option<Status>,
+        filter: ExecutionFilter,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Option<Vec<ExecutionRecord>>, StoreError>;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use detection::{Event, Finding};
-use execution::{Ended, HistoryEvent, Status};
+use execution::{Ended, HistoryEvent, Status, map_run::MapRunRedrive};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -248,6 +248,7 @@ struct WrittenProgress {
     redrive: Option<Redrive>,
     map_runs: Vec<map_runs::Written>,
     stopped_map_runs: Vec<String>,
+    redriven_map_runs: Vec<MapRunRedrive>,
     standing: Standing,
     columns: Columns,
     stands_as_before: bool,
@@ -258,7 +259,16 @@ impl WrittenProgress {
         let map_runs = progress.map_runs.iter().map(map_runs::Written::new).collect::<Result<_, _>>()?;
         let jobs = progress.jobs.iter().map(jobs::Written::new).collect::<Result<_, _>>()?;
         let Progress {
-            rows, tokens, offered, withdrawn, redrive, stopped_map_runs, standing, stands_as_before, ..
+            rows,
+            tokens,
+            offered,
+            withdrawn,
+            redrive,
+            stopped_map_runs,
+            redriven_map_runs,
+            standing,
+            stands_as_before,
+            ..
         } = progress;
         let rows = rows.into_iter().map(journal::Written::new).collect::<Result<_, _>>()?;
         let columns = columns(&standing)?;
@@ -271,6 +281,7 @@ impl WrittenProgress {
             redrive,
             map_runs,
             stopped_map_runs,
+            redriven_map_runs,
             standing,
             columns,
             stands_as_before,
@@ -292,10 +303,12 @@ fn append(connection: &Connection, id: i64, progress: &WrittenProgress) -> Resul
                 "UPDATE executions SET redrive_count = ?2, redriven_at = ?3, redrive_token = ?4 WHERE id = ?1",
             )?
             .execute(params![id, integer(*count)?, micros(*at), client_token])?;
+        map_runs::count_redrive(connection, id)?;
     }
     activities::change_tasks(connection, id, &progress.offered, &progress.withdrawn)?;
     progress.map_runs.iter().try_for_each(|run| map_runs::insert(connection, id, run))?;
     progress.stopped_map_runs.iter().try_for_each(|arn| map_runs::stop(connection, arn))?;
+    progress.redriven_map_runs.iter().try_for_each(|redrive| map_runs::redrive(connection, redrive))?;
     progress.jobs.iter().try_for_each(|job| jobs::insert(connection, id, job))?;
     Ok(jobs::withdraw(connection, id, &progress.withdrawn)? || !progress.jobs.is_empty())
 }

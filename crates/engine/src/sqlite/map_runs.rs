@@ -1,9 +1,14 @@
 //! Map runs: their rows, their children's inputs, and the counts of how the children stand.
 
+mod children;
+
 use async_trait::async_trait;
 use execution::{
-    MapRunFailure, MapRunSpecification, Status,
-    map_run::{ChildInput, Count, Counts, MapRunLimits, MapRunStatus, Phase, Standing, results::Child},
+    Ended, MapRunFailure, MapRunSpecification, Status,
+    map_run::{
+        ChildInput, Count, Counts, ItemSource, MapRunLimits, MapRunRedrive, MapRunStatus, Phase, Standing,
+        results::Child,
+    },
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -19,30 +24,38 @@ use super::{
 use crate::{
     engine::ExecutionRecord,
     ports::{
-        DefinitionHash, ExecutionKind, MapRunChild, MapRunEnd, MapRunRecord, MapRunStore, NewExecution,
-        Standing as ExecutionStanding, StoreError,
+        ChildrenBegun, DefinitionHash, ExecutionFilter, ExpressChild, ItemsOfRun, MapRunChild, MapRunEnd, MapRunRecord,
+        MapRunStore, ReaderCursor, StoreError,
     },
 };
 
 const SELECT: &str =
     "SELECT id, format, specification, phase, status, is_stopped, limits, failure, result, executions_written,
-     items_written, is_told, stopped_at FROM map_runs";
+     items_written, is_told, stopped_at, redrive_count, redriven_at FROM map_runs";
 
 /// The count of children that are still to begin.
 const PENDING: &str = "PENDING";
+/// The status and the count of children that ended badly and are to go on.
+const PENDING_REDRIVE: &str = "PENDING_REDRIVE";
+/// The status and the count of children that ended badly and can't go on; they are counted by how they ended as well.
+const NOT_REDRIVABLE: &str = "NOT_REDRIVABLE";
 
 /// A new run, serialized outside the writer's thread.
 pub(super) struct Written {
     arn: String,
     specification: String,
+    items: String,
     limits: String,
 }
 
 impl Written {
     pub(super) fn new(specification: &MapRunSpecification) -> Result<Written, StoreError> {
+        // The items and what is beside them may be long, and only the reading needs them.
+        let small = MapRunSpecification { source: ItemSource::default(), surroundings: None, ..specification.clone() };
         Ok(Written {
             arn: specification.arn.clone(),
-            specification: serde_json::to_string(specification)?,
+            specification: serde_json::to_string(&small)?,
+            items: serde_json::to_string(&(&specification.source, &specification.surroundings))?,
             limits: serde_json::to_string(&specification.limits)?,
         })
     }
@@ -53,8 +66,8 @@ pub(super) fn insert(connection: &Connection, execution: i64, run: &Written) -> 
     connection
         .prepare_cached(
             "INSERT INTO map_runs (arn, execution, definition, format, specification, phase, status, is_stopped, limits,
-                 executions_written, items_written, is_told)
-             SELECT ?1, id, definition, ?3, ?4, ?5, ?6, 0, ?7, 0, 0, 0 FROM executions WHERE id = ?2",
+                 executions_written, items_written, is_told, items)
+             SELECT ?1, id, definition, ?3, ?4, ?5, ?6, 0, ?7, 0, 0, 0, ?8 FROM executions WHERE id = ?2",
         )?
         .execute(params![
             run.arn,
@@ -63,7 +76,8 @@ pub(super) fn insert(connection: &Connection, execution: i64, run: &Written) -> 
             run.specification,
             text_of(&Phase::Reading)?,
             text_of(&MapRunStatus::Running)?,
-            run.limits
+            run.limits,
+            run.items
         ])?;
     Ok(())
 }
@@ -74,6 +88,43 @@ pub(super) fn stop(connection: &Connection, arn: &str) -> Result<(), StoreError>
         .prepare_cached("UPDATE map_runs SET is_stopped = 1 WHERE arn = ?1 AND phase != ?2")?
         .execute(params![arn, text_of(&Phase::Ended)?])?;
     Ok(())
+}
+
+/// In the write that redrives the execution that waited for it: it goes on at once, or as soon as it has ended.
+pub(super) fn redrive(connection: &Connection, redrive: &MapRunRedrive) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE map_runs SET is_redriven = 1, redrive_count = ?2, redriven_at = ?3,
+                 specification = json_set(specification, '$.event_id', ?4) WHERE arn = ?1",
+        )?
+        .execute(params![redrive.arn, integer(redrive.count)?, micros(redrive.at), integer(redrive.event_id)?])?;
+    match number_of(connection, &redrive.arn)? {
+        Some(map_run) => go_on(connection, map_run),
+        None => Err(StoreError::Damaged(format!("the map run `{}` is missing from the store", redrive.arn))),
+    }
+}
+
+/// A run that has ended and was redriven begins anew, with what had not succeeded of it.
+fn go_on(connection: &Connection, map_run: i64) -> Result<(), StoreError> {
+    let gone_on = connection
+        .prepare_cached(
+            "UPDATE map_runs SET phase = CASE WHEN items IS NULL THEN ?2 ELSE ?3 END, status = ?4, is_stopped = 0, failure = NULL,
+                 result = NULL, executions_written = 0, items_written = 0, is_told = 0, stopped_at = NULL, is_redriven = 0
+             WHERE id = ?1 AND is_redriven = 1 AND phase = ?5",
+        )?
+        .execute(params![
+            map_run,
+            text_of(&Phase::Running)?,
+            text_of(&Phase::Reading)?,
+            text_of(&MapRunStatus::Running)?,
+            text_of(&Phase::Ended)?
+        ])?;
+    if gone_on == 1 { children::await_redrive(connection, map_run) } else { Ok(()) }
+}
+
+/// In the write that redrives an execution: counts it, where it is a child.
+pub(super) fn count_redrive(connection: &Connection, execution: i64) -> Result<(), StoreError> {
+    children::count_redrive(connection, execution)
 }
 
 /// In the write that ends an execution: counts it, where it is a child.
@@ -102,12 +153,15 @@ fn count(connection: &Connection, map_run: i64, status: &str, executions: i64, i
 
 /// Of which run a child is, by the run's number.
 pub(super) fn parent(connection: &Connection, map_run: i64) -> Result<MapRunChild, StoreError> {
-    let specification = read_specification(connection, map_run)?;
-    Ok(MapRunChild {
-        arn: specification.arn,
-        state_name: specification.state_name,
+    Ok(child_of(&read_specification(connection, map_run)?))
+}
+
+fn child_of(specification: &MapRunSpecification) -> MapRunChild {
+    MapRunChild {
+        arn: specification.arn.clone(),
+        state_name: specification.state_name.clone(),
         is_express: specification.is_express,
-    })
+    }
 }
 
 fn read_specification(connection: &Connection, map_run: i64) -> Result<MapRunSpecification, StoreError> {
@@ -176,95 +230,87 @@ impl MapRunStore for SqliteStore {
                 let mut statement = connection.prepare_cached(
                     "SELECT id, arn FROM map_runs WHERE is_told = 0 AND id > ?1 ORDER BY id LIMIT ?2",
                 )?;
-                numbered(statement.query(params![integer(after)?, at_most(limit)])?)
+                children::numbered(statement.query(params![integer(after)?, at_most(limit)])?)
             })
             .await
     }
 
-    async fn forget_children(&self, number: u64) -> Result<(), StoreError> {
-        self.writer
-            .write(move |connection| {
-                let id = integer(number)?;
-                connection.prepare_cached("DELETE FROM map_run_children WHERE map_run = ?1")?.execute([id])?;
-                connection.prepare_cached("DELETE FROM map_run_counts WHERE map_run = ?1")?.execute([id])?;
-                Ok(())
+    async fn items_of_run(&self, number: u64) -> Result<Option<ItemsOfRun>, StoreError> {
+        self.readers
+            .read(move |connection| {
+                let (items, cursor): (Option<String>, Option<String>) = connection
+                    .prepare_cached("SELECT items, cursor FROM map_runs WHERE id = ?1")?
+                    .query_row([integer(number)?], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                let Some(items) = items else { return Ok(None) };
+                let (source, surroundings) = serde_json::from_str(&items)?;
+                let cursor = cursor.map(|cursor| serde_json::from_str(&cursor)).transpose()?.unwrap_or_default();
+                Ok(Some(ItemsOfRun { source, surroundings, cursor }))
             })
             .await
     }
 
-    async fn add_children(&self, number: u64, first: u64, inputs: Vec<ChildInput>) -> Result<(), StoreError> {
+    async fn add_children(
+        &self,
+        number: u64,
+        inputs: Vec<ChildInput>,
+        cursor: ReaderCursor,
+        is_complete: bool,
+    ) -> Result<(), StoreError> {
+        let written = serde_json::to_string(&cursor)?;
         self.writer
             .write(move |connection| {
                 let id = integer(number)?;
-                let mut insert = connection.prepare_cached(
-                    "INSERT INTO map_run_children (map_run, number, input, items) VALUES (?1, ?2, ?3, ?4)",
-                )?;
-                let mut items = 0_u64;
-                for (child, input) in (first..).zip(&inputs) {
-                    items = items.saturating_add(input.items);
-                    insert.execute(params![id, integer(child)?, input.text, integer(input.items)?])?;
+                children::add(connection, id, cursor.children, &inputs)?;
+                let sets = match is_complete {
+                    true => "phase = ?3, items = NULL, cursor = NULL",
+                    false => "phase = phase, cursor = ?3",
+                };
+                let value = if is_complete { text_of(&Phase::Running)? } else { written.clone() };
+                let changed = connection
+                    .prepare_cached(&format!("UPDATE map_runs SET {sets} WHERE id = ?1 AND phase = ?2"))?
+                    .execute(params![id, text_of(&Phase::Reading)?, value])?;
+                match changed {
+                    1 => Ok(()),
+                    _ => Err(StoreError::Damaged(format!("children were added to the map run {id}, which reads none"))),
                 }
-                count(connection, id, PENDING, i64::try_from(inputs.len()).unwrap_or(i64::MAX), integer(items)?)
             })
             .await
     }
 
-    async fn children_are_complete(&self, number: u64, specification: MapRunSpecification) -> Result<(), StoreError> {
-        let text = serde_json::to_string(&specification)?;
+    async fn begin_children(&self, number: u64, limit: u64, now: Timestamp) -> Result<ChildrenBegun, StoreError> {
+        self.writer.write(move |connection| children::begin(connection, integer(number)?, limit, now)).await
+    }
+
+    async fn child_is_not_redrivable(&self, arn: &str) -> Result<(), StoreError> {
+        let arn = arn.to_owned();
+        self.writer.write(move |connection| children::is_not_redrivable(connection, &arn)).await
+    }
+
+    async fn express_children(&self, after: u64, limit: usize) -> Result<Vec<(ExpressChild, String)>, StoreError> {
+        self.readers.read(move |connection| children::express(connection, after, limit)).await
+    }
+
+    async fn end_express_child(&self, number: u64, ended: Ended, at: Timestamp) -> Result<(), StoreError> {
+        let text = serde_json::to_string(&ended)?;
         self.writer
-            .write(move |connection| {
-                connection
-                    .prepare_cached("UPDATE map_runs SET phase = ?2, specification = ?3 WHERE id = ?1 AND phase = ?4")?
-                    .execute(params![integer(number)?, text_of(&Phase::Running)?, text, text_of(&Phase::Reading)?])?;
-                Ok(())
-            })
+            .write(move |connection| children::end_express(connection, integer(number)?, ended.status, &text, at))
             .await
-    }
-
-    async fn begin_children(&self, number: u64, limit: u64, now: Timestamp) -> Result<Vec<String>, StoreError> {
-        self.writer.write(move |connection| begin(connection, integer(number)?, limit, now)).await
     }
 
     async fn running_children(&self, number: u64, limit: usize) -> Result<Vec<String>, StoreError> {
-        self.readers
-            .read(move |connection| {
-                let mut statement = connection.prepare_cached(
-                    "SELECT id, arn FROM executions WHERE map_run = ?1 AND status = ?2 ORDER BY map_run_child LIMIT ?3",
-                )?;
-                let running = status_text(Status::Running)?;
-                let found = numbered(statement.query(params![integer(number)?, running, at_most(limit)])?)?;
-                Ok(found.into_iter().map(|(_, arn)| arn).collect())
-            })
-            .await
+        self.readers.read(move |connection| children::running(connection, integer(number)?, at_most(limit))).await
     }
 
     async fn ended_children(&self, number: u64, from: u64, limit: usize) -> Result<Vec<(u64, Child)>, StoreError> {
         self.readers
-            .read(move |connection| {
-                let mut statement = connection.prepare_cached(
-                    "SELECT map_run_child, arn, name, input, ended, started_at, stopped_at FROM executions
-                     WHERE map_run = ?1 AND map_run_child >= ?2 AND ended NOT NULL ORDER BY map_run_child LIMIT ?3",
-                )?;
-                let mut rows = statement.query(params![integer(number)?, integer(from)?, at_most(limit)])?;
-                let mut found = Vec::new();
-                while let Some(row) = rows.next()? {
-                    let child = Child {
-                        arn: row.get(1)?,
-                        name: row.get(2)?,
-                        input: row.get(3)?,
-                        ended: serde_json::from_str(&row.get::<_, String>(4)?)?,
-                        started_at: time_of(row.get(5)?)?,
-                        stopped_at: time_of(row.get(6)?)?,
-                    };
-                    found.push((natural(row.get(0)?)?, child));
-                }
-                Ok(found)
-            })
+            .read(move |connection| children::ended(connection, integer(number)?, integer(from)?, at_most(limit)))
             .await
     }
 
     async fn pending_children(&self, number: u64, from: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError> {
-        self.readers.read(move |connection| pending(connection, integer(number)?, integer(from)?, at_most(limit))).await
+        self.readers
+            .read(move |connection| children::pending(connection, integer(number)?, integer(from)?, at_most(limit)))
+            .await
     }
 
     async fn fail_map_run(&self, number: u64, failure: MapRunFailure) -> Result<(), StoreError> {
@@ -299,7 +345,7 @@ impl MapRunStore for SqliteStore {
                         integer(end.results_written.items)?,
                         micros(end.at)
                     ])?;
-                Ok(())
+                go_on(connection, integer(number)?)
             })
             .await
     }
@@ -308,7 +354,7 @@ impl MapRunStore for SqliteStore {
         self.writer
             .write(move |connection| {
                 connection
-                    .prepare_cached("UPDATE map_runs SET is_told = 1 WHERE id = ?1")?
+                    .prepare_cached("UPDATE map_runs SET is_told = 1 WHERE id = ?1 AND phase = 'ENDED'")?
                     .execute([integer(number)?])?;
                 Ok(())
             })
@@ -330,7 +376,7 @@ impl MapRunStore for SqliteStore {
     async fn executions_of_map_run(
         &self,
         arn: &str,
-        status: Option<Status>,
+        filter: ExecutionFilter,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Option<Vec<ExecutionRecord>>, StoreError> {
@@ -342,12 +388,22 @@ impl MapRunStore for SqliteStore {
                     Some(after) => id_of(connection, &after)?.unwrap_or(0),
                     None => i64::MAX,
                 };
-                let status = status.map(status_text).transpose()?;
+                let status = filter.status.map(status_text).transpose()?;
                 let mut statement = connection.prepare_cached(&format!(
-                    "{} WHERE map_run = ?1 AND id < ?2 AND (?3 IS NULL OR status = ?3) ORDER BY id DESC LIMIT ?4",
+                    "{} WHERE map_run = ?1 AND id < ?2 AND (?3 IS NULL OR status = ?3) AND (?5 IS NULL OR (redrive_count > 0) = ?5)
+                         AND (NOT ?6 OR map_run_child IN (SELECT number FROM map_run_children w WHERE w.map_run = ?1 AND w.status = ?7))
+                     ORDER BY id DESC LIMIT ?4",
                     executions::SELECT
                 ))?;
-                let mut rows = statement.query(params![map_run, below, status, at_most(limit)])?;
+                let mut rows = statement.query(params![
+                    map_run,
+                    below,
+                    status,
+                    at_most(limit),
+                    filter.is_redriven,
+                    filter.is_pending_redrive,
+                    PENDING_REDRIVE
+                ])?;
                 let mut found = Vec::new();
                 while let Some(row) = rows.next()? {
                     found.push(executions::read(row)?);
@@ -356,65 +412,6 @@ impl MapRunStore for SqliteStore {
             })
             .await
     }
-}
-
-/// Children become executions. Their names are made of the run and their numbers, so none can be begun twice.
-fn begin(connection: &Connection, map_run: i64, limit: u64, now: Timestamp) -> Result<Vec<String>, StoreError> {
-    let specification = read_specification(connection, map_run)?;
-    let definition: DefinitionHash = connection
-        .prepare_cached("SELECT definition FROM map_runs WHERE id = ?1")?
-        .query_row([map_run], |row| row.get(0))?;
-    let running = status_text(Status::Running)?;
-    let mut begun = Vec::new();
-    for (number, input) in pending(connection, map_run, 0, integer(limit)?)? {
-        let name = specification.child_name(number);
-        let arn = specification.child_arn(&name);
-        let new = NewExecution {
-            arn: arn.clone(),
-            name,
-            state_machine_arn: specification.state_machine_arn.clone(),
-            kind: ExecutionKind::Standard,
-            version_arn: None,
-            alias_arn: None,
-            revision: None,
-            definition,
-            role_arn: specification.role_arn.clone(),
-            input,
-            finding: None,
-            map_run: None,
-            started_at: now,
-        };
-        let id = executions::insert(connection, &new, &ExecutionStanding::Working)?
-            .ok_or_else(|| StoreError::Damaged(format!("the map run's child `{arn}` was begun before")))?;
-        let number = integer(number)?;
-        connection
-            .prepare_cached("UPDATE executions SET map_run = ?2, map_run_child = ?3 WHERE id = ?1")?
-            .execute(params![id, map_run, number])?;
-        let items: i64 = connection
-            .prepare_cached(
-                "UPDATE map_run_children SET input = NULL WHERE map_run = ?1 AND number = ?2 RETURNING items",
-            )?
-            .query_row(params![map_run, number], |row| row.get(0))?;
-        count(connection, map_run, PENDING, -1, -items)?;
-        count(connection, map_run, &running, 1, items)?;
-        begun.push(arn);
-    }
-    Ok(begun)
-}
-
-fn pending(connection: &Connection, map_run: i64, from: i64, limit: i64) -> Result<Vec<(u64, String)>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT number, input FROM map_run_children WHERE map_run = ?1 AND number >= ?2 AND input NOT NULL ORDER BY number LIMIT ?3",
-    )?;
-    numbered(statement.query(params![map_run, from, limit])?)
-}
-
-fn numbered(mut rows: rusqlite::Rows<'_>) -> Result<Vec<(u64, String)>, StoreError> {
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push((natural(row.get(0)?)?, row.get(1)?));
-    }
-    Ok(found)
 }
 
 fn number_of(connection: &Connection, arn: &str) -> Result<Option<i64>, StoreError> {
@@ -447,6 +444,8 @@ fn read(connection: &Connection, row: &Row<'_>) -> Result<MapRunRecord, StoreErr
         results_written: Count { executions: natural(row.get(9)?)?, items: natural(row.get(10)?)? },
         is_told: row.get(11)?,
         stopped_at: row.get::<_, Option<i64>>(12)?.map(time_of).transpose()?,
+        redrive_count: natural(row.get(13)?)?,
+        redriven_at: row.get::<_, Option<i64>>(14)?.map(time_of).transpose()?,
     })
 }
 
@@ -460,6 +459,8 @@ fn counts(connection: &Connection, map_run: i64) -> Result<Counts, StoreError> {
         let count = Count { executions: natural(row.get(1)?)?, items: natural(row.get(2)?)? };
         match status.as_str() {
             PENDING => counts.pending = count,
+            PENDING_REDRIVE => counts.pending_redrive = count,
+            NOT_REDRIVABLE => counts.failures_not_redrivable = count,
             _ => *counts.of(of_text(status)?) = count,
         }
     }

@@ -143,6 +143,27 @@ const MIGRATIONS: &[&str] = &["
     );
     CREATE INDEX jobs_due ON jobs (due_at) WHERE due_at NOT NULL;
     CREATE INDEX jobs_awaiting ON jobs (awaits) WHERE awaits NOT NULL;
+", "
+    DELETE FROM map_run_children WHERE map_run IN (SELECT id FROM map_runs WHERE phase = 'READING');
+    DELETE FROM map_run_counts WHERE map_run IN (SELECT id FROM map_runs WHERE phase = 'READING');
+    ALTER TABLE map_runs ADD COLUMN items TEXT;
+    UPDATE map_runs SET items = json_array(json_extract(specification, '$.source'), json_extract(specification, '$.surroundings'))
+        WHERE NOT EXISTS (SELECT 1 FROM map_run_children WHERE map_run = map_runs.id);
+    ALTER TABLE map_runs ADD COLUMN cursor TEXT;
+    ALTER TABLE map_runs ADD COLUMN is_redriven INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE map_runs ADD COLUMN redrive_count INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE map_runs ADD COLUMN redriven_at INTEGER;
+
+    ALTER TABLE map_run_children ADD COLUMN status TEXT;
+    CREATE INDEX map_run_children_to_redrive ON map_run_children (map_run, number) WHERE status = 'PENDING_REDRIVE';
+
+    CREATE TABLE map_run_express_children (
+        id INTEGER PRIMARY KEY, map_run INTEGER NOT NULL, number INTEGER NOT NULL, attempt INTEGER NOT NULL, arn TEXT NOT NULL,
+        input TEXT NOT NULL, status TEXT NOT NULL, ended TEXT, started_at INTEGER NOT NULL, stopped_at INTEGER,
+        UNIQUE (map_run, number)
+    );
+    CREATE INDEX map_run_express_children_standing ON map_run_express_children (map_run, status, number);
+    CREATE INDEX map_run_express_children_running ON map_run_express_children (id) WHERE status = 'RUNNING';
 "];
 
 /// Brings a file to the newest version, each migration in a transaction of its own: a crash leaves it at some version, whole.
@@ -161,4 +182,56 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         transaction.commit()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use execution::{
+        MapRunSpecification,
+        map_run::{ItemSource, Reading, Surroundings},
+    };
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_map_run_that_an_older_program_left_reading_has_its_items() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let of_map_runs = |migration: &&str| migration.contains("map_run_express_children");
+        let before = MIGRATIONS.iter().take_while(|migration| !of_map_runs(migration));
+        before.for_each(|migration| connection.execute_batch(migration).unwrap());
+        let version = MIGRATIONS.iter().position(|migration| of_map_runs(&migration)).unwrap();
+        connection.pragma_update(None, "user_version", i64::try_from(version).unwrap()).unwrap();
+        let reading = Reading { config: json!({"MaxItems": 1.5e300}), max_items: 7, ..Reading::default() };
+        let surroundings = Surroundings {
+            input: execution::Json::new(json!([1])),
+            context: json!({"State": {"Name": "M"}}),
+            variables: serde_json::Map::new(),
+            now: jiff::Timestamp::UNIX_EPOCH,
+            seed: [3; 32],
+        };
+        let source = ItemSource::Reader(reading);
+        let written = MapRunSpecification {
+            source: source.clone(),
+            surroundings: Some(surroundings.clone()),
+            ..MapRunSpecification::default()
+        };
+        connection
+            .execute(
+                "INSERT INTO map_runs (arn, execution, definition, format, specification, phase, status, is_stopped, limits,
+                     executions_written, items_written, is_told) VALUES ('a', 1, x'', 1, ?1, 'READING', 'RUNNING', 0, '{}', 0, 0, 0)",
+                [serde_json::to_string(&written).unwrap()],
+            )
+            .unwrap();
+        connection
+            .execute("INSERT INTO map_run_children (map_run, number, input, items) VALUES (1, 0, '1', 1)", [])
+            .unwrap();
+        migrate(&mut connection).unwrap();
+        let items: String = connection.query_row("SELECT items FROM map_runs", [], |row| row.get(0)).unwrap();
+        let found: (ItemSource, Option<Surroundings>) = serde_json::from_str(&items).unwrap();
+        assert_eq!(found, (source, Some(surroundings)));
+        let children: i64 =
+            connection.query_row("SELECT count(*) FROM map_run_children", [], |row| row.get(0)).unwrap();
+        assert_eq!(children, 0, "the reading that was broken off begins anew");
+    }
 }

@@ -4,7 +4,7 @@ use query::{Language, Moment, Scope, Template, java};
 use serde_json::{Map, Value, json};
 
 use super::{MapRunFailure, MapRunSpecification, Surroundings};
-use crate::{failure::Failure, limits::Limits, random};
+use crate::{failure::Failure, json, limits::Limits, random};
 
 /// An item.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,8 +41,12 @@ pub struct Inputs<'run> {
 }
 
 impl<'run> Inputs<'run> {
-    /// The inputs of a run; `selector` is the Map's `ItemSelector` and its language.
-    pub fn new(run: &'run MapRunSpecification, selector: Option<(&'run Template, Language)>) -> Inputs<'run> {
+    /// The inputs of a run, from its `count`-th item on; `selector` is the Map's `ItemSelector` and its language.
+    pub fn new(
+        run: &'run MapRunSpecification,
+        selector: Option<(&'run Template, Language)>,
+        count: u64,
+    ) -> Inputs<'run> {
         let selector = selector
             .zip(run.surroundings.as_ref())
             .map(|((template, language), surroundings)| (template, language, surroundings));
@@ -51,7 +55,7 @@ impl<'run> Inputs<'run> {
             run,
             selector,
             context: selector.map_or(Value::Null, |(.., surroundings)| surroundings.context.clone()),
-            count: 0,
+            count,
             batch: Vec::new(),
             batch_bytes: 0,
             batch_input: input.map(java::json),
@@ -64,14 +68,17 @@ impl<'run> Inputs<'run> {
         self.count = self.count.saturating_add(1);
         let Some(batching) = &self.run.batching else { return self.whole(text, 1).map(Some) };
         let limit = batching.max_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
-        let limit = limit.min(Limits::AWS.payload_bytes);
-        let is_full =
-            batching.max_items.is_some_and(|most| u64::try_from(self.batch.len()).is_ok_and(|len| len >= most));
+        let limit = limit.min(self.run.quotas.payload_bytes);
         // The brackets and commas of the batch count as well.
-        let ready =
-            if !self.batch.is_empty() && (is_full || self.bytes_with(&text) > limit) { self.finish()? } else { None };
+        let mut ready = if !self.batch.is_empty() && self.bytes_with(&text) > limit { self.finish()? } else { None };
         self.batch_bytes = self.batch_bytes.saturating_add(text.len() + 1);
         self.batch.push(text);
+        let is_full =
+            batching.max_items.is_some_and(|most| u64::try_from(self.batch.len()).is_ok_and(|len| len >= most));
+        // Where one was ready, this is the first item of the next, and another one fits: else the one before had been full.
+        if ready.is_none() && is_full {
+            ready = self.finish()?;
+        }
         Ok(ready)
     }
 
@@ -93,7 +100,7 @@ impl<'run> Inputs<'run> {
     }
 
     fn whole(&self, text: String, items: u64) -> Result<ChildInput, MapRunFailure> {
-        if text.len() > Limits::AWS.payload_bytes {
+        if text.len() > self.run.quotas.payload_bytes || json::depth(&text) > Limits::AWS.depth {
             return Err(MapRunFailure::data_limit(&self.run.state_name));
         }
         Ok(ChildInput { text, items })
@@ -149,7 +156,7 @@ mod tests {
         items: &[Value],
     ) -> Result<Vec<ChildInput>, MapRunFailure> {
         let template = selector.map(|selector| Template::parse(selector, Language::JsonPath).unwrap());
-        let mut inputs = Inputs::new(run, template.as_ref().map(|template| (template, Language::JsonPath)));
+        let mut inputs = Inputs::new(run, template.as_ref().map(|template| (template, Language::JsonPath)), 0);
         let mut made = Vec::new();
         for value in items {
             made.extend(inputs.push(item(value.clone()))?);
@@ -201,6 +208,16 @@ mod tests {
     fn what_is_too_large_for_an_input_fails_the_run() {
         let run = MapRunSpecification::default();
         let large = Value::String("x".repeat(Limits::AWS.payload_bytes));
-        assert_eq!(inputs(&run, None, &[large]).unwrap_err().error.as_deref(), Some("States.DataLimitExceeded"));
+        let check = |run: &MapRunSpecification, item: &Value, fails: bool| {
+            let made = inputs(run, None, std::slice::from_ref(item));
+            let expected = fails.then_some("States.DataLimitExceeded");
+            assert_eq!(made.err().and_then(|failure| failure.error).as_deref(), expected);
+        };
+        check(&run, &large, true);
+        let quotas = crate::Quotas { payload_bytes: 1 << 20, ..crate::Quotas::AWS };
+        check(&MapRunSpecification { quotas, ..MapRunSpecification::default() }, &large, false);
+        let nested = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+        check(&run, &nested(Limits::AWS.depth), false);
+        check(&run, &nested(Limits::AWS.depth + 1), true);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CHILDREN_A_WRITE, CHILDREN_AT_ONCE, MapRunFailure};
+use super::{CHILDREN_A_WRITE, CHILDREN_AHEAD, CHILDREN_AT_ONCE, MapRunFailure};
 use crate::{Status, failure};
 
 /// `MaxConcurrency` and the tolerated failures.
@@ -35,16 +35,17 @@ pub struct Counts {
     pub failed: Count,
     pub timed_out: Count,
     pub aborted: Count,
+    pub pending_redrive: Count,
+    /// Among `failed`, `timed_out` and `aborted`.
+    pub failures_not_redrivable: Count,
 }
 
 impl Counts {
     /// All children.
     pub fn total(&self) -> Count {
-        let all = [self.pending, self.running, self.succeeded, self.failed, self.timed_out, self.aborted];
-        Count {
-            executions: all.iter().map(|count| count.executions).sum(),
-            items: all.iter().map(|count| count.items).sum(),
-        }
+        let begun = [self.running, self.succeeded, self.failed, self.timed_out, self.aborted];
+        let all = begun.iter().chain([&self.pending, &self.pending_redrive]);
+        Count { executions: all.clone().map(|count| count.executions).sum(), items: all.map(|count| count.items).sum() }
     }
 
     /// The count of children that stand so.
@@ -58,6 +59,11 @@ impl Counts {
         }
     }
 
+    /// Children that are to begin, or to go on.
+    fn waiting(&self) -> u64 {
+        self.pending.executions.saturating_add(self.pending_redrive.executions)
+    }
+
     /// Items whose child ended, and not well.
     fn unsuccessful_items(&self) -> u64 {
         self.failed.items.saturating_add(self.timed_out.items).saturating_add(self.aborted.items)
@@ -68,7 +74,7 @@ impl Counts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Phase {
-    /// Its items are being read; no child has begun.
+    /// Its items are being read, while children begin already.
     Reading,
     /// All its children are known.
     Running,
@@ -105,9 +111,9 @@ pub struct Standing {
 /// What a run does next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Next {
-    /// It reads its items.
+    /// It reads the next of its items.
     Read,
-    /// So many of the pending children begin.
+    /// So many of the children that wait begin, or go on.
     Begin(u64),
     /// A child has to end first.
     Wait,
@@ -133,21 +139,21 @@ pub fn next(standing: &Standing) -> Next {
         (Phase::Ended, _) => Next::Nothing,
         (_, Some(_)) if counts.running.executions > 0 => Next::StopChildren,
         (_, Some(status)) => Next::Finish(status),
-        (Phase::Reading, None) => Next::Read,
-        (Phase::Running, None) if exceeds(limits, counts) => Next::Fail(MapRunFailure::new(
+        (_, None) if exceeds(standing) => Next::Fail(MapRunFailure::new(
             failure::EXCEED_TOLERATED_FAILURE_THRESHOLD,
             "The specified tolerated failure threshold was exceeded",
         )),
-        (Phase::Running, None) if counts.pending.executions == 0 && counts.running.executions == 0 => {
+        (Phase::Running, None) if counts.waiting() == 0 && counts.running.executions == 0 => {
             Next::Finish(MapRunStatus::Succeeded)
         }
-        (Phase::Running, None) => {
+        (_, None) => {
             let limit = match limits.max_concurrency {
                 0 => CHILDREN_AT_ONCE,
                 limit => limit.min(CHILDREN_AT_ONCE),
             };
             let room = limit.saturating_sub(counts.running.executions);
-            match room.min(counts.pending.executions).min(CHILDREN_A_WRITE) {
+            match room.min(counts.waiting()).min(CHILDREN_A_WRITE) {
+                0 if *phase == Phase::Reading && counts.pending.executions < CHILDREN_AHEAD => Next::Read,
                 0 => Next::Wait,
                 count => Next::Begin(count),
             }
@@ -155,11 +161,16 @@ pub fn next(standing: &Standing) -> Next {
     }
 }
 
-/// Whether more items have failed than may. Where both a count and a percentage are given, either is enough.
-fn exceeds(limits: &MapRunLimits, counts: &Counts) -> bool {
+/// Whether more items have failed than may. Where both a count and a percentage are given, either is enough. What is a percentage of
+/// is known once all items have been read; before, only none at all can be exceeded.
+fn exceeds(standing: &Standing) -> bool {
+    let Standing { phase, limits, counts, .. } = standing;
     let failed = counts.unsuccessful_items();
     let over_count = |most: u64| failed > most;
-    let over_percentage = |most: f64| percentage(failed, counts.total().items) > most;
+    let over_percentage = |most: f64| match phase {
+        Phase::Reading => most == 0.0 && failed > 0,
+        Phase::Running | Phase::Ended => percentage(failed, counts.total().items) > most,
+    };
     match (limits.tolerated_failure_count, limits.tolerated_failure_percentage) {
         (None, None) => failed > 0,
         (count, percentage) => count.is_some_and(over_count) || percentage.is_some_and(over_percentage),
@@ -199,6 +210,43 @@ mod tests {
         check(50_000, 5, CHILDREN_AT_ONCE, Next::Wait);
         check(2, 0, 1, Next::Wait);
         check(2, 0, 0, Next::Finish(MapRunStatus::Succeeded));
+    }
+
+    #[test]
+    fn children_begin_while_items_are_read() {
+        let check = |pending, busy, expected| {
+            let limits = MapRunLimits { max_concurrency: 2, ..MapRunLimits::default() };
+            let counts = Counts { pending: count(pending), running: count(busy), ..Counts::default() };
+            let reading = Standing { phase: Phase::Reading, ..running(limits, counts) };
+            assert_eq!(next(&reading), expected, "{pending} {busy}");
+        };
+        check(0, 0, Next::Read);
+        check(5, 0, Next::Begin(2));
+        check(5, 2, Next::Read);
+        check(CHILDREN_AHEAD, 2, Next::Wait);
+        check(CHILDREN_AHEAD, 1, Next::Begin(1));
+    }
+
+    #[test]
+    fn a_percentage_is_of_all_items() {
+        let check = |phase, percentage, failed, fails: bool| {
+            let limits = MapRunLimits { tolerated_failure_percentage: Some(percentage), ..MapRunLimits::default() };
+            let counts = Counts { failed: count(failed), succeeded: count(1), ..Counts::default() };
+            let standing = Standing { phase, ..running(limits, counts) };
+            assert_eq!(matches!(next(&standing), Next::Fail(_)), fails, "{phase:?} {percentage} {failed}");
+        };
+        check(Phase::Reading, 10.0, 1, false);
+        check(Phase::Running, 10.0, 1, true);
+        check(Phase::Reading, 0.0, 1, true);
+        check(Phase::Reading, 0.0, 0, false);
+    }
+
+    #[test]
+    fn what_was_redriven_goes_on() {
+        let counts = Counts { pending_redrive: count(3), succeeded: count(1), ..Counts::default() };
+        let standing = running(MapRunLimits::default(), counts);
+        assert_eq!(next(&standing), Next::Begin(3));
+        assert_eq!(counts.total().executions, 4);
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub struct Child {
     pub name: String,
     /// Its input's text.
     pub input: String,
+    /// How often it was redriven.
+    pub redrive_count: u64,
     /// How it ended.
     pub ended: Ended,
     /// When it began.
@@ -82,13 +84,14 @@ fn whole(state_machine_arn: &str, child: &Child) -> Value {
         set("Output", json!(java::json(output)));
         set("OutputDetails", included);
     }
-    let reason = match child.ended.status {
-        Status::Succeeded => "Execution is SUCCEEDED and cannot be redriven",
-        _ => "RedriveExecution is not served here",
-    };
-    set("RedriveCount", json!(0));
-    set("RedriveStatus", json!("NOT_REDRIVABLE"));
-    set("RedriveStatusReason", json!(reason));
+    set("RedriveCount", json!(child.redrive_count));
+    match child.ended.status {
+        Status::Succeeded => {
+            set("RedriveStatus", json!("NOT_REDRIVABLE"));
+            set("RedriveStatusReason", json!("Execution is SUCCEEDED and cannot be redriven"));
+        }
+        _ => set("RedriveStatus", json!("REDRIVABLE_BY_MAP_RUN")),
+    }
     set("StartDate", json!(format!("{:.3}", child.started_at)));
     set("StateMachineArn", json!(state_machine_arn));
     set("Status", status);
@@ -195,6 +198,7 @@ mod tests {
             arn: "arn:aws:states:eu-west-1:1:execution:m/l:n".to_owned(),
             name: "n".to_owned(),
             input: "1".to_owned(),
+            redrive_count: 0,
             ended: Ended { status, output, error, cause },
             started_at: Timestamp::UNIX_EPOCH,
             stopped_at: Timestamp::UNIX_EPOCH,

@@ -35,6 +35,7 @@ pub(super) struct Run {
     pub(super) submitted: BTreeMap<u64, ScheduledTask>,
     /// Map runs that were begun and have neither ended nor been stopped, by their ARNs.
     pub(super) map_runs: BTreeMap<String, MapRunSpecification>,
+    pub(super) ended_map_runs: BTreeMap<String, MapRunSpecification>,
     /// Asked for and not yet told: to go on.
     pub(super) continues: bool,
     pub(super) now: Timestamp,
@@ -66,6 +67,7 @@ impl Run {
             timers: BTreeMap::new(),
             submitted: BTreeMap::new(),
             map_runs: BTreeMap::new(),
+            ended_map_runs: BTreeMap::new(),
             continues: false,
             now: "2026-01-01T00:00:00Z".parse().unwrap(),
             budget: Budget { transitions, ..Limits::AWS.step },
@@ -138,7 +140,10 @@ impl Run {
             Input::TaskSubmitted { event_id, .. } => self.handed_over(*event_id, ":states:::"),
             Input::ActivityStarted { event_id, .. } => self.handed_over(*event_id, ":activity:"),
             Input::TimerFired { timer } => _ = self.timers.remove(timer),
-            Input::MapRunEnded { event_id, .. } => self.map_runs.retain(|_, run| run.event_id != *event_id),
+            Input::MapRunEnded { event_id, .. } => {
+                let ended = self.map_runs.extract_if(.., |_, run| run.event_id == *event_id);
+                self.ended_map_runs.extend(ended);
+            }
             Input::Continue => self.continues = false,
             Input::ActivityScheduleFailed { .. }
             | Input::Redrive
@@ -180,7 +185,13 @@ impl Run {
                     assert!(self.map_runs.insert(run.arn.clone(), (**run).clone()).is_none(), "{command:?} twice");
                 }
                 Command::StopMapRun { arn } => {
-                    assert!(self.map_runs.remove(arn).is_some(), "{command:?}, but it was not begun");
+                    let run = self.map_runs.remove(arn);
+                    self.ended_map_runs.insert(arn.clone(), run.unwrap_or_else(|| panic!("{command:?} was not begun")));
+                }
+                Command::RedriveMapRun(redrive) => {
+                    let run = self.ended_map_runs.remove(&redrive.arn);
+                    let run = run.unwrap_or_else(|| panic!("{command:?}, but it runs or was not begun"));
+                    self.map_runs.insert(run.arn.clone(), MapRunSpecification { event_id: redrive.event_id, ..run });
                 }
                 Command::Continue => {
                     assert!(!self.continues, "{command:?} twice");

@@ -88,6 +88,47 @@ fn a_failed_run_can_be_caught_and_tried_again() {
 }
 
 #[test]
+fn a_redrive_lets_the_same_run_go_on() {
+    let mut run = Run::start(&machine(json!({})), "[1]");
+    let first = begun(&run);
+    end(&mut run, Err(failure("States.ExceedToleratedFailureThreshold")));
+    run.feed(Input::Redrive).unwrap();
+    let again = begun(&run);
+    assert_eq!(again.arn, first.arn);
+    run.feed(Input::StopExecution { error: None, cause: None }).unwrap();
+    run.feed(Input::Redrive).unwrap();
+    end(&mut run, Ok(json!([3])));
+    assert_eq!(run.ended().output, Some(json!([3])));
+    let redriven: Vec<Value> = run
+        .journal
+        .iter()
+        .map(|record| serde_json::to_value(record).unwrap())
+        .filter_map(|record| record.pointer("/Event/mapRunRedrivenEventDetails").cloned())
+        .collect();
+    let details = |count: u64| json!({"mapRunArn": first.arn, "redriveCount": count});
+    assert_eq!(redriven, [details(1), details(2)], "{:#?}", run.outline());
+    let outline = [
+        "5 after 4: MapRunFailed",
+        "6 after 5: MapStateFailed",
+        "7 after 6: ExecutionFailed",
+        "8 after 7: ExecutionRedriven",
+        "9 after 8: MapRunRedriven",
+    ];
+    assert_eq!(run.outline()[4..9], outline);
+}
+
+#[test]
+fn a_redrive_begins_a_new_run_where_the_old_one_could_only_fail() {
+    for error in ["States.ItemReaderFailed", "States.DataLimitExceeded", "States.Runtime"] {
+        let mut run = Run::start(&machine(json!({})), "[1]");
+        let first = begun(&run).arn;
+        end(&mut run, Err(failure(error)));
+        run.feed(Input::Redrive).unwrap();
+        assert_ne!(begun(&run).arn, first, "{error}");
+    }
+}
+
+#[test]
 fn a_result_that_is_too_large_fails_the_run() {
     let mut run = Run::start(&machine(json!({})), "[1]");
     end(&mut run, Ok(Value::String("x".repeat(300_000))));

@@ -74,10 +74,14 @@ pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
         output: output.filter(|_| included).map(|output| output.to_string()),
         error,
         cause,
-        map_run_arn: execution.map_run_arn,
         redrive_count: execution.redrive_count,
         redrive_date: execution.redriven_at,
-        redrive_status: if reason.is_some() { "NOT_REDRIVABLE" } else { "REDRIVABLE" },
+        redrive_status: match (reason, &execution.map_run_arn) {
+            (Some(_), _) => "NOT_REDRIVABLE",
+            (None, Some(_)) => "REDRIVABLE_BY_MAP_RUN",
+            (None, None) => "REDRIVABLE",
+        },
+        map_run_arn: execution.map_run_arn,
         redrive_status_reason: reason,
     })
 }

@@ -32,6 +32,8 @@ pub struct Response {
     item_counts: Numbers,
     execution_counts: Numbers,
     redrive_count: u64,
+    #[serde(serialize_with = "optional_epoch_seconds", skip_serializing_if = "Option::is_none")]
+    redrive_date: Option<Timestamp>,
 }
 
 /// `MapRunItemCounts`, `MapRunExecutionCounts`.
@@ -52,7 +54,9 @@ struct Numbers {
 
 pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
     let run = app.engine.describe_map_run(&request.map_run_arn).await?;
-    let MapRunRecord { specification, standing, status, results_written, stopped_at, .. } = run;
+    let MapRunRecord {
+        specification, standing, status, results_written, stopped_at, redrive_count, redriven_at, ..
+    } = run;
     let counts = &standing.counts;
     Ok(Response {
         map_run_arn: specification.arn,
@@ -65,11 +69,11 @@ pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
         tolerated_failure_count: standing.limits.tolerated_failure_count.unwrap_or_default(),
         item_counts: numbers(counts, results_written, |count| count.items),
         execution_counts: numbers(counts, results_written, |count| count.executions),
-        redrive_count: 0,
+        redrive_count,
+        redrive_date: redriven_at,
     })
 }
 
-/// Nothing is ever redriven here: what failed can't be, and nothing waits for it.
 fn numbers(counts: &Counts, results_written: Count, of: impl Fn(Count) -> u64) -> Numbers {
     Numbers {
         pending: of(counts.pending),
@@ -80,7 +84,7 @@ fn numbers(counts: &Counts, results_written: Count, of: impl Fn(Count) -> u64) -
         aborted: of(counts.aborted),
         total: of(counts.total()),
         results_written: of(results_written),
-        failures_not_redrivable: of(counts.failed) + of(counts.timed_out) + of(counts.aborted),
-        pending_redrive: 0,
+        failures_not_redrivable: of(counts.failures_not_redrivable),
+        pending_redrive: of(counts.pending_redrive),
     }
 }

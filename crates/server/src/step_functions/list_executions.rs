@@ -1,5 +1,6 @@
 //! ListExecutions.
 
+use engine::ports::ExecutionFilter;
 use execution::Status;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ pub struct Request {
     state_machine_arn: Option<String>,
     map_run_arn: Option<String>,
     status_filter: Option<String>,
+    redrive_filter: Option<String>,
     max_results: Option<u64>,
     next_token: Option<String>,
 }
@@ -53,17 +55,22 @@ struct Item {
 }
 
 pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
-    let status = match request.status_filter.as_deref() {
-        // Only children of a map run wait for their redrive.
-        Some("PENDING_REDRIVE") => return Ok(Response { executions: Vec::new(), next_token: None }),
-        filter => filter.map(status).transpose()?,
+    let filter = ExecutionFilter {
+        is_pending_redrive: request.status_filter.as_deref() == Some("PENDING_REDRIVE"),
+        status: request.status_filter.as_deref().filter(|name| *name != "PENDING_REDRIVE").map(status).transpose()?,
+        is_redriven: request.redrive_filter.as_deref().map(redriven).transpose()?,
     };
+    if request.state_machine_arn.is_some() && filter.is_redriven.is_some() {
+        return Err(ApiError::validation("Cannot specify 'redriveFilter' when using 'stateMachineArn'"));
+    }
     let length = page::length(request.max_results);
     let after = page::after(request.next_token.as_deref())?;
     let (engine, after) = (&app.engine, after.as_deref());
     let mut executions = match (&request.state_machine_arn, &request.map_run_arn) {
-        (Some(machine), None) => engine.list_executions(machine, status, after, length + 1).await?,
-        (None, Some(map_run)) => engine.list_executions_of_map_run(map_run, status, after, length + 1).await?,
+        // Only children of a map run wait for their redrive.
+        (Some(_), None) if filter.is_pending_redrive => Vec::new(),
+        (Some(machine), None) => engine.list_executions(machine, filter.status, after, length + 1).await?,
+        (None, Some(map_run)) => engine.list_executions_of_map_run(map_run, filter, after, length + 1).await?,
         (Some(_), Some(_)) | (None, None) => {
             return Err(ApiError::validation("Must specify either 'stateMachineArn' or 'mapRunArn', but not both"));
         }
@@ -84,6 +91,15 @@ pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
         item_count: execution.item_count,
     };
     Ok(Response { executions: executions.into_iter().map(item).collect(), next_token })
+}
+
+/// `redriveFilter`: whether they were redriven.
+fn redriven(name: &str) -> Result<bool, ApiError> {
+    match name {
+        "REDRIVEN" => Ok(true),
+        "NOT_REDRIVEN" => Ok(false),
+        other => Err(ApiError::validation(format!("unknown redriveFilter `{other}`: use REDRIVEN or NOT_REDRIVEN"))),
+    }
 }
 
 /// A status by its name.

@@ -1,9 +1,9 @@
 //! Map runs, as the API has them.
 
-use execution::{Status, map_run::MapRunLimits};
+use execution::map_run::MapRunLimits;
 
-use super::super::{Engine, ExecutionRecord, Refusal, names};
-use crate::ports::MapRunRecord;
+use super::super::{Engine, ExecutionRecord, Refusal, executions::not_of_this_type, names};
+use crate::ports::{ExecutionFilter, MapRunRecord};
 
 impl Engine {
     /// DescribeMapRun.
@@ -43,16 +43,18 @@ impl Engine {
         Ok(())
     }
 
-    /// ListExecutions of a map run, the newest first, after the ARN named.
+    /// ListExecutions of a map run, the newest first, after the ARN named. Express children are in no list.
     pub async fn list_executions_of_map_run(
         &self,
         arn: &str,
-        status: Option<Status>,
+        filter: ExecutionFilter,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<ExecutionRecord>, Refusal> {
-        names::check_map_run_arn(arn)?;
-        let found = self.shared().store.executions_of_map_run(arn, status, after, limit).await?;
+        if self.describe_map_run(arn).await?.specification.is_express {
+            return Err(not_of_this_type());
+        }
+        let found = self.shared().store.executions_of_map_run(arn, filter, after, limit).await?;
         found.ok_or_else(|| not_found(arn))
     }
 }

@@ -1,7 +1,7 @@
 //! A map run ends: its result, and what is exported of it.
 
 use execution::{
-    Limits, MapRunFailure, Status,
+    MapRunFailure, Status,
     map_run::{
         Count, Destination, MapRunStatus, OutputType, Transformation,
         results::{Group, ResultFile, pending, values},
@@ -88,7 +88,7 @@ async fn collect(
                 bytes = bytes.saturating_add(value.to_string().len());
                 all.push(value);
             }
-            if bytes > Limits::AWS.payload_bytes {
+            if bytes > run.specification.quotas.payload_bytes {
                 return Ok(Err(MapRunFailure::data_limit(&run.specification.state_name)));
             }
         }

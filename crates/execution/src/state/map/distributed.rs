@@ -14,12 +14,12 @@ use crate::{
     Command, EventDetails, EventType, Json, data_flow,
     driver::{Driver, Outcome, View},
     failure::Failure,
-    history::{MapRunStarted, MapStateStarted},
+    history::{MapRunRedriven, MapRunStarted, MapStateStarted},
     map_run::{
-        Batching, Destination, ItemSource, MapRunFailure, MapRunLimits, MapRunSpecification, OutputType, Reading,
-        Surroundings, Transformation, Writing,
+        Batching, Destination, ItemSource, MapRunFailure, MapRunLimits, MapRunRedrive, MapRunSpecification, OutputType,
+        Reading, Surroundings, Transformation, Writing,
     },
-    path::PathId,
+    path::{MapRunOfState, PathId},
     random,
 };
 
@@ -29,6 +29,9 @@ pub(crate) fn perform<'machine>(
     state: &'machine State,
     map: &'machine Map,
 ) -> Result<Outcome<'machine>, Failure> {
+    if driver.execution.start.as_ref().is_some_and(|start| start.express) {
+        return Err(Failure::runtime("A Map in Mode DISTRIBUTED can't run in an EXPRESS execution.".to_owned()));
+    }
     let effective = data_flow::input(driver, path, state)?;
     // With a reader, what the state was given holds no items.
     let items = match &map.run.reader {
@@ -95,10 +98,20 @@ fn start(
         state_machine_arn: format!("{machine}/{label}"),
         role_arn: started.role_arn.clone(),
         is_express: map.run.is_express,
+        quotas: start.quotas,
         ..MapRunSpecification::default()
     });
     driver.event(path, EventType::MapRunStarted, EventDetails::MapRunStarted(MapRunStarted { map_run_arn: arn }));
     driver.command(Command::StartMapRun(Box::new(specification)));
+}
+
+/// A path was redriven whose map run had failed or was given up: the same run goes on.
+pub(crate) fn redrive(driver: &mut Driver<'_, '_>, path: PathId, run: MapRunOfState) {
+    let (event_id, redrive_count) = (driver.execution.last_event_id + 1, run.redrive_count.saturating_add(1));
+    let details = MapRunRedriven { map_run_arn: run.arn.clone(), redrive_count };
+    driver.event(path, EventType::MapRunRedriven, EventDetails::MapRunRedriven(details));
+    let redrive = MapRunRedrive { arn: run.arn, event_id, count: redrive_count, at: driver.now() };
+    driver.command(Command::RedriveMapRun(redrive));
 }
 
 /// A map run has ended.

@@ -3,7 +3,7 @@
 use ::csv::{ReaderBuilder, StringRecord};
 use serde_json::{Map, Value};
 
-use super::Cause;
+use super::{Cause, format::Take, unpack::Content};
 
 /// Bytes of the header, at most.
 /// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itemreader.html>
@@ -20,8 +20,9 @@ pub(super) struct Csv {
 
 impl Csv {
     /// Hands over each row until `take` wants no more. Columns that are missing are empty, those that have no header are left out.
-    pub(super) fn parse(&self, body: &[u8], take: &mut dyn FnMut(Value) -> bool) -> Result<(), Cause> {
-        let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
+    pub(super) fn parse(&self, body: Content, take: Take<'_>) -> Result<(), Cause> {
+        let meter = body.meter.clone();
+        meter.begin();
         let mut reader =
             ReaderBuilder::new().has_headers(false).flexible(true).delimiter(self.delimiter).from_reader(body);
         let mut row = StringRecord::new();
@@ -39,7 +40,7 @@ impl Csv {
                 (header.clone(), Value::String(row.get(index).unwrap_or_default().to_owned()))
             };
             let object: Map<String, Value> = headers.iter().enumerate().map(field).collect();
-            if !take(Value::Object(object)) {
+            if !take(Value::Object(object), None, meter.item()) {
                 return Ok(());
             }
         }
@@ -66,7 +67,8 @@ mod tests {
     fn check(headers: Option<&[&str]>, delimiter: u8, body: &str, expected: Result<Value, &str>) {
         let headers = headers.map(|headers| headers.iter().map(|header| (*header).to_owned()).collect());
         let mut rows = Vec::new();
-        let read = Csv { headers, delimiter }.parse(body.as_bytes(), &mut |row| {
+        let content = Content::of(std::io::Cursor::new(body.as_bytes().to_vec())).unwrap();
+        let read = Csv { headers, delimiter }.parse(content, &mut |row, _, _| {
             rows.push(row);
             true
         });

@@ -1,8 +1,14 @@
 //! Files of items: CSV, JSON, JSON Lines.
 
+use std::io::BufRead;
+
 use serde_json::Value;
 
-use super::{Cause, Config, csv::Csv};
+use super::{Cause, Config, csv::Csv, json, unpack::Content};
+
+/// Takes an item, its key where the items are an object's fields, and about how many bytes it took in its file; whether more are
+/// wanted.
+pub(super) type Take<'a> = &'a mut dyn FnMut(Value, Option<String>, u64) -> bool;
 
 /// What a file is to be read as.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,11 +30,11 @@ impl Format {
         }
     }
 
-    /// Hands over each item, and its key where the items are an object's fields, until `take` wants no more.
-    pub(super) fn parse(&self, body: &[u8], take: &mut dyn FnMut(Value, Option<String>) -> bool) -> Result<(), Cause> {
+    /// Hands over each item until `take` wants no more.
+    pub(super) fn parse(&self, body: Content, take: Take<'_>) -> Result<(), Cause> {
         match self {
-            Format::Csv(csv) => csv.parse(body, &mut |row| take(row, None)),
-            Format::Json(pointer) => json(body, pointer.as_deref(), take),
+            Format::Csv(csv) => csv.parse(body, take),
+            Format::Json(pointer) => json::parse(body, pointer.as_deref(), take),
             Format::JsonLines => json_lines(body, take),
         }
     }
@@ -57,30 +63,22 @@ pub(super) fn delimiter(config: Config<'_>) -> Result<u8, Cause> {
     }
 }
 
-fn json(body: &[u8], pointer: Option<&str>, take: &mut dyn FnMut(Value, Option<String>) -> bool) -> Result<(), Cause> {
-    let mut whole: Value = serde_json::from_slice(body).map_err(|error| format!("The file is not JSON: {error}."))?;
-    let items = match pointer {
-        Some(pointer) => whole
-            .pointer_mut(pointer)
-            .map(Value::take)
-            .ok_or_else(|| format!("The ItemsPointer '{pointer}' leads to nothing in the file."))?,
-        None => whole,
-    };
-    match items {
-        Value::Array(items) => _ = items.into_iter().all(|item| take(item, None)),
-        Value::Object(fields) => _ = fields.into_iter().all(|(key, item)| take(item, Some(key))),
-        _ => return Err("Attempting to map over non-iterable node.".to_owned()),
-    }
-    Ok(())
-}
-
-fn json_lines(body: &[u8], take: &mut dyn FnMut(Value, Option<String>) -> bool) -> Result<(), Cause> {
-    let lines = (1..).zip(body.split(|byte| *byte == b'\n'));
-    for (number, line) in lines.filter(|(_, line)| !line.trim_ascii().is_empty()) {
-        let item =
-            serde_json::from_slice(line).map_err(|error| format!("Line {number} of the file is not JSON: {error}."))?;
-        if !take(item, None) {
-            return Ok(());
+fn json_lines(mut body: Content, take: Take<'_>) -> Result<(), Cause> {
+    body.meter.begin();
+    let mut line = Vec::new();
+    for number in 1_u64.. {
+        line.clear();
+        let count = body.read_until(b'\n', &mut line).map_err(|error| format!("The file can't be read: {error}."))?;
+        if count == 0 {
+            break;
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let item = serde_json::from_slice(&line)
+            .map_err(|error| format!("Line {number} of the file is not JSON: {error}."))?;
+        if !take(item, None, body.meter.item()) {
+            break;
         }
     }
     Ok(())
@@ -95,7 +93,8 @@ mod tests {
     fn check(config: Value, body: &str, expected: Result<Value, &str>) {
         let mut items = Vec::new();
         let read = Format::of(Config(&config)).and_then(|format| {
-            format.parse(body.as_bytes(), &mut |value, key| {
+            let content = Content::of(std::io::Cursor::new(body.as_bytes().to_vec()))?;
+            format.parse(content, &mut |value, key, _| {
                 items.push(json!([value, key]));
                 true
             })
@@ -114,6 +113,10 @@ mod tests {
         check(json!({"InputType": "JSON", "ItemsPointer": "/a~1b/0"}), r#"{"a/b": [[7]]}"#, Ok(json!([[7, null]])));
         check(json!({"InputType": "JSON", "ItemsPointer": ""}), "[7]", Ok(json!([[7, null]])));
         check(json!({"InputType": "JSON"}), r#"{"k": 1}"#, Ok(json!([[1, "k"]])));
+        let nested = json!({"InputType": "JSON", "ItemsPointer": "/a"});
+        check(nested, r#"{"z": [[1]], "a": {"x": 1, "y": [2]}, "b": 3}"#, Ok(json!([[1, "x"], [[2], "y"]])));
+        check(json!({"InputType": "JSON"}), "[1] x", Err("The file is not JSON"));
+        check(json!({"InputType": "JSON"}), "", Err("The file is not JSON"));
         check(json!({"InputType": "JSON"}), "1", Err("Attempting to map over non-iterable node."));
         check(json!({"InputType": "JSON"}), "{", Err("The file is not JSON"));
         check(json!({"InputType": "JSON", "ItemsPointer": "/x"}), "{}", Err("leads to nothing"));
