@@ -135,6 +135,13 @@ const MIGRATIONS: &[&str] = &["
         map_run INTEGER NOT NULL, status TEXT NOT NULL, executions INTEGER NOT NULL, items INTEGER NOT NULL,
         PRIMARY KEY (map_run, status)
     ) WITHOUT ROWID;
+", "
+    CREATE INDEX executions_closed ON executions (stopped_at) WHERE map_run IS NULL AND stopped_at NOT NULL;
+    CREATE INDEX executions_of_finding ON executions (finding) WHERE finding NOT NULL;
+    CREATE INDEX task_tokens_of_execution ON task_tokens (execution);
+    ALTER TABLE findings ADD COLUMN updated_at INTEGER;
+    UPDATE findings SET updated_at = unixepoch(json_extract(body, '$.updated_at')) * 1000000;
+    CREATE INDEX findings_resolved ON findings (updated_at) WHERE status = 'RESOLVED';
 "];
 
 /// Brings a file to the newest version, each migration in a transaction of its own: a crash leaves it at some version, whole.
@@ -143,8 +150,11 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     if found > known {
         return Err(StoreError::Damaged(format!(
-            "the store has schema version {found}, and this program knows versions up to {known}: use the newer program that wrote it"
+            "a newer rectify wrote this store: its schema has version {found}, and this program knows versions up to {known}. Start the newer one again, or restore a backup from before the upgrade into a folder of its own"
         )));
+    }
+    if found > 0 && found < known {
+        tracing::info!(from = found, to = known, "the store's schema goes forwards; an older rectify will refuse it");
     }
     for (version, migration) in (1_i64..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
         let transaction = connection.transaction()?;
@@ -154,3 +164,16 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     }
     Ok(())
 }
+
+/// A row's `format` is the one that this program reads.
+pub(super) fn check_format(what: &str, format: i64) -> Result<(), StoreError> {
+    if format == FORMAT {
+        return Ok(());
+    }
+    Err(StoreError::Damaged(format!(
+        "{what} has format {format}, and this program reads {FORMAT}: use the newer program that wrote it"
+    )))
+}
+
+#[cfg(test)]
+mod tests;

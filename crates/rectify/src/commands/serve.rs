@@ -17,7 +17,7 @@ use secrecy::ExposeSecret as _;
 use server::{Access, App, Intake, Registry, queue::Queue, router::router, tls::TlsListener};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
-use super::Problem;
+use super::{Problem, end_asked_for};
 use crate::{
     configuration::{Configuration, Unusable},
     content, diagnostics, output, start,
@@ -189,22 +189,6 @@ async fn listen(
         served = serving => served.map_err(|error| Problem(format!("serving ended: {error}"))),
         () = grace_over => Ok(()),
     }
-}
-
-/// SIGTERM, or Ctrl-C.
-async fn end_asked_for() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
-        }
-    }
-    drop(tokio::signal::ctrl_c().await);
 }
 
 /// The guardrails with their settings. A broken guardrail file is told and left out; what the configuration says of a
