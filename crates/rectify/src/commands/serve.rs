@@ -11,7 +11,10 @@ use std::{
 
 use aws::{Aws, http::HttpClient};
 use detection::{Guardrail, Settings, arn::partition};
-use engine::{Engine, Options, SystemClock, sqlite::SqliteStore};
+use engine::{
+    Engine, Options, SystemClock,
+    sqlite::{Pruner, SqliteStore},
+};
 use integrations::{Channels, Executor, KnownResources, functions::GuardrailSettings};
 use secrecy::ExposeSecret as _;
 use server::{Access, App, Intake, Registry, queue::Queue, router::router, tls::TlsListener};
@@ -71,6 +74,7 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
         ))
     })?;
     let store = Arc::new(open_store(&arguments.data)?);
+    let pruner = Pruner::new(store.clone(), configuration.retention);
     let aws = Aws::from_environment().await;
     let access = Arc::new(Access::open(&arguments.data, aws.region()).map_err(Problem::new)?);
     let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
@@ -98,6 +102,8 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
         Engine::start(store, Arc::new(executor), Arc::new(SystemClock), options).await.map_err(Problem::new)?;
     let intake =
         Intake::new(engine.clone(), Arc::clone(&registry), &account, configuration.role.is_some(), aws.clone());
+    // Ends with this process: what it was about is found again.
+    tokio::spawn(pruner.run(Arc::new(SystemClock)));
     let (stop, stopped) = watch::channel(false);
     let mut pollers = JoinSet::new();
     for url in configuration.queues {

@@ -63,7 +63,7 @@ pub(super) async fn prune(store: &SqliteStore, before: i64) -> Result<u64, Store
 }
 
 /// Within a write: how many roots are gone, and which are still to go.
-fn prune_some(connection: &Connection, roots: Vec<i64>, before: i64) -> Result<(u64, Vec<i64>), StoreError> {
+pub(super) fn prune_some(connection: &Connection, roots: Vec<i64>, before: i64) -> Result<(u64, Vec<i64>), StoreError> {
     let mut budget = Budget::new();
     let mut gone = 0;
     let mut roots = roots.into_iter();
