@@ -15,7 +15,7 @@ use tempfile::tempdir;
 use super::*;
 use crate::{
     ExecutionStore, FindingStore,
-    ports::{CatalogueStore as _, FindingFilter, MapRunStore, Standing},
+    ports::{FindingFilter, MapRunStore, Standing},
     sqlite::{FILE, SqliteStore},
 };
 
