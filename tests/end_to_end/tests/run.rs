@@ -117,7 +117,7 @@ fn failures_and_retries_are_told() {
     });
     let (status, output, said) = run(&states, &[]);
     assert_eq!((status, output.as_str()), (Some(1), ""), "{said}");
-    assert!(said.contains("Try: attempt 2 in 1.0") && said.contains("FAILED: Mine: why not"), "{said}");
+    assert!(said.contains("Try failed\n") && said.contains("Try: attempt 2 in 1.0") && said.contains("FAILED: Mine: why not"), "{said}");
 }
 
 #[test]

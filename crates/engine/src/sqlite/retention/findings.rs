@@ -53,6 +53,12 @@ pub(super) async fn prune(store: &SqliteStore, before: i64) -> Result<u64, Store
 /// Counters of fixes that are older than what is counted. (A guardrail that goes on fixing forgets its own.)
 pub(super) async fn prune_counters(store: &SqliteStore, now: Timestamp) -> Result<(), StoreError> {
     let until = minute(now).saturating_sub(MINUTES_COUNTED);
+    let are_there = store.readers.read(move |connection| {
+        Ok(connection.prepare_cached("SELECT 1 FROM fixes WHERE minute <= ?1 LIMIT 1")?.exists([until])?)
+    });
+    if !are_there.await? {
+        return Ok(());
+    }
     loop {
         let is_all = write(store, move |connection| {
             let old = "DELETE FROM fixes WHERE (guardrail, account, minute) IN

@@ -1,6 +1,6 @@
 //! Follows an execution by its journal, page by page.
 
-use std::{io::IsTerminal as _, time::Duration};
+use std::time::Duration;
 
 use engine::{Engine, sqlite::SqliteStore};
 use execution::{EventType, Record, map_run::MapRunStatus};
@@ -37,13 +37,12 @@ pub struct Follower<'a> {
 impl<'a> Follower<'a> {
     /// Of an execution, from its beginning.
     pub fn new(engine: &'a Engine, store: &'a SqliteStore, arn: &'a str, format: Format) -> Follower<'a> {
-        let states = States::new(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty()));
         Follower {
             engine,
             store,
             arn,
             format,
-            states,
+            states: States::new(output::has_colours()),
             next_row: 0,
             map_runs: 0,
             counted_at: Timestamp::UNIX_EPOCH,

@@ -25,6 +25,8 @@ pub struct States {
 /// Where a path is.
 #[derive(Clone, Debug, Default)]
 struct Place {
+    /// The path whose state it is a part of.
+    parent: u32,
     depth: usize,
     state: String,
     kind: String,
@@ -131,7 +133,7 @@ impl States {
 
     fn item_ended(&mut self, kind: EventType, index: u64, how: &str) -> Option<String> {
         let depth = self.place().depth;
-        self.paths.remove(&self.path);
+        self.leave();
         let colour = if kind == EventType::MapIterationSucceeded { Colour::Green } else { Colour::Red };
         Some(self.write(depth, colour, &format!("item {index} {how}")))
     }
@@ -143,17 +145,16 @@ impl States {
                 None
             }
             Fact::Begin { path, parent, index } => {
-                let parent = self.paths.get(parent).cloned().unwrap_or_default();
+                let outer = self.paths.get(parent).cloned().unwrap_or_default();
                 self.path = *path;
-                // A branch is the Parallel's state until it enters its own.
-                let depth = parent.depth + 1;
-                let is_branch = parent.kind == "Parallel";
-                self.paths.insert(*path, Place { depth, ..parent });
+                let depth = outer.depth + 1;
+                let is_branch = outer.kind == "Parallel";
+                self.paths.insert(*path, Place { parent: *parent, depth, ..Place::default() });
                 // An item of a Map has an event for that.
                 is_branch.then(|| self.write(depth, Colour::Faint, &format!("branch {index}")))
             }
             Fact::BranchEnded(_) => {
-                self.paths.remove(&self.path);
+                self.leave();
                 None
             }
             Fact::Wait { until } => {
@@ -176,6 +177,11 @@ impl States {
             }
             _ => None,
         }
+    }
+
+    /// A branch or an iteration has ended: what follows is of the path around it, unless it says otherwise.
+    fn leave(&mut self) {
+        self.path = self.paths.remove(&self.path).unwrap_or_default().parent;
     }
 
     fn place(&self) -> Place {
@@ -300,7 +306,7 @@ mod tests {
             tell(&mut states, state(101, "In", "PassStateExited"));
             tell(&mut states, Record::Fact(Fact::BranchEnded(execution::record::BranchEnd::Succeeded)));
         }
-        tell(&mut states, Record::Fact(Fact::Path(0)));
+        tell(&mut states, Record::Fact(Fact::Retry { retrier: 0, at: at(104) }));
         tell(&mut states, state(102, "Both", "ParallelStateExited"));
         assert_eq!(states.paths.len(), 1);
         let expected = [
@@ -312,6 +318,7 @@ mod tests {
             "    1.000 s    branch 1",
             "    1.000 s    In (Pass)",
             "    1.000 s    In done after 0.000 s",
+            "    1.000 s  Both: attempt 2 in 3.000 s",
             "    2.000 s  Both done after 2.000 s",
         ];
         assert_eq!(told, expected);
