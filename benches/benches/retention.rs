@@ -16,7 +16,7 @@ use engine::{
 use rusqlite::Connection;
 
 /// Executions that are pruned, each with its row, an ARN, three entries of indexes, a token and so many rows of its journal.
-const EXECUTIONS: u32 = 200_000;
+const EXECUTIONS: u32 = 143_000;
 const JOURNAL_ROWS: u32 = 5;
 
 fn fill(folder: &Path) {
@@ -71,7 +71,12 @@ fn print(what: &str, mut waits: Vec<Duration>, took: Duration) {
     waits.sort_unstable();
     let at = |share: usize| waits.get((waits.len() * share / 1000).min(waits.len() - 1)).copied().unwrap();
     let commits = waits.len();
-    println!("{what}: {commits} commits in {took:.1?}, waiting p50 {:.1?}, p99 {:.1?}, at most {:.1?}", at(500), at(990), at(1000));
+    println!(
+        "{what}: {commits} commits in {took:.1?}, waiting p50 {:.1?}, p99 {:.1?}, at most {:.1?}",
+        at(500),
+        at(990),
+        at(1000)
+    );
 }
 
 fn main() {

@@ -33,7 +33,8 @@ async fn prune(store: &Arc<SqliteStore>, days_from_now: i64) -> Pruned {
 /// The tables that are not empty, and how many rows they have.
 fn rows(home: &Home) -> BTreeMap<String, i64> {
     let connection = Connection::open(home.folder.path().join("rectify.sqlite")).unwrap();
-    let mut names = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").unwrap();
+    let mut names =
+        connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").unwrap();
     let names: Vec<String> = names.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     let counted = names.into_iter().map(|name| {
         let rows: i64 = connection.query_row(&format!("SELECT count(*) FROM {name}"), [], |row| row.get(0)).unwrap();
@@ -141,7 +142,8 @@ async fn a_resolved_finding_goes_by_its_own_age_and_an_open_one_never() {
     let (compliance, reason) = (Compliance::Compliant, "It is shut.".to_owned());
     let resolved = of("resolved");
     apply(&store, &id("resolved"), &resolved, "inspect", FindingInput::Inspecting {}).await;
-    apply(&store, &id("resolved"), &resolved, "record", FindingInput::Record { compliance, reason: reason.clone() }).await;
+    apply(&store, &id("resolved"), &resolved, "record", FindingInput::Record { compliance, reason: reason.clone() })
+        .await;
     apply(&store, &id("resolved"), &resolved, "close", FindingInput::Close { generation: 1, compliance, reason }).await;
     let resolved = store.finding(&id("resolved")).await.unwrap().unwrap();
     assert_eq!(resolved.compliance, Some(Compliance::Compliant));

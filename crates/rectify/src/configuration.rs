@@ -341,7 +341,8 @@ impl<'a> Reader<'a> {
         if (1..=MOST_DAYS).contains(&days) {
             return Some(days);
         }
-        let help = "what is over is kept for a day at least, so that it can be looked at; to keep it for ever, say the most";
+        let help =
+            "what is over is kept for a day at least, so that it can be looked at; to keep it for ever, say the most";
         self.problem(at, &format!("{wanted} is wanted here"), Some(help));
         None
     }
@@ -449,10 +450,13 @@ mod tests {
             retention("retention_days: 30\nfindings_retention_days: 36500\n").unwrap(),
             Retention { days: 30, findings_days: 36_500 }
         );
-        for text in ["retention_days: 0\n", "retention_days: -1\n", "retention_days: 36501\n", "retention_days: ever\n"] {
+        for text in ["retention_days: 0\n", "retention_days: -1\n", "retention_days: 36501\n", "retention_days: ever\n"]
+        {
             let found = problems(text);
             assert!(
-                found.len() == 1 && found[0].starts_with("1:17: ") && found[0].contains("a whole number of days from 1 to 36500"),
+                found.len() == 1
+                    && found[0].starts_with("1:17: ")
+                    && found[0].contains("a whole number of days from 1 to 36500"),
                 "{text}: {found:?}"
             );
         }

@@ -22,7 +22,8 @@ pub fn logging(serves: bool, verbose: bool) {
         .ok()
         .and_then(|text| EnvFilter::try_new(text).ok())
         .unwrap_or_else(|| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(output::has_colours());
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(output::has_colours());
     if io::stderr().is_terminal() || !serves {
         builder.with_target(false).init();
     } else {

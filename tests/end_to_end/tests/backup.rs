@@ -35,7 +35,8 @@ fn event(id: &str) -> Value {
 
 /// Whether the event was new.
 fn post(serve: &Serve, id: &str) -> bool {
-    let answer = serve.ask("POST", "/events", Some(event(id).to_string().as_bytes())).unwrap_or_else(|| panic!("no answer"));
+    let answer =
+        serve.ask("POST", "/events", Some(event(id).to_string().as_bytes())).unwrap_or_else(|| panic!("no answer"));
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.body["received"] == 1
 }
@@ -88,7 +89,8 @@ fn what_was_acknowledged_before_a_backup_under_load_is_in_it() {
     let (status, _, errors) = backup(&serve.folder.path().join("nowhere"), &serve.folder.path().join("other"), &[]);
     assert_eq!(status, Some(2), "{errors}");
     assert!(errors.contains("there is no store in"), "{errors}");
-    let left = fs::read_dir(serve.folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let left =
+        fs::read_dir(serve.folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert!(left.into_iter().all(|name| !name.contains("partial") && name != "other"), "nothing is left in part");
 
     let restored = restored(&serve, &file);
@@ -178,14 +180,16 @@ fn a_damaged_store_is_told() {
     let script = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1])\nc.execute('pragma wal_checkpoint(truncate)')\nprint(c.execute(\"select rootpage from sqlite_schema where name = 'events'\").fetchone()[0])";
     let file = serve.data().join("rectify.sqlite");
     let interpreter = python().unwrap_or_default();
-    let output = Command::new(interpreter).args(["-c", script]).arg(&file).output().unwrap_or_else(|error| panic!("{error}"));
+    let output =
+        Command::new(interpreter).args(["-c", script]).arg(&file).output().unwrap_or_else(|error| panic!("{error}"));
     let page: usize = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or_else(|error| panic!("{error}"));
     let mut bytes = fs::read(&file).unwrap();
     bytes[(page - 1) * 4096..page * 4096].fill(0xff);
     fs::write(&file, bytes).unwrap();
     serve.restart(&[]);
     serve.wait_until_ready();
-    let answer = serve.ask("POST", "/events", Some(event("new").to_string().as_bytes())).unwrap_or_else(|| panic!("no answer"));
+    let answer =
+        serve.ask("POST", "/events", Some(event("new").to_string().as_bytes())).unwrap_or_else(|| panic!("no answer"));
     let message = answer.body["message"].as_str().unwrap_or_default().to_owned();
     assert!(answer.status >= 500 && message.contains("restore a backup"), "{answer:?}");
     let (status, _, errors) = backup(&serve.data(), &serve.folder.path().join("b"), &[]);

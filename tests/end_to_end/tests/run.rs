@@ -75,7 +75,16 @@ fn states_are_shown_while_it_runs_and_ctrl_c_stops_it() {
     let (status, output, said) = interrupted_at("waits until", &wait_an_hour(), &[]);
     assert_eq!((status, output.as_str()), (Some(1), ""), "{said}");
     let position = |text: &str| said.find(text).unwrap_or_else(|| panic!("no `{text}` in\n{said}"));
-    let order = ["started", "First (Pass)", "First done after", "Pause (Wait)", "waits until", "stopping the execution", "stopped: Interrupted", "ABORTED: Interrupted"];
+    let order = [
+        "started",
+        "First (Pass)",
+        "First done after",
+        "Pause (Wait)",
+        "waits until",
+        "stopping the execution",
+        "stopped: Interrupted",
+        "ABORTED: Interrupted",
+    ];
     assert!(order.windows(2).all(|pair| position(pair[0]) < position(pair[1])), "{said}");
     assert!(!said.contains('\u{1b}'), "colours are for terminals");
 }
@@ -104,7 +113,17 @@ fn the_output_alone_goes_to_standard_output() {
     let (status, output, said) = run(&states, &[]);
     assert_eq!(status, Some(0), "{said}");
     assert_eq!(serde_json::from_str::<Value>(&output).unwrap(), json!([{"n": 1}, [1, 2]]));
-    for line in ["s  Both (Parallel)\n", "s    branch 0\n", "s    Left (Pass)\n", "s    Each (Map)\n", "s      2 items\n", "s      item 1\n", "s      In (Pass)\n", "s  Both done after ", "s  succeeded\n"] {
+    for line in [
+        "s  Both (Parallel)\n",
+        "s    branch 0\n",
+        "s    Left (Pass)\n",
+        "s    Each (Map)\n",
+        "s      2 items\n",
+        "s      item 1\n",
+        "s      In (Pass)\n",
+        "s  Both done after ",
+        "s  succeeded\n",
+    ] {
         assert!(said.contains(line), "no `{line}` in\n{said}");
     }
 }
@@ -117,7 +136,12 @@ fn failures_and_retries_are_told() {
     });
     let (status, output, said) = run(&states, &[]);
     assert_eq!((status, output.as_str()), (Some(1), ""), "{said}");
-    assert!(said.contains("Try failed\n") && said.contains("Try: attempt 2 in 1.0") && said.contains("FAILED: Mine: why not"), "{said}");
+    assert!(
+        said.contains("Try failed\n")
+            && said.contains("Try: attempt 2 in 1.0")
+            && said.contains("FAILED: Mine: why not"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -12,7 +12,12 @@ use rusqlite::{
 };
 use zstd::bulk::Compressor;
 
-use super::{SqliteStore, executions::id_of, integer, natural, schema::{FORMAT, check_format}};
+use super::{
+    SqliteStore,
+    executions::id_of,
+    integer, natural,
+    schema::{FORMAT, check_format},
+};
 use crate::ports::{JournalRow, StoreError};
 
 impl SqliteStore {

@@ -155,7 +155,12 @@ impl Budget {
     }
 
     /// Deletes by a statement whose ?1 is a key and whose last parameter is a LIMIT; whether nothing is left of it.
-    fn delete(&mut self, connection: &Connection, sql: &str, keys: &[&dyn rusqlite::ToSql]) -> Result<bool, StoreError> {
+    fn delete(
+        &mut self,
+        connection: &Connection,
+        sql: &str,
+        keys: &[&dyn rusqlite::ToSql],
+    ) -> Result<bool, StoreError> {
         let limit = super::at_most(self.rows);
         let mut parameters = keys.to_vec();
         parameters.push(&limit);

@@ -188,7 +188,8 @@ fn a_second_process_is_refused() {
     let store = SqliteStore::open(folder.path()).unwrap();
     let text = SqliteStore::open(folder.path()).unwrap_err().to_string();
     assert!(
-        text.contains(&format!("in use by another process (pid {})", std::process::id())) && text.contains(&folder.path().display().to_string()),
+        text.contains(&format!("in use by another process (pid {})", std::process::id()))
+            && text.contains(&folder.path().display().to_string()),
         "{text}"
     );
     drop(store);
@@ -227,7 +228,10 @@ fn what_is_no_store_or_a_newer_one_is_refused() {
     let folder = tempdir().unwrap();
     Connection::open(folder.path().join(FILE)).unwrap().pragma_update(None, "user_version", 1000).unwrap();
     let error = SqliteStore::open(folder.path()).unwrap_err();
-    assert!(matches!(&error, StoreError::Damaged(text) if text.contains("schema has version 1000") && text.contains("restore a backup")), "{error}");
+    assert!(
+        matches!(&error, StoreError::Damaged(text) if text.contains("schema has version 1000") && text.contains("restore a backup")),
+        "{error}"
+    );
 }
 
 #[tokio::test]

@@ -75,12 +75,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
 
 /// Writes a file beside it, which only its owner can read, and gives it its name once it is whole and on the disk. Without that it is
 /// removed.
-fn write(
-    data: &Path,
-    to: &Path,
-    overwrite: bool,
-    is_given_up: &AtomicBool,
-) -> Result<Option<BackupSummary>, Problem> {
+fn write(data: &Path, to: &Path, overwrite: bool, is_given_up: &AtomicBool) -> Result<Option<BackupSummary>, Problem> {
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let refused = |error: io::Error| {
         Problem(format!("the backup {} can't be written: {error}; choose another place with --to", to.display()))

@@ -42,7 +42,8 @@ pub(super) async fn prune(store: &SqliteStore, table: Table, before: i64) -> Res
             .await?;
         let Some((last, ..)) = page.last().copied() else { return Ok(pruned) };
         after = last;
-        let old: Vec<(i64, u64)> = page.into_iter().filter(|(_, is_old, _)| *is_old).map(|(row, _, bytes)| (row, bytes)).collect();
+        let old: Vec<(i64, u64)> =
+            page.into_iter().filter(|(_, is_old, _)| *is_old).map(|(row, _, bytes)| (row, bytes)).collect();
         if old.is_empty() && is_in_order {
             return Ok(pruned);
         }

@@ -50,7 +50,8 @@ impl Suspects {
         let mut found = store.readers.read(without_machines).await?;
         let mut after = 0;
         while !found.is_empty() {
-            let (last, left) = store.readers.read(move |connection| without_executions(connection, found, after)).await?;
+            let (last, left) =
+                store.readers.read(move |connection| without_executions(connection, found, after)).await?;
             found = left;
             match last {
                 Some(last) => after = last,
@@ -64,7 +65,8 @@ impl Suspects {
         (self.looked_at, self.found) = (Some(now), found);
         let mut pruned = 0;
         for hashes in chunks(again.definitions) {
-            pruned += write(store, move |connection| delete(connection, "definitions", "definition", &hashes, after)).await?;
+            pruned +=
+                write(store, move |connection| delete(connection, "definitions", "definition", &hashes, after)).await?;
         }
         for hashes in chunks(again.revisions) {
             write(store, move |connection| delete(connection, "machine_revisions", "revision", &hashes, after)).await?;

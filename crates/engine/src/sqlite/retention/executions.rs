@@ -46,8 +46,9 @@ pub(super) async fn prune(store: &SqliteStore, before: i64) -> Result<u64, Store
             .readers
             .read(move |connection| {
                 let mut statement = connection.prepare_cached(ROOTS)?;
-                let rows = statement
-                    .query_map(params![before, after.0, after.1, at_most(PAGE)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                let rows = statement.query_map(params![before, after.0, after.1, at_most(PAGE)], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?;
                 Ok(rows.collect::<Result<_, _>>()?)
             })
             .await?;
@@ -115,7 +116,8 @@ fn prune_tree(connection: &Connection, id: i64, budget: &mut Budget) -> Result<O
         if is_told == 0 {
             return Ok(Outcome::Kept);
         }
-        let child_of = "SELECT id, status = 'RUNNING' FROM executions WHERE map_run = ?1 ORDER BY map_run_child LIMIT 1";
+        let child_of =
+            "SELECT id, status = 'RUNNING' FROM executions WHERE map_run = ?1 ORDER BY map_run_child LIMIT 1";
         while let Some((child, is_running)) = first(connection, child_of, run)? {
             if is_running != 0 {
                 return Ok(Outcome::Kept);

@@ -34,8 +34,9 @@ pub(super) async fn prune(store: &SqliteStore, before: i64) -> Result<u64, Store
             .readers
             .read(move |connection| {
                 let mut statement = connection.prepare_cached(RESOLVED)?;
-                let rows = statement
-                    .query_map(params![before, after.0, after.1, at_most(PAGE)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                let rows = statement.query_map(params![before, after.0, after.1, at_most(PAGE)], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?;
                 Ok(rows.collect::<Result<_, _>>()?)
             })
             .await?;

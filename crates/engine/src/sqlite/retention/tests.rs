@@ -34,14 +34,18 @@ fn closed(executions: usize, rows: usize, bytes: usize) -> String {
 #[tokio::test]
 async fn writes_are_small_and_what_is_long_goes_in_parts() {
     // (executions, rows of each, bytes of a row, writes at least)
-    for (executions, rows, bytes, writes) in [(1, 3_000, 10, 6), (1_000, 2, 10, 6), (1, 20, 1 << 20, 5), (3, 499, 1, 3)] {
+    for (executions, rows, bytes, writes) in [(1, 3_000, 10, 6), (1_000, 2, 10, 6), (1, 20, 1 << 20, 5), (3, 499, 1, 3)]
+    {
         let folder = tempdir().unwrap();
         let store = Arc::new(SqliteStore::open(folder.path()).unwrap());
         let connection = filled(folder.path(), &closed(executions, rows, bytes));
         let before = store.counts().writes;
         assert_eq!(prune(&store, 91).await.executions, u64::try_from(executions).unwrap());
         let took = store.counts().writes - before;
-        assert!(took >= writes && took <= 4 * writes + 2, "{took} writes for {executions} of {rows} rows of {bytes} bytes");
+        assert!(
+            took >= writes && took <= 4 * writes + 2,
+            "{took} writes for {executions} of {rows} rows of {bytes} bytes"
+        );
         assert_eq!((count(&connection, "executions"), count(&connection, "journal")), (0, 0));
     }
 }
@@ -54,7 +58,10 @@ async fn an_execution_that_is_gone_in_part_is_not_found_and_its_name_is_free() {
     let part = store.writer.write(|connection| executions::prune_some(connection, vec![1], 1));
     assert_eq!(part.await.unwrap(), (0, vec![1]));
     assert!(crate::ExecutionStore::execution(store.as_ref(), "arn:1").await.unwrap().is_none());
-    assert_eq!(crate::ExecutionStore::load(store.as_ref(), "arn:1", true).await.unwrap().map(|stored| stored.number), None);
+    assert_eq!(
+        crate::ExecutionStore::load(store.as_ref(), "arn:1", true).await.unwrap().map(|stored| stored.number),
+        None
+    );
     insert(&store, "1").await.unwrap();
     // A crash here: the next round goes on.
     assert_eq!(prune(&store, 91).await.executions, 1);
@@ -83,8 +90,11 @@ async fn each_kind_of_row_goes_at_its_own_age() {
     let day = |day: i64| day * 24 * 3600 * 1_000_000;
     let connection = filled(folder.path(), "INSERT INTO fixes VALUES ('g', 'a', 1, 1)");
     for (number, received_at) in [day(0), day(50), day(4000), day(1)].into_iter().enumerate() {
-        connection.execute("INSERT INTO events VALUES (?1, 1, ?2, 'b')", params![format!("e{number}"), received_at]).unwrap();
-        let unreadable = "INSERT INTO unreadable_events (name, origin, body, reason, received_at) VALUES (?1, 'o', 'b', 'r', ?2)";
+        connection
+            .execute("INSERT INTO events VALUES (?1, 1, ?2, 'b')", params![format!("e{number}"), received_at])
+            .unwrap();
+        let unreadable =
+            "INSERT INTO unreadable_events (name, origin, body, reason, received_at) VALUES (?1, 'o', 'b', 'r', ?2)";
         connection.execute(unreadable, params![format!("u{number}"), received_at]).unwrap();
         connection.execute("INSERT INTO exceptions (until, format, body) VALUES (?1, 1, '{}')", [received_at]).unwrap();
     }

@@ -55,7 +55,8 @@ fn event() -> Event {
 }
 
 fn started() -> HistoryEvent {
-    let details = ExecutionStarted { input: Json::new(json!({})), input_details: DataDetails::default(), role_arn: "r".into() };
+    let details =
+        ExecutionStarted { input: Json::new(json!({})), input_details: DataDetails::default(), role_arn: "r".into() };
     HistoryEvent {
         id: 1,
         previous_event_id: 0,
@@ -66,7 +67,11 @@ fn started() -> HistoryEvent {
 }
 
 fn map_run() -> MapRunSpecification {
-    MapRunSpecification { arn: MAP_RUN.into(), execution_arn: format!("{EXECUTION}waiting"), ..MapRunSpecification::default() }
+    MapRunSpecification {
+        arn: MAP_RUN.into(),
+        execution_arn: format!("{EXECUTION}waiting"),
+        ..MapRunSpecification::default()
+    }
 }
 
 /// A file as an older program left it, by its own statements.
@@ -86,9 +91,10 @@ fn write(folder: &Path, version: usize) {
             params![MACHINE, hash],
         );
         let ended = r#"{"status":"SUCCEEDED","output":{"a":1},"error":null,"cause":null}"#;
-        for (name, status, ended, stopped_at, waiting, next) in
-            [("ended", "SUCCEEDED", Some(ended), Some(2000), 0, None), ("waiting", "RUNNING", None, None, 1, Some(3000))]
-        {
+        for (name, status, ended, stopped_at, waiting, next) in [
+            ("ended", "SUCCEEDED", Some(ended), Some(2000), 0, None),
+            ("waiting", "RUNNING", None, None, 1, Some(3000)),
+        ] {
             let arn = format!("{EXECUTION}{name}");
             execute(
                 "INSERT INTO executions (arn, name, state_machine_arn, definition, role_arn, input, status, ended, started_at, stopped_at, waiting, next_timer_at)
@@ -98,7 +104,10 @@ fn write(folder: &Path, version: usize) {
             let records = execution::journal::write(&[Record::Event(Box::new(started()))]).unwrap();
             execute(
                 "INSERT INTO journal VALUES (?1, 0, 1, 1, ?2)",
-                params![connection.query_row("SELECT max(id) FROM executions", [], |row| row.get::<_, i64>(0)).unwrap(), String::from_utf8(records).unwrap()],
+                params![
+                    connection.query_row("SELECT max(id) FROM executions", [], |row| row.get::<_, i64>(0)).unwrap(),
+                    String::from_utf8(records).unwrap()
+                ],
             );
         }
         execute("INSERT INTO task_tokens VALUES (?1, 2, 1)", params![[7_u8; 32]]);
@@ -114,7 +123,10 @@ fn write(folder: &Path, version: usize) {
             "INSERT INTO events VALUES (?1, 1, 1000, ?2)",
             params![event.identity(), serde_json::to_string(&event).unwrap()],
         );
-        execute("INSERT INTO unreadable_events (name, origin, body, reason, received_at) VALUES ('u', 'o', 'b', 'r', 1000)", &[]);
+        execute(
+            "INSERT INTO unreadable_events (name, origin, body, reason, received_at) VALUES ('u', 'o', 'b', 'r', 1000)",
+            &[],
+        );
         let (exception, until) = exception();
         execute(
             "INSERT INTO exceptions (guardrail, until, format, body) VALUES ('g', ?1, 1, ?2)",
@@ -123,9 +135,15 @@ fn write(folder: &Path, version: usize) {
     }
     if version >= 2 {
         let hash = super::super::hash_of(DEFINITION);
-        execute("INSERT INTO state_machine_versions VALUES (?1, 1, ?2, 'r', 'STANDARD', '{}', NULL, 1000, 'd', 1000)", params![MACHINE, hash]);
+        execute(
+            "INSERT INTO state_machine_versions VALUES (?1, 1, ?2, 'r', 'STANDARD', '{}', NULL, 1000, 'd', 1000)",
+            params![MACHINE, hash],
+        );
         let routing = format!(r#"[{{"stateMachineVersionArn":"{MACHINE}:1","weight":100}}]"#);
-        execute("INSERT INTO state_machine_aliases VALUES (?1, ?2, 'prod', NULL, ?3, 1000, 1000)", params![format!("{MACHINE}:prod"), MACHINE, routing]);
+        execute(
+            "INSERT INTO state_machine_aliases VALUES (?1, ?2, 'prod', NULL, ?3, 1000, 1000)",
+            params![format!("{MACHINE}:prod"), MACHINE, routing],
+        );
         execute("INSERT INTO tags VALUES (?1, 'k', 'v')", params![MACHINE]);
         execute("INSERT INTO activities VALUES (?1, '123456789012', 'eu-central-1', 'a', 1000)", params![ACTIVITY]);
         execute("INSERT INTO activity_tasks (activity, execution, event_id) VALUES (?1, 2, 1)", params![ACTIVITY]);
@@ -175,7 +193,10 @@ async fn a_file_of_every_older_version_goes_forwards_with_all_of_its_rows() {
 
 async fn check_first(store: &Arc<SqliteStore>, connection: &Connection) {
     let machine = store.state_machine(MACHINE).await.unwrap().unwrap();
-    assert_eq!((machine.definition.as_str(), machine.created_at, machine.updated_at), (DEFINITION, machine.created_at, machine.created_at));
+    assert_eq!(
+        (machine.definition.as_str(), machine.created_at, machine.updated_at),
+        (DEFINITION, machine.created_at, machine.created_at)
+    );
     for name in ["ended", "waiting"] {
         let arn = format!("{EXECUTION}{name}");
         let record = store.execution(&arn).await.unwrap().unwrap();
@@ -191,13 +212,17 @@ async fn check_first(store: &Arc<SqliteStore>, connection: &Connection) {
     assert_eq!(store.task_of_token([7; 32]).await.unwrap(), Some((format!("{EXECUTION}waiting"), 1)));
     let finding = sighted();
     assert_eq!(FindingStore::finding(store.as_ref(), &finding.id).await.unwrap(), Some(finding.clone()));
-    assert_eq!(FindingStore::findings(store.as_ref(), &FindingFilter::default(), None, 10).await.unwrap(), [finding.clone()]);
+    assert_eq!(
+        FindingStore::findings(store.as_ref(), &FindingFilter::default(), None, 10).await.unwrap(),
+        [finding.clone()]
+    );
     assert_eq!(store.alerts(10).await.unwrap(), [(1, finding)]);
     assert_eq!(store.event(&event().identity()).await.unwrap(), Some(event()));
     assert_eq!(store.unreadable(10, 10).await.unwrap().len(), 1);
     let in_force = crate::sqlite::exceptions::in_force(connection, "g", "123456789012", Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!(in_force, [exception().0]);
-    let updated_at: Option<i64> = connection.query_row("SELECT updated_at FROM findings", [], |row| row.get(0)).unwrap();
+    let updated_at: Option<i64> =
+        connection.query_row("SELECT updated_at FROM findings", [], |row| row.get(0)).unwrap();
     let second = "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap().as_microsecond();
     assert_eq!(updated_at.map(|at| at - at % 1_000_000), updated_at.map(|_| second));
 }
@@ -227,7 +252,8 @@ fn a_migration_that_fails_or_is_broken_off_leaves_the_file_whole() {
         let path = folder.path().join(FILE);
         let tables = |path: &Path| -> Vec<String> {
             let connection = Connection::open(path).unwrap();
-            let mut statement = connection.prepare("SELECT sql FROM sqlite_schema WHERE sql NOT NULL ORDER BY name").unwrap();
+            let mut statement =
+                connection.prepare("SELECT sql FROM sqlite_schema WHERE sql NOT NULL ORDER BY name").unwrap();
             statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
         };
         let before = tables(&path);
