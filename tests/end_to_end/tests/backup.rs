@@ -1,5 +1,10 @@
 //! `rectify backup` beside a running `serve`, restores of it, and a second process on the store.
-#![expect(clippy::indexing_slicing, reason = "a test tells what broke by panicking")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test tells what broke by panicking"
+)]
 
 use std::{
     fs,

@@ -30,9 +30,9 @@ pub const DEFAULT_FINDINGS_RETENTION_DAYS: u32 = 400;
 const EVENTS_DAYS_AT_LEAST: u32 = 15;
 
 /// Rows deleted in one write.
-const ROWS_AT_ONCE: usize = 500;
+const ROWS_AT_ONCE: usize = 200;
 /// Bytes of journals and bodies deleted in one write, beyond its last row.
-const BYTES_AT_ONCE: u64 = 4 << 20;
+const BYTES_AT_ONCE: u64 = 1 << 20;
 /// Between two writes at least.
 const PAUSE_AT_LEAST: Duration = Duration::from_millis(5);
 /// Rows looked at by a reader at once.

@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::{BYTES_AT_ONCE, PAGE, write};
+use super::{BYTES_AT_ONCE, PAGE, ROWS_AT_ONCE, write};
 use crate::{
     ports::StoreError,
     sqlite::{SqliteStore, at_most, natural},
@@ -62,13 +62,13 @@ pub(super) async fn prune(store: &SqliteStore, table: Table, before: i64) -> Res
     }
 }
 
-/// Rows in groups, each of about as many bytes as a write may delete.
+/// Rows in groups, each of as many rows and about as many bytes as a write may delete.
 fn by_bytes(rows: Vec<(i64, u64)>) -> Vec<Vec<i64>> {
     let (mut groups, mut bytes) = (Vec::<Vec<i64>>::new(), u64::MAX);
     for (row, more) in rows {
         bytes = bytes.saturating_add(more);
         match groups.last_mut() {
-            Some(group) if bytes <= BYTES_AT_ONCE => group.push(row),
+            Some(group) if bytes <= BYTES_AT_ONCE && group.len() < ROWS_AT_ONCE => group.push(row),
             _ => {
                 bytes = more;
                 groups.push(vec![row]);

@@ -27,6 +27,12 @@ const ROOTS: &str = "
       )
     ORDER BY stopped_at, id LIMIT ?4";
 
+/// The tables whose rows belong to an execution by their column `execution`, beside its journal and its map runs; each with what tells
+/// its rows apart.
+pub(super) const OF_EXECUTION: &[(&str, &str)] = &[("task_tokens", "hash"), ("activity_tasks", "id")];
+/// The same, to a map run by their column `map_run`, beside its child executions.
+pub(super) const OF_MAP_RUN: &[(&str, &str)] = &[("map_run_children", "number"), ("map_run_counts", "status")];
+
 /// What became of an execution in a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
@@ -127,29 +133,37 @@ fn prune_tree(connection: &Connection, id: i64, budget: &mut Budget) -> Result<O
                 return Ok(if outcome == Outcome::Kept { outcome } else { Outcome::Part });
             }
         }
-        let inputs = "DELETE FROM map_run_children WHERE map_run = ?1 AND number IN
-                 (SELECT number FROM map_run_children WHERE map_run = ?1 LIMIT ?2)";
-        if !budget.delete(connection, inputs, &[&run])? {
+        if !prune_owned(connection, "map_run", OF_MAP_RUN, run, budget)? {
             return Ok(Outcome::Part);
         }
-        connection.prepare_cached("DELETE FROM map_run_counts WHERE map_run = ?1")?.execute([run])?;
         connection.prepare_cached("DELETE FROM map_runs WHERE id = ?1")?.execute([run])?;
         budget.spend(1, 0);
     }
-    if !prune_journal(connection, id, budget)? {
+    if !prune_journal(connection, id, budget)? || !prune_owned(connection, "execution", OF_EXECUTION, id, budget)? {
         return Ok(Outcome::Part);
-    }
-    for rows in [
-        "DELETE FROM task_tokens WHERE hash IN (SELECT hash FROM task_tokens WHERE execution = ?1 LIMIT ?2)",
-        "DELETE FROM activity_tasks WHERE id IN (SELECT id FROM activity_tasks WHERE execution = ?1 LIMIT ?2)",
-    ] {
-        if budget.is_spent() || !budget.delete(connection, rows, &[&id])? {
-            return Ok(Outcome::Part);
-        }
     }
     connection.prepare_cached("DELETE FROM executions WHERE id = ?1")?.execute([id])?;
     budget.spend(1, 0);
     Ok(Outcome::Gone)
+}
+
+/// Whether nothing is left of what belongs to an execution or a map run.
+fn prune_owned(
+    connection: &Connection,
+    owner: &str,
+    tables: &[(&str, &str)],
+    id: i64,
+    budget: &mut Budget,
+) -> Result<bool, StoreError> {
+    for (table, key) in tables {
+        let rows = format!(
+            "DELETE FROM {table} WHERE {owner} = ?1 AND {key} IN (SELECT {key} FROM {table} WHERE {owner} = ?1 LIMIT ?2)"
+        );
+        if budget.is_spent() || !budget.delete(connection, &rows, &[&id])? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether nothing is left of a journal.

@@ -34,7 +34,8 @@ fn closed(executions: usize, rows: usize, bytes: usize) -> String {
 #[tokio::test]
 async fn writes_are_small_and_what_is_long_goes_in_parts() {
     // (executions, rows of each, bytes of a row, writes at least)
-    for (executions, rows, bytes, writes) in [(1, 3_000, 10, 6), (1_000, 2, 10, 6), (1, 20, 1 << 20, 5), (3, 499, 1, 3)]
+    for (executions, rows, bytes, writes) in
+        [(1, 3_000, 10, 15), (1_000, 2, 10, 15), (1, 20, 1 << 20, 20), (3, 199, 1, 3)]
     {
         let folder = tempdir().unwrap();
         let store = Arc::new(SqliteStore::open(folder.path()).unwrap());
@@ -47,6 +48,28 @@ async fn writes_are_small_and_what_is_long_goes_in_parts() {
             "{took} writes for {executions} of {rows} rows of {bytes} bytes"
         );
         assert_eq!((count(&connection, "executions"), count(&connection, "journal")), (0, 0));
+    }
+}
+
+/// A new table with rows of executions or map runs has to be named where these are pruned.
+#[test]
+fn every_table_that_belongs_to_an_execution_or_a_map_run_is_pruned_with_it() {
+    let folder = tempdir().unwrap();
+    let _store = SqliteStore::open(folder.path()).unwrap();
+    let connection = Connection::open(folder.path().join(FILE)).unwrap();
+    for (column, by_itself, listed) in [
+        ("execution", ["alerts", "journal", "map_runs"].as_slice(), executions::OF_EXECUTION),
+        ("map_run", ["executions"].as_slice(), executions::OF_MAP_RUN),
+    ] {
+        let mut owned = connection
+            .prepare("SELECT t.name FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table' AND c.name = ?1")
+            .unwrap();
+        let owned = owned.query_map([column], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap);
+        let mut owned: Vec<String> = owned.filter(|name| !by_itself.contains(&name.as_str())).collect();
+        let mut listed: Vec<&str> = listed.iter().map(|(table, _)| *table).collect();
+        owned.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(owned, listed, "by their column `{column}`");
     }
 }
 

@@ -214,10 +214,10 @@ async fn check_first(store: &Arc<SqliteStore>, connection: &Connection) {
     assert_eq!(FindingStore::finding(store.as_ref(), &finding.id).await.unwrap(), Some(finding.clone()));
     assert_eq!(
         FindingStore::findings(store.as_ref(), &FindingFilter::default(), None, 10).await.unwrap(),
-        [finding.clone()]
+        std::slice::from_ref(&finding)
     );
     assert_eq!(store.alerts(10).await.unwrap(), [(1, finding)]);
-    assert_eq!(store.event(&event().identity()).await.unwrap(), Some(event()));
+    assert_eq!(store.event(event().identity()).await.unwrap(), Some(event()));
     assert_eq!(store.unreadable(10, 10).await.unwrap().len(), 1);
     let in_force = crate::sqlite::exceptions::in_force(connection, "g", "123456789012", Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!(in_force, [exception().0]);
@@ -246,7 +246,7 @@ async fn check_third(store: &Arc<SqliteStore>) {
 
 #[test]
 fn a_migration_that_fails_or_is_broken_off_leaves_the_file_whole() {
-    for version in 0..MIGRATIONS.len() {
+    for (version, migration) in MIGRATIONS.iter().enumerate() {
         let folder = tempdir().unwrap();
         write(folder.path(), version);
         let path = folder.path().join(FILE);
@@ -263,7 +263,7 @@ fn a_migration_that_fails_or_is_broken_off_leaves_the_file_whole() {
         // Pages go to the log before the commit, as in a large migration.
         connection.pragma_update(None, "cache_size", 1).unwrap();
         connection.execute_batch("BEGIN").unwrap();
-        connection.execute_batch(MIGRATIONS[version]).unwrap();
+        connection.execute_batch(migration).unwrap();
         connection.pragma_update(None, "user_version", i64::try_from(version + 1).unwrap()).unwrap();
         let killed = tempdir().unwrap();
         for name in [FILE, "rectify.sqlite-wal"] {
@@ -299,7 +299,7 @@ async fn a_row_of_a_newer_format_is_refused_in_every_table() {
         store.history(&format!("{EXECUTION}ended"), None, 10, false).await.unwrap_err(),
         FindingStore::finding(&store, &finding.id).await.unwrap_err(),
         FindingStore::findings(&store, &FindingFilter::default(), None, 10).await.unwrap_err(),
-        store.event(&event().identity()).await.unwrap_err(),
+        store.event(event().identity()).await.unwrap_err(),
         super::super::exceptions::in_force(&connection, "g", "123456789012", Timestamp::UNIX_EPOCH).unwrap_err(),
         store.map_run(MAP_RUN).await.unwrap_err(),
     ];
