@@ -3,6 +3,7 @@
 mod activities;
 mod alerts;
 mod aliases;
+mod backup;
 mod catalogue;
 mod checkpoints;
 mod events;
@@ -10,11 +11,13 @@ mod exceptions;
 mod executions;
 mod express;
 mod findings;
+mod follow;
 mod jobs;
 mod journal;
 mod map_runs;
 mod pool;
 mod receive;
+mod retention;
 mod revisions;
 mod schema;
 mod state_machines;
@@ -25,6 +28,7 @@ mod writer;
 
 use std::{
     fs::{File, TryLockError},
+    io::Write as _,
     path::Path,
     sync::Arc,
     time::Duration,
@@ -34,7 +38,11 @@ use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode};
 
 pub(crate) use self::state_machines::{hash_of, revision_hash};
-pub use self::writer::{CommitMoment, CommitObserver, WriterCounts};
+pub use self::{
+    backup::{BackupProgress, BackupSummary, backup},
+    retention::{DEFAULT_FINDINGS_RETENTION_DAYS, DEFAULT_RETENTION_DAYS, Pruned, Pruner, Retention},
+    writer::{CommitMoment, CommitObserver, WriterCounts},
+};
 use self::{pool::Pool, writer::Writer};
 use crate::{
     Clock,
@@ -98,7 +106,7 @@ impl SqliteStore {
         std::fs::create_dir_all(folder).map_err(|error| refused("can't make the folder", &error))?;
         let lock = take_lock(folder, &refused)?;
         let path = folder.join(FILE);
-        own(&path).map_err(|error| refused("can't open the store in", &error))?;
+        drop(own(&path).map_err(|error| refused("can't open the store in", &error))?);
         let mut connection = Connection::open(&path).map_err(|error| refused("can't open the store in", &error))?;
         let named = |error| match error {
             StoreError::Unavailable(error) => refused("can't write to the store in", &error),
@@ -120,22 +128,6 @@ impl SqliteStore {
         self.writer.counts()
     }
 
-    /// Writes a copy of the store, as it is now, into a new file, while work goes on. In a folder of its own, named as the store's
-    /// file is, it is a store.
-    pub async fn backup(&self, file: &Path) -> Result<(), StoreError> {
-        if file.exists() {
-            let text = format!("the file `{}` is there already: name a new one for the backup", file.display());
-            return Err(StoreError::Unavailable(text));
-        }
-        let file = file.to_string_lossy().into_owned();
-        self.readers
-            .read(move |connection| {
-                connection.execute("VACUUM INTO ?1", [file])?;
-                Ok(())
-            })
-            .await
-    }
-
     /// This store as the port of events and findings.
     pub fn findings(self: &Arc<Self>) -> Arc<dyn FindingStore> {
         self.clone()
@@ -147,31 +139,36 @@ impl SqliteStore {
     }
 }
 
+/// Locks the folder, and says in the lock's file who has done so.
 fn take_lock(folder: &Path, refused: &dyn Fn(&str, &dyn std::fmt::Display) -> StoreError) -> Result<File, StoreError> {
-    let lock = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(folder.join(LOCK_FILE))
-        .map_err(|error| refused("can't make a file in the folder", &error))?;
+    let path = folder.join(LOCK_FILE);
+    let mut lock = own(&path).map_err(|error| refused("can't make a file in the folder", &error))?;
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Unavailable(format!(
-            "the store in `{}` is in use by another process: stop that one, or give this one a folder of its own",
-            folder.display()
-        ))),
+        Ok(()) => {
+            // Whether it can be said does not matter: what counts is the lock.
+            drop(lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())));
+            Ok(lock)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let holder = std::fs::read_to_string(&path).ok().and_then(|text| text.trim().parse::<u32>().ok());
+            let process = holder.map_or_else(String::new, |pid| format!(" (pid {pid})"));
+            Err(StoreError::Unavailable(format!(
+                "the store in `{}` is in use by another process{process}: stop that one, or give this one a folder of its own",
+                folder.display()
+            )))
+        }
         Err(TryLockError::Error(error)) => Err(refused("can't lock the store in", &error)),
     }
 }
 
-/// Makes the database's file, where there is none, one that only its owner can read: findings hold the task tokens of open questions.
-/// SQLite gives the files beside it the same permissions.
-fn own(path: &Path) -> std::io::Result<()> {
+/// Opens a file of the store; where there is none, makes it one that only its owner can read: findings hold the task tokens of open
+/// questions. SQLite gives the files beside its own the same permissions.
+fn own(path: &Path) -> std::io::Result<File> {
     let mut options = File::options();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    options.open(path)
 }
 
 fn configure(connection: &Connection) -> Result<(), StoreError> {

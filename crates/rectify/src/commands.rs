@@ -1,6 +1,7 @@
 //! The command line, one file a command.
 
 mod backtest;
+mod backup;
 mod completions;
 mod events;
 mod findings;
@@ -45,6 +46,8 @@ pub enum Command {
     Findings(findings::Arguments),
     /// Bodies that could not be read as events
     Events(events::Arguments),
+    /// Copy the store into a file, while `serve` runs too
+    Backup(backup::Arguments),
     /// Print completions for a shell
     Completions(completions::Arguments),
 }
@@ -73,7 +76,24 @@ impl Command {
             Command::Test(arguments) => test::run(arguments),
             Command::Findings(arguments) => findings::run(arguments),
             Command::Events(arguments) => events::run(arguments),
+            Command::Backup(arguments) => backup::run(arguments),
             Command::Completions(arguments) => completions::run(arguments),
         }
     }
+}
+
+/// SIGTERM, or Ctrl-C.
+async fn end_asked_for() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    drop(tokio::signal::ctrl_c().await);
 }

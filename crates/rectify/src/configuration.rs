@@ -12,6 +12,7 @@ use detection::{
     Guardrail, Settings,
     decide::{DEFAULT_APPROVAL_TIMEOUT_SECONDS, DEFAULT_FIXES_PER_HOUR, Mode},
 };
+use engine::sqlite::Retention;
 use execution::Quotas;
 use integrations::ChannelConfiguration;
 use serde::de::DeserializeOwned;
@@ -25,6 +26,8 @@ pub const INVALID_CONFIGURATION: &str = "INVALID_CONFIGURATION";
 /// The most of `memory.executions`, and of `memory.evict_after_seconds`.
 const EXECUTIONS_IN_MEMORY_MAX: usize = 1_000_000;
 const EVICT_AFTER_SECONDS_MAX: u64 = 86_400;
+/// The most days that something can be kept: a hundred years.
+const MOST_DAYS: u32 = 36_500;
 
 /// What `rectify.yaml` says.
 #[derive(Debug, Default)]
@@ -49,6 +52,8 @@ pub struct Configuration {
     pub evict_after_seconds: Option<u64>,
     /// `memory.executions`: how many may be in memory.
     pub executions_in_memory: Option<usize>,
+    /// `retention_days`, `findings_retention_days`: for how long what is over is kept.
+    pub retention: Retention,
 }
 
 /// What is said of one guardrail.
@@ -200,7 +205,10 @@ impl<'a> Reader<'a> {
             "accounts",
             "limits",
             "memory",
+            "retention_days",
+            "findings_retention_days",
         ];
+        let retention = Retention::default();
         for (key, at, value) in self.object("", &keys) {
             match key {
                 "account" => configuration.account = self.account(&at, value),
@@ -219,6 +227,10 @@ impl<'a> Reader<'a> {
                             configuration.evict_after_seconds = self.within(&at, 0, EVICT_AFTER_SECONDS_MAX);
                         }
                     }
+                }
+                "retention_days" => configuration.retention.days = self.days(&at).unwrap_or(retention.days),
+                "findings_retention_days" => {
+                    configuration.retention.findings_days = self.days(&at).unwrap_or(retention.findings_days);
                 }
                 _ => {}
             }
@@ -350,6 +362,19 @@ impl<'a> Reader<'a> {
         None
     }
 
+    /// For how long something is kept.
+    fn days(&mut self, at: &str) -> Option<u32> {
+        let wanted = format!("a whole number of days from 1 to {MOST_DAYS}");
+        let days = self.value(at, &wanted)?;
+        if (1..=MOST_DAYS).contains(&days) {
+            return Some(days);
+        }
+        let help =
+            "what is over is kept for a day at least, so that it can be looked at; to keep it for ever, say the most";
+        self.problem(at, &format!("{wanted} is wanted here"), Some(help));
+        None
+    }
+
     /// A whole number from AWS's limit to ours.
     fn between<T: DeserializeOwned + Display + PartialOrd>(&mut self, at: &str, lowest: T, highest: T) -> Option<T> {
         let wanted = format!("a whole number from {lowest}, which is AWS's limit, to {highest}");
@@ -461,6 +486,27 @@ mod tests {
             let found = problems(text);
             assert!(found.len() == 1 && found[0].starts_with(place) && found[0].contains(help), "{text}: {found:?}");
         }
+    }
+
+    #[test]
+    fn what_is_over_is_kept_for_a_day_at_least() {
+        let retention = |text: &str| Configuration::parse(text).map(|configuration| configuration.retention);
+        assert_eq!(retention("mode: alert\n").unwrap(), Retention { days: 90, findings_days: 400 });
+        assert_eq!(
+            retention("retention_days: 30\nfindings_retention_days: 36500\n").unwrap(),
+            Retention { days: 30, findings_days: 36_500 }
+        );
+        for text in ["retention_days: 0\n", "retention_days: -1\n", "retention_days: 36501\n", "retention_days: ever\n"]
+        {
+            let found = problems(text);
+            assert!(
+                found.len() == 1
+                    && found[0].starts_with("1:17: ")
+                    && found[0].contains("a whole number of days from 1 to 36500"),
+                "{text}: {found:?}"
+            );
+        }
+        assert!(problems("retention_day: 1\n")[0].contains("did you mean `retention_days`?"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the command line prints: results to standard output, everything else to standard error.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
 use serde_json::Value;
@@ -29,6 +29,11 @@ pub fn line(text: &str) {
 pub fn problem(text: &str) {
     // Nobody is left to be told where standard error is closed.
     drop(writeln!(io::stderr().lock(), "{text}"));
+}
+
+/// Whether what goes to standard error may have colours: on a terminal, unless `NO_COLOR` is set. <https://no-color.org>
+pub fn has_colours() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|said| said.is_empty())
 }
 
 /// Prints rows. `columns` are the keys shown in a table, in their order; JSON shows the rows as they are.

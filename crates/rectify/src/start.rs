@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use server::intake::UNKNOWN_ACCOUNT;
 use tracing_subscriber::EnvFilter;
 
+use crate::output;
+
 /// The log goes to standard error. What `serves` logs all it does: in lines for people on a terminal, as JSON where it is collected.
 /// Other commands speak for themselves, and log what goes wrong.
 pub fn logging(serves: bool, verbose: bool) {
@@ -20,7 +22,8 @@ pub fn logging(serves: bool, verbose: bool) {
         .ok()
         .and_then(|text| EnvFilter::try_new(text).ok())
         .unwrap_or_else(|| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(output::has_colours());
     if io::stderr().is_terminal() || !serves {
         builder.with_target(false).init();
     } else {

@@ -4,7 +4,11 @@ use detection::Event;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{at_most, micros, schema::FORMAT, time_of};
+use super::{
+    at_most, micros,
+    schema::{FORMAT, check_format},
+    time_of,
+};
 use crate::ports::{StoreError, UnreadableEvent};
 
 /// What is kept of a body that could not be read, in bytes.
@@ -21,11 +25,13 @@ pub(super) fn insert(connection: &Connection, event: &Event, now: Timestamp) -> 
 }
 
 pub(super) fn find(connection: &Connection, identity: &str) -> Result<Option<Event>, StoreError> {
-    let body: Option<String> = connection
-        .prepare_cached("SELECT body FROM events WHERE identity = ?1")?
-        .query_row([identity], |row| row.get(0))
+    let found: Option<(i64, String)> = connection
+        .prepare_cached("SELECT format, body FROM events WHERE identity = ?1")?
+        .query_row([identity], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    Ok(body.map(|body| serde_json::from_str(&body)).transpose()?)
+    let Some((format, body)) = found else { return Ok(None) };
+    check_format("an event", format)?;
+    Ok(Some(serde_json::from_str(&body)?))
 }
 
 /// Keeps a body that could not be read. The same id again (a redelivery after a crash) changes nothing.

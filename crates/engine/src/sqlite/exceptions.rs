@@ -4,7 +4,10 @@ use detection::decide::Exception;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::{micros, schema::FORMAT};
+use super::{
+    micros,
+    schema::{FORMAT, check_format},
+};
 use crate::ports::StoreError;
 
 /// Exceptions in force at once: a decision reads those that may concern it.
@@ -42,13 +45,14 @@ pub(super) fn in_force(
     now: Timestamp,
 ) -> Result<Vec<Exception>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT body FROM exceptions
+        "SELECT format, body FROM exceptions
          WHERE until > ?1 AND (guardrail IS NULL OR guardrail = ?2) AND (account IS NULL OR account = ?3) ORDER BY id",
     )?;
     let mut rows = statement.query(params![micros(now), guardrail, account])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(serde_json::from_str(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?);
+        check_format("an exception", row.get(0)?)?;
+        found.push(serde_json::from_str(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?);
     }
     Ok(found)
 }

@@ -369,11 +369,15 @@ fn insert_row(connection: &Connection, new: &NewExecution, columns: &Columns) ->
 /// Keeps how an execution stands; whether its end is the end of a job.
 fn update(connection: &Connection, id: i64, progress: &WrittenProgress) -> Result<bool, StoreError> {
     let (status, ended, stopped_at, waiting, next_timer_at) = &progress.columns;
-    connection
+    let changed = connection
         .prepare_cached(
             "UPDATE executions SET status = ?2, ended = ?3, stopped_at = ?4, waiting = ?5, next_timer_at = ?6 WHERE id = ?1",
         )?
         .execute(params![id, status, ended, stopped_at, waiting, next_timer_at])?;
+    if changed == 0 {
+        // Pruned while it was being redriven: nothing of this step is kept.
+        return Err(StoreError::Unavailable("the execution was pruned meanwhile: it is over".to_owned()));
+    }
     if let Standing::Ended { ended, at } = &progress.standing {
         let (arn, finding): (String, Option<String>) = connection
             .prepare_cached("SELECT arn, finding FROM executions WHERE id = ?1")?

@@ -6,15 +6,18 @@ use detection::{
     decide::{Exception, Facts},
 };
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{SqliteStore, at_most, events, exceptions, integer, natural, schema::FORMAT};
+use super::{
+    SqliteStore, at_most, events, exceptions, integer, micros, natural,
+    schema::{FORMAT, check_format},
+};
 use crate::ports::{ApplyError, CallKey, FindingFilter, FindingStore, StoreError, UnreadableEvent};
 
 /// For how long fixes are counted, in minutes.
-const MINUTES_COUNTED: i64 = 60;
+pub(super) const MINUTES_COUNTED: i64 = 60;
 
 #[async_trait]
 impl FindingStore for SqliteStore {
@@ -136,29 +139,35 @@ impl Call {
 
 /// One finding.
 pub(super) fn find(connection: &Connection, id: &str) -> Result<Option<Finding>, StoreError> {
-    let body: Option<String> = connection
-        .prepare_cached("SELECT body FROM findings WHERE id = ?1")?
-        .query_row([id], |row| row.get(0))
-        .optional()?;
-    Ok(body.map(|body| serde_json::from_str(&body)).transpose()?)
+    let mut statement = connection.prepare_cached("SELECT format, body FROM findings WHERE id = ?1")?;
+    let mut rows = statement.query([id])?;
+    rows.next()?.map(read).transpose()
+}
+
+/// One row of `format, body`.
+fn read(row: &Row<'_>) -> Result<Finding, StoreError> {
+    check_format("a finding", row.get(0)?)?;
+    Ok(serde_json::from_str(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?)
 }
 
 /// Writes a finding on the condition that it still is as it was read: new, or of that version.
 pub(super) fn save(connection: &Connection, finding: &Finding, read: Option<&Finding>) -> Result<(), StoreError> {
     let (status, stage) = (text_of(&finding.status)?, text_of(&finding.stage)?);
     let (version, body) = (integer(finding.version)?, serde_json::to_string(finding)?);
+    let updated_at = micros(finding.updated_at);
     let changed = match read {
         None => connection
             .prepare_cached(
-                "INSERT OR IGNORE INTO findings (id, guardrail, status, stage, version, format, body)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT OR IGNORE INTO findings (id, guardrail, status, stage, version, format, body, updated_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
-            .execute(params![finding.id, finding.guardrail, status, stage, version, FORMAT, body])?,
+            .execute(params![finding.id, finding.guardrail, status, stage, version, FORMAT, body, updated_at])?,
         Some(read) => connection
             .prepare_cached(
-                "UPDATE findings SET status = ?2, stage = ?3, version = ?4, format = ?5, body = ?6 WHERE id = ?1 AND version = ?7",
+                "UPDATE findings SET status = ?2, stage = ?3, version = ?4, format = ?5, body = ?6, updated_at = ?8
+                 WHERE id = ?1 AND version = ?7",
             )?
-            .execute(params![finding.id, status, stage, version, FORMAT, body, integer(read.version)?])?,
+            .execute(params![finding.id, status, stage, version, FORMAT, body, integer(read.version)?, updated_at])?,
     };
     if changed == 1 {
         Ok(())
@@ -174,7 +183,7 @@ fn list(
     limit: usize,
 ) -> Result<Vec<Finding>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT body FROM findings
+        "SELECT format, body FROM findings
          WHERE number < coalesce((SELECT number FROM findings WHERE id = ?1), CASE WHEN ?1 IS NULL THEN 9223372036854775807 ELSE 0 END)
            AND (?2 IS NULL OR guardrail = ?2) AND (?3 IS NULL OR status = ?3) AND (?4 IS NULL OR stage = ?4)
          ORDER BY number DESC LIMIT ?5",
@@ -184,12 +193,12 @@ fn list(
     let mut rows = statement.query(params![after, filter.guardrail, status, stage, at_most(limit)])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(serde_json::from_str(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?);
+        found.push(read(row)?);
     }
     Ok(found)
 }
 
-fn minute(time: Timestamp) -> i64 {
+pub(super) fn minute(time: Timestamp) -> i64 {
     time.as_second().div_euclid(60)
 }
 

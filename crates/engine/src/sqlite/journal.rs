@@ -12,7 +12,12 @@ use rusqlite::{
 };
 use zstd::bulk::Compressor;
 
-use super::{SqliteStore, executions::id_of, integer, natural, schema::FORMAT};
+use super::{
+    SqliteStore,
+    executions::id_of,
+    integer, natural,
+    schema::{FORMAT, check_format},
+};
 use crate::ports::{JournalRow, StoreError};
 
 impl SqliteStore {
@@ -147,12 +152,8 @@ pub(super) fn events(
     Ok(events)
 }
 
-fn parse(format: i64, records: ValueRef<'_>) -> Result<Vec<Record>, StoreError> {
-    if format != FORMAT {
-        return Err(StoreError::Damaged(format!(
-            "a journal row has format {format}, and this program reads {FORMAT}: use the newer program that wrote it"
-        )));
-    }
+pub(super) fn parse(format: i64, records: ValueRef<'_>) -> Result<Vec<Record>, StoreError> {
+    check_format("a journal row", format)?;
     match records {
         ValueRef::Blob(folded) => {
             let mut unfolded = Vec::new();

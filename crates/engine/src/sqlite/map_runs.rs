@@ -18,7 +18,7 @@ use super::{
     SqliteStore, at_most,
     executions::{self, id_of, status_text},
     integer, micros, natural,
-    schema::FORMAT,
+    schema::{FORMAT, check_format},
     state_machines, time_of,
 };
 use crate::{
@@ -165,12 +165,13 @@ fn child_of(specification: &MapRunSpecification) -> MapRunChild {
 }
 
 fn read_specification(connection: &Connection, map_run: i64) -> Result<MapRunSpecification, StoreError> {
-    let text: Option<String> = connection
-        .prepare_cached("SELECT specification FROM map_runs WHERE id = ?1")?
-        .query_row([map_run], |row| row.get(0))
+    let found: Option<(i64, String)> = connection
+        .prepare_cached("SELECT format, specification FROM map_runs WHERE id = ?1")?
+        .query_row([map_run], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let text =
-        text.ok_or_else(|| StoreError::Damaged("an execution's map run is missing from the store".to_owned()))?;
+    let (format, text) =
+        found.ok_or_else(|| StoreError::Damaged("an execution's map run is missing from the store".to_owned()))?;
+    check_format("a map run", format)?;
     Ok(serde_json::from_str(&text)?)
 }
 
@@ -423,11 +424,7 @@ fn number_of(connection: &Connection, arn: &str) -> Result<Option<i64>, StoreErr
 
 fn read(connection: &Connection, row: &Row<'_>) -> Result<MapRunRecord, StoreError> {
     let (id, format): (i64, i64) = (row.get(0)?, row.get(1)?);
-    if format != FORMAT {
-        return Err(StoreError::Damaged(format!(
-            "a map run has format {format}, and this program reads {FORMAT}: use the newer program that wrote it"
-        )));
-    }
+    check_format("a map run", format)?;
     let optional = |column: usize| row.get::<_, Option<String>>(column);
     Ok(MapRunRecord {
         number: natural(id)?,

@@ -164,6 +164,13 @@ const MIGRATIONS: &[&str] = &["
     );
     CREATE INDEX map_run_express_children_standing ON map_run_express_children (map_run, status, number);
     CREATE INDEX map_run_express_children_running ON map_run_express_children (id) WHERE status = 'RUNNING';
+", "
+    CREATE INDEX executions_closed ON executions (stopped_at) WHERE map_run IS NULL AND stopped_at NOT NULL;
+    CREATE INDEX executions_of_finding ON executions (finding) WHERE finding NOT NULL;
+    CREATE INDEX task_tokens_of_execution ON task_tokens (execution);
+    ALTER TABLE findings ADD COLUMN updated_at INTEGER;
+    UPDATE findings SET updated_at = unixepoch(json_extract(body, '$.updated_at')) * 1000000;
+    CREATE INDEX findings_resolved ON findings (updated_at) WHERE status = 'RESOLVED';
 "];
 
 /// Brings a file to the newest version, each migration in a transaction of its own: a crash leaves it at some version, whole.
@@ -172,8 +179,11 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     if found > known {
         return Err(StoreError::Damaged(format!(
-            "the store has schema version {found}, and this program knows versions up to {known}: use the newer program that wrote it"
+            "a newer rectify wrote this store: its schema has version {found}, and this program knows versions up to {known}. Start the newer one again, or restore a backup from before the upgrade into a folder of its own"
         )));
+    }
+    if found > 0 && found < known {
+        tracing::info!(from = found, to = known, "the store's schema goes forwards; an older rectify will refuse it");
     }
     for (version, migration) in (1_i64..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
         let transaction = connection.transaction()?;
@@ -184,54 +194,15 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use execution::{
-        MapRunSpecification,
-        map_run::{ItemSource, Reading, Surroundings},
-    };
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_map_run_that_an_older_program_left_reading_has_its_items() {
-        let mut connection = Connection::open_in_memory().unwrap();
-        let of_map_runs = |migration: &&str| migration.contains("map_run_express_children");
-        let before = MIGRATIONS.iter().take_while(|migration| !of_map_runs(migration));
-        before.for_each(|migration| connection.execute_batch(migration).unwrap());
-        let version = MIGRATIONS.iter().position(|migration| of_map_runs(&migration)).unwrap();
-        connection.pragma_update(None, "user_version", i64::try_from(version).unwrap()).unwrap();
-        let reading = Reading { config: json!({"MaxItems": 1.5e300}), max_items: 7, ..Reading::default() };
-        let surroundings = Surroundings {
-            input: execution::Json::new(json!([1])),
-            context: json!({"State": {"Name": "M"}}),
-            variables: serde_json::Map::new(),
-            now: jiff::Timestamp::UNIX_EPOCH,
-            seed: [3; 32],
-        };
-        let source = ItemSource::Reader(reading);
-        let written = MapRunSpecification {
-            source: source.clone(),
-            surroundings: Some(surroundings.clone()),
-            ..MapRunSpecification::default()
-        };
-        connection
-            .execute(
-                "INSERT INTO map_runs (arn, execution, definition, format, specification, phase, status, is_stopped, limits,
-                     executions_written, items_written, is_told) VALUES ('a', 1, x'', 1, ?1, 'READING', 'RUNNING', 0, '{}', 0, 0, 0)",
-                [serde_json::to_string(&written).unwrap()],
-            )
-            .unwrap();
-        connection
-            .execute("INSERT INTO map_run_children (map_run, number, input, items) VALUES (1, 0, '1', 1)", [])
-            .unwrap();
-        migrate(&mut connection).unwrap();
-        let items: String = connection.query_row("SELECT items FROM map_runs", [], |row| row.get(0)).unwrap();
-        let found: (ItemSource, Option<Surroundings>) = serde_json::from_str(&items).unwrap();
-        assert_eq!(found, (source, Some(surroundings)));
-        let children: i64 =
-            connection.query_row("SELECT count(*) FROM map_run_children", [], |row| row.get(0)).unwrap();
-        assert_eq!(children, 0, "the reading that was broken off begins anew");
+/// A row's `format` is the one that this program reads.
+pub(super) fn check_format(what: &str, format: i64) -> Result<(), StoreError> {
+    if format == FORMAT {
+        return Ok(());
     }
+    Err(StoreError::Damaged(format!(
+        "{what} has format {format}, and this program reads {FORMAT}: use the newer program that wrote it"
+    )))
 }
+
+#[cfg(test)]
+mod tests;

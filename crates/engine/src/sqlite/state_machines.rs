@@ -1,5 +1,7 @@
 //! State machines, and definitions kept once.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -135,6 +137,22 @@ fn revision_body(machine: &StateMachineRecord) -> Result<String, StoreError> {
     let updated_at = micros(machine.updated_at);
     let (settings, revision_id) = (machine.settings.clone(), machine.revision_id.clone());
     Ok(serde_json::to_string(&Revision { settings, revision_id, updated_at })?)
+}
+
+/// What the settings and revisions of all machines and versions, as they are now, are kept by.
+pub(super) fn current_revisions(connection: &Connection) -> Result<HashSet<DefinitionHash>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT settings, revision, coalesce(updated_at, created_at) FROM state_machines
+         UNION ALL SELECT settings, revision, updated_at FROM state_machine_versions",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut hashes = HashSet::new();
+    while let Some(row) = rows.next()? {
+        let settings = serde_json::from_str(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?;
+        let revision = Revision { settings, revision_id: row.get(1)?, updated_at: row.get(2)? };
+        hashes.insert(hash_of(&serde_json::to_string(&revision)?));
+    }
+    Ok(hashes)
 }
 
 /// What a machine's settings and revision are kept by.

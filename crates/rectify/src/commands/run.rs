@@ -1,23 +1,29 @@
 //! `rectify run PLAYBOOK --input FILE`: one execution, here.
 
-use std::{fs, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+mod follow;
+mod states;
+
+use std::{fs, path::PathBuf, process::ExitCode, sync::Arc};
 
 use asl::{Document, document::Format as TextFormat};
 use aws::Aws;
+use clap::ValueEnum;
 use engine::{Engine, Options, SystemClock, engine::NewMachine, sqlite::SqliteStore};
-use execution::Status;
+use execution::{Ended, Status};
 use integrations::{Channels, Executor, functions::GuardrailSettings};
 use serde_json::{Value, json};
 
-use super::Problem;
+use self::follow::Follower;
+use super::{Problem, end_asked_for};
 use crate::{diagnostics, output, start};
 
-/// How often the history is looked at for states to show.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// `Error` of an execution that was stopped by Ctrl-C or SIGTERM.
+const INTERRUPTED: &str = "Interrupted";
 
 /// Run a playbook once, here; its states are shown as they happen.
 ///
-/// The output goes to standard output. Exit status: 0 it succeeded, 1 it failed, timed out or was stopped, 2 it can't be run.
+/// States go to standard error, the output goes to standard output. Exit status: 0 it succeeded, 1 it failed, timed out or was
+/// stopped, 2 it can't be run.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The playbook: ASL in JSON or YAML
@@ -25,6 +31,19 @@ pub struct Arguments {
     /// A file with its input in JSON ({} unless said; `-` is standard input)
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// What goes to standard output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// The execution's output, once it succeeded
+    #[default]
+    Json,
+    /// Its history events as they happen, one JSON object a line
+    Jsonl,
 }
 
 pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
@@ -43,10 +62,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
         }
     };
     let definition = document.value().to_string();
-    start::runtime().map_err(Problem::new)?.block_on(execute(&definition, &input))
+    start::runtime().map_err(Problem::new)?.block_on(execute(&definition, &input, arguments.format))
 }
 
-async fn execute(definition: &str, input: &str) -> Result<ExitCode, Problem> {
+async fn execute(definition: &str, input: &str, format: Format) -> Result<ExitCode, Problem> {
     let folder = tempfile::tempdir().map_err(Problem::new)?;
     let store = Arc::new(SqliteStore::open(folder.path()).map_err(Problem::new)?);
     let aws = Aws::from_environment().await;
@@ -54,7 +73,7 @@ async fn execute(definition: &str, input: &str) -> Result<ExitCode, Problem> {
     let region = aws.region().to_owned();
     let executor = Executor::new(aws, store.findings(), GuardrailSettings::default(), Channels::default())
         .with_destinations(start::destinations().map_err(Problem)?);
-    let engine = Engine::start(store, Arc::new(executor), Arc::new(SystemClock), Options::default())
+    let engine = Engine::start(store.clone(), Arc::new(executor), Arc::new(SystemClock), Options::default())
         .await
         .map_err(Problem::new)?;
     let playbook = NewMachine {
@@ -65,24 +84,48 @@ async fn execute(definition: &str, input: &str) -> Result<ExitCode, Problem> {
     };
     let machine = engine.create_state_machine(&account, &region, playbook).await.map_err(Problem::new)?;
     let execution = engine.start_execution(&machine.arn, None, input).await.map_err(Problem::new)?;
+    let end = engine.wait_for_end(&execution.arn);
+    let stop = stop_when_asked(&engine, &execution.arn);
+    let mut follower = Follower::new(&engine, &store, &execution.arn, format);
     let ended = {
-        let end = engine.wait_for_end(&execution.arn);
         tokio::pin!(end);
-        let mut shown = 0;
+        tokio::pin!(stop);
+        let mut is_stopping = false;
         loop {
-            let ended = tokio::select! {
-                ended = &mut end => Some(ended.map_err(Problem::new)?),
-                () = tokio::time::sleep(LOOK_EVERY) => None,
-            };
-            shown = show(&engine, &execution.arn, shown).await?;
-            if let Some(ended) = ended {
-                break ended;
+            tokio::select! {
+                ended = &mut end => break ended.map_err(Problem::new)?,
+                stopped = &mut stop, if !is_stopping => {
+                    is_stopping = true;
+                    stopped?;
+                }
+                shown = follower.look() => shown?,
             }
         }
     };
+    follower.show().await?;
+    Ok(told(&ended, format))
+}
+
+/// The first Ctrl-C or SIGTERM stops the execution, as StopExecution does; the second one ends the program.
+async fn stop_when_asked(engine: &Engine, arn: &str) -> Result<(), Problem> {
+    end_asked_for().await;
+    output::problem("stopping the execution; once more ends the program at once, wherever it is");
+    tokio::spawn(async {
+        end_asked_for().await;
+        std::process::exit(1);
+    });
+    let cause = "stopped by a signal: Ctrl-C or SIGTERM".to_owned();
+    engine.stop_execution(arn, Some(INTERRUPTED.to_owned()), Some(cause)).await.map_err(Problem::new)?;
+    Ok(())
+}
+
+/// Prints the output, or says how else it ended.
+fn told(ended: &Ended, format: Format) -> ExitCode {
     if ended.status == Status::Succeeded {
-        output::line(&format!("{:#}", ended.output.unwrap_or(Value::Null)));
-        return Ok(ExitCode::SUCCESS);
+        if format == Format::Json {
+            output::line(&format!("{:#}", ended.output.as_ref().unwrap_or(&Value::Null)));
+        }
+        return ExitCode::SUCCESS;
     }
     let status = json!(ended.status);
     output::problem(&format!(
@@ -91,25 +134,5 @@ async fn execute(definition: &str, input: &str) -> Result<ExitCode, Problem> {
         ended.error.as_deref().unwrap_or("no error is named"),
         ended.cause.as_deref().unwrap_or("no cause is given")
     ));
-    Ok(ExitCode::FAILURE)
-}
-
-/// Shows the events after `shown`; the last one shown.
-async fn show(engine: &Engine, arn: &str, mut shown: u64) -> Result<u64, Problem> {
-    loop {
-        let events = engine.history(arn, Some(shown), 1000, false).await.map_err(Problem::new)?;
-        let Some(last) = events.last() else { return Ok(shown) };
-        shown = last.id;
-        for event in &events {
-            let event = json!(event);
-            let details =
-                event.as_object().and_then(|event| event.iter().find(|(key, _)| key.ends_with("EventDetails")));
-            let part = |name: &str| details.and_then(|(_, details)| details.get(name)).and_then(Value::as_str);
-            let text = [part("name"), part("resource"), part("error"), part("cause")];
-            let text = text.into_iter().flatten().collect::<Vec<_>>().join("  ");
-            let id = event.get("id").and_then(Value::as_u64).unwrap_or_default();
-            let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
-            output::problem(format!("{id:>5}  {kind:24}{text}").trim_end());
-        }
-    }
+    ExitCode::FAILURE
 }

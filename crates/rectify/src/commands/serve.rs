@@ -11,13 +11,16 @@ use std::{
 
 use aws::{Aws, http::HttpClient};
 use detection::{Guardrail, Settings, arn::partition};
-use engine::{Engine, Options, SystemClock, sqlite::SqliteStore};
+use engine::{
+    Engine, Options, SystemClock,
+    sqlite::{Pruner, SqliteStore},
+};
 use integrations::{Channels, Executor, KnownResources, functions::GuardrailSettings};
 use secrecy::ExposeSecret as _;
 use server::{Access, App, Intake, Registry, queue::Queue, router::router, tls::TlsListener};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
-use super::Problem;
+use super::{Problem, end_asked_for};
 use crate::{
     configuration::{Configuration, Unusable},
     content, diagnostics, output, start,
@@ -71,6 +74,7 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
         ))
     })?;
     let store = Arc::new(open_store(&arguments.data)?);
+    let pruner = Pruner::new(store.clone(), configuration.retention);
     let aws = Aws::from_environment().await;
     let access = Arc::new(Access::open(&arguments.data, aws.region()).map_err(Problem::new)?);
     let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
@@ -104,6 +108,8 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
         Engine::start(store, Arc::new(executor), Arc::new(SystemClock), options).await.map_err(Problem::new)?;
     let intake =
         Intake::new(engine.clone(), Arc::clone(&registry), &account, configuration.role.is_some(), aws.clone());
+    // Ends with this process: what it was about is found again.
+    tokio::spawn(pruner.run(Arc::new(SystemClock)));
     let (stop, stopped) = watch::channel(false);
     let mut pollers = JoinSet::new();
     for url in configuration.queues {
@@ -195,22 +201,6 @@ async fn listen(
         served = serving => served.map_err(|error| Problem(format!("serving ended: {error}"))),
         () = grace_over => Ok(()),
     }
-}
-
-/// SIGTERM, or Ctrl-C.
-async fn end_asked_for() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
-        }
-    }
-    drop(tokio::signal::ctrl_c().await);
 }
 
 /// The guardrails with their settings. A broken guardrail file is told and left out; what the configuration says of a
