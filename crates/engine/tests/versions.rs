@@ -25,7 +25,7 @@ async fn pass(engine: &Engine, output: i64) -> String {
 async fn update(engine: &Engine, arn: &str, output: i64) -> Option<String> {
     let definition = json!({"StartAt": "P", "QueryLanguage": "JSONata", "States": {"P": {"Type": "Pass", "Output": output, "End": true}}});
     let updated =
-        engine.update_state_machine(arn, Some(definition.to_string()), None, MachineSettings::default()).await.unwrap();
+        engine.update_state_machine(arn, Some(definition.to_string()), None, MachineSettings::default(), None).await.unwrap();
     updated.machine.revision_id.filter(|_| updated.changed)
 }
 

@@ -39,12 +39,9 @@ impl Engine {
         };
         match self.shared().store.catalogue().put_alias(alias.clone(), ALIASES).await? {
             Some(there) if there.description == alias.description && there.routing == alias.routing => Ok(there),
-            Some(there) => {
-                let text = format!(
-                    "Failed to create alias because an alias with the same name and a different routing configuration already exists: '{}'",
-                    there.name
-                );
-                Err(Refusal::Conflict(text))
+            Some(_) => {
+                let text = "Failed to create alias because an alias with the same name and a different routing configuration already exists.";
+                Err(Refusal::Conflict(text.to_owned()))
             }
             None => Err(Refusal::ServiceQuotaExceeded(format!("a state machine has at most {ALIASES} aliases"))),
         }
@@ -59,7 +56,7 @@ impl Engine {
     ) -> Result<MachineAlias, Refusal> {
         names::check_state_machine_arn(arn)?;
         if description.is_none() && routing.is_none() {
-            let text = "Either the description or the routing configuration must be specified";
+            let text = "Either the description or the RoutingConfiguration must be specified";
             return Err(Refusal::Validation(text.to_owned()));
         }
         let there = self.describe_alias(arn).await?;
@@ -80,13 +77,14 @@ impl Engine {
         self.shared().store.catalogue().alias(arn).await?.ok_or_else(no_such_alias)
     }
 
-    /// DeleteStateMachineAlias. Running executions go on.
+    /// DeleteStateMachineAlias. One that is not there is deleted already; running executions go on.
     pub async fn delete_alias(&self, arn: &str) -> Result<(), Refusal> {
         names::check_state_machine_arn(arn)?;
-        match self.shared().store.catalogue().delete_alias(arn).await? {
-            true => Ok(()),
-            false => Err(no_such_alias()),
+        if !matches!(names::qualified(arn), Some((_, Qualifier::Alias(_)))) {
+            return Err(Refusal::Validation(format!("'{arn}' is no ARN of an alias")));
         }
+        self.shared().store.catalogue().delete_alias(arn).await?;
+        Ok(())
     }
 
     /// ListStateMachineAliases of a machine, or those that lead to a version, after the ARN named.
@@ -158,8 +156,12 @@ impl Engine {
                 weights.join(", ")
             ));
         }
+        self.writable(machine).await?;
         for arn in &arns {
-            self.registered(arn).await?;
+            self.registered(arn).await.map_err(|refusal| match refusal {
+                Refusal::StateMachineDoesNotExist(_) => no_such_alias(),
+                other => other,
+            })?;
         }
         Ok(machine.clone())
     }

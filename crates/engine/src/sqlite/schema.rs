@@ -135,6 +135,10 @@ const MIGRATIONS: &[&str] = &["
         map_run INTEGER NOT NULL, status TEXT NOT NULL, executions INTEGER NOT NULL, items INTEGER NOT NULL,
         PRIMARY KEY (map_run, status)
     ) WITHOUT ROWID;
+", "
+    ALTER TABLE state_machines ADD COLUMN is_deleting INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE activities ADD COLUMN encryption TEXT;
+    ALTER TABLE executions ADD COLUMN trace_header TEXT;
 "];
 
 /// Brings a file to the newest version, each migration in a transaction of its own: a crash leaves it at some version, whole.

@@ -23,9 +23,14 @@ pub fn after(next_token: Option<&str>) -> Result<Option<String>, ApiError> {
                 .decode(token)
                 .ok()
                 .and_then(|bytes| String::from_utf8(bytes).ok())
-                .ok_or_else(|| ApiError::caller("InvalidToken", "Invalid Token: 'Invalid token'"))
+                .ok_or_else(invalid_token)
         })
         .transpose()
+}
+
+/// A token that no page gave.
+pub fn invalid_token() -> ApiError {
+    ApiError::caller("InvalidToken", "Invalid Token: 'Invalid token'")
 }
 
 /// A full page has a token, which names its last element; `items` were asked for with one more than the page holds.
