@@ -14,6 +14,8 @@ use execution::map_run::Item;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+pub use map_run::item_reader_data;
+
 use http_invoke::{HttpTasks, Tracing};
 
 use crate::{

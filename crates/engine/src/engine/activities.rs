@@ -50,7 +50,7 @@ pub struct HandedOver {
     /// What it is answered with.
     pub task_token: String,
     /// Its input.
-    pub input: serde_json::Value,
+    pub input: Value,
 }
 
 impl Engine {

@@ -1,5 +1,6 @@
 //! ListExecutions.
 
+use engine::engine::ExecutionRecord;
 use execution::Status;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ pub struct Request {
     state_machine_arn: Option<String>,
     map_run_arn: Option<String>,
     status_filter: Option<String>,
+    redrive_filter: Option<String>,
     max_results: Option<u64>,
     next_token: Option<String>,
 }
@@ -53,23 +55,34 @@ struct Item {
 }
 
 pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
-    let status = match request.status_filter.as_deref() {
-        // Only children of a map run wait for their redrive.
-        Some("PENDING_REDRIVE") => return Ok(Response { executions: Vec::new(), next_token: None }),
-        filter => filter.map(status).transpose()?,
-    };
     let length = page::length(request.max_results);
     let after = page::after(request.next_token.as_deref())?;
-    let (engine, after) = (&app.engine, after.as_deref());
+    let is_pending_redrive = request.status_filter.as_deref() == Some("PENDING_REDRIVE");
     let mut executions = match (&request.state_machine_arn, &request.map_run_arn) {
-        (Some(machine), None) => engine.list_executions(machine, status, after, length + 1).await?,
-        (None, Some(map_run)) => engine.list_executions_of_map_run(map_run, status, after, length + 1).await?,
-        (Some(_), Some(_)) | (None, None) => {
-            return Err(ApiError::validation("Must specify either 'stateMachineArn' or 'mapRunArn', but not both"));
+        (Some(machine), None) => {
+            let only_of_map_runs = |what: &str| {
+                ApiError::validation(format!("{what} can only be specified with a mapRunArn, and not with a stateMachineArn"))
+            };
+            if is_pending_redrive {
+                return Err(only_of_map_runs("The statusFilter PENDING_REDRIVE"));
+            }
+            if request.redrive_filter.is_some() {
+                return Err(only_of_map_runs("A redriveFilter"));
+            }
+            let status = request.status_filter.as_deref().map(status).transpose()?;
+            app.engine.list_executions(machine, status, after.as_deref(), length + 1).await?
+        }
+        (None, Some(map_run)) => of_map_run(app, map_run, &request, after, length + 1).await?,
+        (Some(_), Some(_)) => {
+            return Err(ApiError::validation("Must provide either a StateMachine ARN or a MapRun ARN, and not both"));
+        }
+        (None, None) => {
+            let text = "1 validation error detected: Must provide a StateMachine ARN or MapRun ARN";
+            return Err(ApiError::validation(text));
         }
     };
     let next_token = page::cut(&mut executions, length, |execution| execution.arn.clone());
-    let item = |execution: engine::engine::ExecutionRecord| Item {
+    let item = |execution: ExecutionRecord| Item {
         execution_arn: execution.arn,
         state_machine_arn: execution.state_machine_arn,
         state_machine_version_arn: execution.version_arn,
@@ -84,6 +97,35 @@ pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
         item_count: execution.item_count,
     };
     Ok(Response { executions: executions.into_iter().map(item).collect(), next_token })
+}
+
+/// Children of a map run. None waits for its redrive here.
+async fn of_map_run(
+    app: &App,
+    map_run: &str,
+    request: &Request,
+    mut after: Option<String>,
+    limit: usize,
+) -> Result<Vec<ExecutionRecord>, ApiError> {
+    let filter = request.status_filter.as_deref();
+    let status = filter.filter(|filter| *filter != "PENDING_REDRIVE").map(status).transpose()?;
+    let is_wanted = |execution: &ExecutionRecord| match request.redrive_filter.as_deref() {
+        Some("REDRIVEN") => execution.redrive_count > 0,
+        Some(_) => execution.redrive_count == 0,
+        None => true,
+    };
+    let mut found = Vec::new();
+    while found.len() < limit {
+        let page = app.engine.list_executions_of_map_run(map_run, status, after.as_deref(), limit).await?;
+        let is_last = page.len() < limit || filter == Some("PENDING_REDRIVE");
+        after = page.last().map(|execution| execution.arn.clone());
+        found.extend(page.into_iter().filter(is_wanted).filter(|_| filter != Some("PENDING_REDRIVE")));
+        if is_last {
+            break;
+        }
+    }
+    found.truncate(limit);
+    Ok(found)
 }
 
 /// A status by its name.
