@@ -25,8 +25,10 @@ async fn pass(engine: &Engine, output: i64) -> String {
 
 async fn update(engine: &Engine, arn: &str, output: i64) -> Option<String> {
     let definition = json!({"StartAt": "P", "QueryLanguage": "JSONata", "States": {"P": {"Type": "Pass", "Output": output, "End": true}}});
-    let updated =
-        engine.update_state_machine(arn, Some(definition.to_string()), None, MachineSettings::default(), None).await.unwrap();
+    let updated = engine
+        .update_state_machine(arn, Some(definition.to_string()), None, MachineSettings::default(), None)
+        .await
+        .unwrap();
     updated.machine.revision_id.filter(|_| updated.changed)
 }
 
@@ -74,12 +76,14 @@ async fn a_revision_is_published_once_and_keeps_its_definition() {
 async fn a_create_again_is_the_same_or_refused() {
     let home = Home::new();
     let engine = home.engine().await;
-    let new = |output: i64| NewMachine {
+    let new = |output: i64| {
+        NewMachine {
         name: "m".to_owned(),
         definition: json!({"StartAt": "P", "QueryLanguage": "JSONata", "States": {"P": {"Type": "Pass", "Output": output, "End": true}}})
             .to_string(),
         role_arn: ROLE.to_owned(),
         ..NewMachine::default()
+    }
     };
     let creation = |publish: bool, description: Option<&str>, tag: &str| Creation {
         tags: vec![("k".to_owned(), tag.to_owned())],
@@ -113,7 +117,8 @@ async fn a_create_again_is_the_same_or_refused() {
     let arn = exists.trim_start_matches("State Machine Already Exists: ").trim_matches('\'');
     assert_eq!(engine.tags(arn).await.unwrap(), [("k".to_owned(), "first".to_owned())], "tags stay as they were");
     let many = (0..51).map(|number| (format!("k{number}"), String::new())).collect();
-    let refused = NewMachine { name: "n".to_owned(), creation: Creation { tags: many, ..Creation::default() }, ..new(1) };
+    let refused =
+        NewMachine { name: "n".to_owned(), creation: Creation { tags: many, ..Creation::default() }, ..new(1) };
     let refused = engine.create_with_version(ACCOUNT, REGION, refused).await.unwrap_err();
     assert!(matches!(refused, Refusal::TooManyTags(_)), "{refused}");
     let names: Vec<String> =

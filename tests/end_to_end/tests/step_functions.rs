@@ -213,7 +213,10 @@ answer(dict(
         told(states.test_state, definition='{"Type": "Succeed"}', roleArn='r')]))
 "#,
     );
-    let activity = format!("ActivityAlreadyExists: Activity Already Exists: '{}'. Its encryptionConfiguration may not be updated", "arn:aws:states:us-east-1:123456789012:activity:a");
+    let activity = format!(
+        "ActivityAlreadyExists: Activity Already Exists: '{}'. Its encryptionConfiguration may not be updated",
+        "arn:aws:states:us-east-1:123456789012:activity:a"
+    );
     let expected = json!({
         "same": [true, [{"key": "k", "value": "v"}]], "updated": ":2", "trace": "Root=1-2-3", "hidden": "{}", "stopped": "ABORTED",
         "redrives": [true, true, 2], "encryption": {"type": "CUSTOMER_MANAGED_KMS_KEY", "kmsKeyId": "k", "kmsDataKeyReusePeriodSeconds": 300},

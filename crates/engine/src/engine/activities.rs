@@ -149,7 +149,8 @@ impl Engine {
 
 /// `encryptionConfiguration` as it is described.
 fn effective_encryption(activity: &Activity) -> Option<Value> {
-    let settings = MachineSettings { encryption_configuration: activity.encryption.clone(), ..MachineSettings::default() };
+    let settings =
+        MachineSettings { encryption_configuration: activity.encryption.clone(), ..MachineSettings::default() };
     settings.effective().encryption_configuration
 }
 

@@ -16,7 +16,9 @@ pub(super) fn check(arn: &str, tags: &[(String, String)]) -> Result<(), Refusal>
             return Err(Refusal::Validation("A tag has no key".to_owned()));
         }
         if key.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:")) {
-            return Err(Refusal::Validation(format!("The tag key '{key}' is refused: aws: is a prefix reserved for AWS use")));
+            return Err(Refusal::Validation(format!(
+                "The tag key '{key}' is refused: aws: is a prefix reserved for AWS use"
+            )));
         }
         if !key.chars().chain(value.chars()).all(allowed) {
             return Err(Refusal::Validation(format!(

@@ -24,8 +24,7 @@ pub(super) fn change(
 ) -> Result<Option<(StateMachineRecord, Option<Published>)>, StoreError> {
     let (publish_it, description, at) = (change.publish, change.version_description.clone(), change.at);
     let Some(machine) = replace(connection, arn, change)? else { return Ok(None) };
-    let published =
-        if publish_it { Some(publish(connection, arn, None, description.as_deref(), at)?) } else { None };
+    let published = if publish_it { Some(publish(connection, arn, None, description.as_deref(), at)?) } else { None };
     Ok(Some((machine, published)))
 }
 

@@ -117,7 +117,9 @@ pub(super) fn create(
 
 /// Forgets a machine that is being deleted, once no execution of it runs any more.
 fn forget_deleted(connection: &Connection, arn: &str) -> Result<(), StoreError> {
-    connection.prepare_cached(&format!("DELETE FROM state_machines WHERE arn = ?1 AND NOT {IS_THERE}"))?.execute([arn])?;
+    connection
+        .prepare_cached(&format!("DELETE FROM state_machines WHERE arn = ?1 AND NOT {IS_THERE}"))?
+        .execute([arn])?;
     Ok(())
 }
 

@@ -7,8 +7,8 @@ use super::*;
 use crate::{
     engine::{MachineSettings, MachineType, StateMachineRecord},
     ports::{
-        Begun, CatalogueStore as _, Created, Creation, ExecutionKind, ExecutionStore as _, MachineVersion, NewExecution,
-        Progress, Standing,
+        Begun, CatalogueStore as _, Created, Creation, ExecutionKind, ExecutionStore as _, MachineVersion,
+        NewExecution, Progress, Standing,
     },
 };
 

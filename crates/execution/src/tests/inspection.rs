@@ -274,7 +274,8 @@ fn a_distributed_map_makes_batches() {
         map.as_object_mut().unwrap().extend(reader.as_object().unwrap().clone());
         trial(&map)
     };
-    let batched = json!([{"BatchInput": {"b": 7}, "Items": [{"v": 1}, {"v": 2}]}, {"BatchInput": {"b": 7}, "Items": [{"v": 3}]}]);
+    let batched =
+        json!([{"BatchInput": {"b": 7}, "Items": [{"v": 1}, {"v": 2}]}, {"BatchInput": {"b": 7}, "Items": [{"v": 3}]}]);
     check(
         Trial {
             mock: result(json!(["a", "b"])),
@@ -302,11 +303,12 @@ fn a_distributed_map_makes_batches() {
         ..map(json!({"MaxItemsPerBatch": 1}), reader)
     };
     let answer = answer(begin(read, "{}").unwrap().1);
-    assert_eq!(answer["inspectionData"]["afterItemBatcher"], json!([{"Items": [{"v": {"c": "1"}}]}, {"Items": [{"v": {"c": "2"}}]}]));
-    let refused = begin(
-        Trial { mock: result(json!([1])), ..map(json!({"MaxItemsPerBatch": 2}), json!({})) },
-        "[1, 2, 3]",
+    assert_eq!(
+        answer["inspectionData"]["afterItemBatcher"],
+        json!([{"Items": [{"v": {"c": "1"}}]}, {"Items": [{"v": {"c": "2"}}]}])
     );
+    let refused =
+        begin(Trial { mock: result(json!([1])), ..map(json!({"MaxItemsPerBatch": 2}), json!({})) }, "[1, 2, 3]");
     assert!(matches!(refused.err(), Some(Untestable::Trial(text)) if text.contains("mocked result array's size")));
 }
 

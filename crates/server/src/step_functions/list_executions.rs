@@ -61,7 +61,9 @@ pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
     let mut executions = match (&request.state_machine_arn, &request.map_run_arn) {
         (Some(machine), None) => {
             let only_of_map_runs = |what: &str| {
-                ApiError::validation(format!("{what} can only be specified with a mapRunArn, and not with a stateMachineArn"))
+                ApiError::validation(format!(
+                    "{what} can only be specified with a mapRunArn, and not with a stateMachineArn"
+                ))
             };
             if is_pending_redrive {
                 return Err(only_of_map_runs("The statusFilter PENDING_REDRIVE"));

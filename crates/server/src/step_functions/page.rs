@@ -19,11 +19,7 @@ pub fn length(max_results: Option<u64>) -> usize {
 pub fn after(next_token: Option<&str>) -> Result<Option<String>, ApiError> {
     next_token
         .map(|token| {
-            URL_SAFE_NO_PAD
-                .decode(token)
-                .ok()
-                .and_then(|bytes| String::from_utf8(bytes).ok())
-                .ok_or_else(invalid_token)
+            URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(invalid_token)
         })
         .transpose()
 }

@@ -30,7 +30,8 @@ pub fn check(settings: &MachineSettings) -> Result<(), ApiError> {
 ///
 /// Source: <https://docs.aws.amazon.com/step-functions/latest/apireference/API_EncryptionConfiguration.html>
 pub fn check_encryption(configuration: Option<&Value>) -> Result<(), ApiError> {
-    let given = |field: &str| configuration.and_then(|configuration| configuration.get(field)).filter(|it| !it.is_null());
+    let given =
+        |field: &str| configuration.and_then(|configuration| configuration.get(field)).filter(|it| !it.is_null());
     let is_customer_managed = given("type").and_then(Value::as_str) == Some("CUSTOMER_MANAGED_KMS_KEY");
     let problem = match (is_customer_managed, given("kmsKeyId"), given("kmsDataKeyReusePeriodSeconds")) {
         (true, None, _) => "kmsKeyId must be specified where the type is CUSTOMER_MANAGED_KMS_KEY",

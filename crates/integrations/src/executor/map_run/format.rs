@@ -116,7 +116,11 @@ mod tests {
         };
         check(Value::Null, "{\"x\": [1]}", Ok("{\"x\": [1]}"));
         check(json!({"InputType": "JSONL"}), "1\n{}\n", Ok("[1,{}]"));
-        check(json!({"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"}), "a,b\n1,2\n", Ok(r#"[{"a":"1","b":"2"}]"#));
+        check(
+            json!({"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"}),
+            "a,b\n1,2\n",
+            Ok(r#"[{"a":"1","b":"2"}]"#),
+        );
         let refused = "An ItemReader of InputType PARQUET is not tested here: give its items as those of a JSON, JSONL or CSV file.";
         check(json!({"InputType": "PARQUET"}), "", Err(refused));
     }
