@@ -68,13 +68,13 @@ impl Engine {
         }
         let now = to_the_millisecond(self.shared().clock.now());
         let alias = self.shared().store.catalogue().change_alias(arn, description, routing, now).await?;
-        alias.ok_or_else(no_such_alias)
+        alias.ok_or_else(no_such_resource)
     }
 
     /// DescribeStateMachineAlias.
     pub async fn describe_alias(&self, arn: &str) -> Result<MachineAlias, Refusal> {
         names::check_state_machine_arn(arn)?;
-        self.shared().store.catalogue().alias(arn).await?.ok_or_else(no_such_alias)
+        self.shared().store.catalogue().alias(arn).await?.ok_or_else(no_such_resource)
     }
 
     /// DeleteStateMachineAlias. One that is not there is deleted already; running executions go on.
@@ -156,17 +156,18 @@ impl Engine {
                 weights.join(", ")
             ));
         }
-        self.writable(machine).await?;
+        let as_told = |refusal: Refusal| match refusal {
+            Refusal::StateMachineDoesNotExist(_) => no_such_resource(),
+            other => other,
+        };
+        self.writable(machine).await.map_err(as_told)?;
         for arn in &arns {
-            self.registered(arn).await.map_err(|refusal| match refusal {
-                Refusal::StateMachineDoesNotExist(_) => no_such_alias(),
-                other => other,
-            })?;
+            self.registered(arn).await.map_err(as_told)?;
         }
         Ok(machine.clone())
     }
 }
 
-fn no_such_alias() -> Refusal {
+fn no_such_resource() -> Refusal {
     Refusal::ResourceNotFound("Request references a resource that does not exist.".to_owned())
 }
