@@ -291,7 +291,7 @@ fn a_distributed_map_makes_batches() {
                 "afterItemBatcher": batched,
                 "afterResultSelector": ["a", "b"],
                 "afterResultPath": ["a", "b"],
-                "maxConcurrency": 1000,
+                "maxConcurrency": 0,
             },
             "status": "SUCCEEDED",
         }),
