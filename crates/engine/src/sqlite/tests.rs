@@ -92,7 +92,7 @@ async fn a_deleted_machine_is_there_while_an_execution_runs() {
     let Begun::New(number) = store.begin(new_execution("a"), progress()).await.unwrap() else { panic!() };
     assert!(store.delete_state_machine(&arn).await.unwrap());
     assert!(store.state_machine(&arn).await.unwrap().unwrap().is_deleting);
-    assert_eq!(store.machines_being_deleted().await.unwrap(), [arn.clone()]);
+    assert_eq!(store.machines_being_deleted().await.unwrap(), std::slice::from_ref(&arn));
     assert!(store.versions(&arn, None, 9).await.unwrap().is_empty());
     assert!(matches!(store.create_machine(machine(), creation()).await.unwrap(), Created::Deleting));
     let ended = execution::Ended { status: execution::Status::Aborted, output: None, error: None, cause: None };
