@@ -34,7 +34,7 @@ use detection::Event;
 use execution::{Ended, Quotas, Status};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -46,7 +46,7 @@ pub use self::{
     activities::HandedOver,
     express::SyncExecution,
     machines::NewMachine,
-    revisions::Updated,
+    revisions::{Updated, VersionToPublish},
     test_state::{TestRefusal, Testee},
 };
 use crate::{
@@ -111,6 +111,8 @@ impl Options {
 #[expect(missing_docs, reason = "each is the Step Functions error of the same name, its text the message")]
 pub enum Refusal {
     #[error("{0}")]
+    ActivityAlreadyExists(String),
+    #[error("{0}")]
     ActivityDoesNotExist(String),
     #[error("{0}")]
     ActivityLimitExceeded(String),
@@ -132,6 +134,8 @@ pub enum Refusal {
     StateMachineDoesNotExist(String),
     #[error("{0}")]
     StateMachineAlreadyExists(String),
+    #[error("{0}")]
+    StateMachineDeleting(String),
     #[error("{0}")]
     StateMachineTypeNotSupported(String),
     #[error("{0}")]
@@ -197,6 +201,31 @@ pub struct MachineSettings {
     pub encryption_configuration: Option<Value>,
 }
 
+impl MachineSettings {
+    /// As they are described: what was not given is as AWS has it then.
+    pub fn effective(&self) -> MachineSettings {
+        let filled = |given: &Option<Value>, mut whole: Value| {
+            if let (Some(whole), Some(Value::Object(given))) = (whole.as_object_mut(), given) {
+                whole.extend(given.iter().filter(|(_, value)| !value.is_null()).map(|(k, v)| (k.clone(), v.clone())));
+            }
+            Some(whole)
+        };
+        let is_ours = |given: &Value| given.get("type").and_then(Value::as_str) != Some("CUSTOMER_MANAGED_KMS_KEY");
+        let encryption = match &self.encryption_configuration {
+            Some(given) if !is_ours(given) => json!({"kmsDataKeyReusePeriodSeconds": 300}),
+            _ => json!({"type": "AWS_OWNED_KEY"}),
+        };
+        MachineSettings {
+            logging_configuration: filled(
+                &self.logging_configuration,
+                json!({"level": "OFF", "includeExecutionData": false}),
+            ),
+            tracing_configuration: filled(&self.tracing_configuration, json!({"enabled": false})),
+            encryption_configuration: filled(&self.encryption_configuration, encryption),
+        }
+    }
+}
+
 /// A state machine as it is kept.
 #[derive(Clone, Debug)]
 pub struct StateMachineRecord {
@@ -222,6 +251,8 @@ pub struct StateMachineRecord {
     pub description: Option<String>,
     /// When it, or the version, was made.
     pub created_at: Timestamp,
+    /// It was deleted, and is gone when the last of its executions has ended.
+    pub is_deleting: bool,
 }
 
 /// An execution as it is kept.
@@ -241,8 +272,10 @@ pub struct ExecutionRecord {
     pub redrive_count: u64,
     /// When it was redriven last.
     pub redriven_at: Option<Timestamp>,
-    /// `clientToken` of that.
-    pub redrive_token: Option<String>,
+    /// The `clientToken`s of its last redrives, each with its time: the latest last.
+    pub redrive_tokens: Vec<(String, Timestamp)>,
+    /// `traceHeader` that it was started with.
+    pub trace_header: Option<String>,
     /// The id of its last history event.
     pub last_event_id: u64,
     /// Its input's text.
@@ -359,6 +392,7 @@ impl Engine {
         running.spawn(alerts::tell(shared.clone()));
         running.spawn(map_runs::drive_all(shared.clone()));
         running.spawn(jobs::attend(shared.clone()));
+        running.spawn(machines::stop_deleted(shared.clone()));
         Ok(Engine { inner: Arc::new(Inner { shared, findings, _running: running, _stop: stop }) })
     }
 

@@ -19,7 +19,9 @@ use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
-pub use self::catalogue::{Activity, CatalogueStore, MachineAlias, MachineChange, MachineVersion, Published, Route};
+pub use self::catalogue::{
+    Activity, CatalogueStore, Created, Creation, MachineAlias, MachineChange, MachineVersion, Published, Route,
+};
 pub use self::executions::{
     ActivityTask, Begun, DefinitionHash, Due, ExecutionKind, ExecutionStore, JournalRow, NewExecution, Progress, Put,
     Redrive, Standing, Stored, TokenHash,

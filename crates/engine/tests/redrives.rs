@@ -60,6 +60,7 @@ async fn an_execution_is_redriven_once_for_each_client_token() {
     assert_eq!(after.get(before.len()).map(|event| event.kind), Some(EventType::ExecutionRedriven));
     let refused = engine.redrive_execution(&arn, Some("u")).await.unwrap_err();
     assert!(matches!(&refused, Refusal::ExecutionNotRedrivable(text) if text.contains("is SUCCEEDED")), "{refused}");
+    assert_eq!(engine.redrive_execution(&arn, Some("t")).await.ok(), dates.first().copied(), "the same redrive still");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,9 +12,10 @@ mod support;
 
 use engine::{
     Engine,
-    engine::{MachineSettings, Refusal},
-    ports::Route,
+    engine::{MachineSettings, NewMachine, Refusal},
+    ports::{Creation, Route},
 };
+use execution::Status;
 use serde_json::json;
 use support::*;
 
@@ -24,8 +25,10 @@ async fn pass(engine: &Engine, output: i64) -> String {
 
 async fn update(engine: &Engine, arn: &str, output: i64) -> Option<String> {
     let definition = json!({"StartAt": "P", "QueryLanguage": "JSONata", "States": {"P": {"Type": "Pass", "Output": output, "End": true}}});
-    let updated =
-        engine.update_state_machine(arn, Some(definition.to_string()), None, MachineSettings::default()).await.unwrap();
+    let updated = engine
+        .update_state_machine(arn, Some(definition.to_string()), None, MachineSettings::default(), None)
+        .await
+        .unwrap();
     updated.machine.revision_id.filter(|_| updated.changed)
 }
 
@@ -70,6 +73,82 @@ async fn a_revision_is_published_once_and_keeps_its_definition() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_create_again_is_the_same_or_refused() {
+    let home = Home::new();
+    let engine = home.engine().await;
+    let new = |output: i64| {
+        NewMachine {
+        name: "m".to_owned(),
+        definition: json!({"StartAt": "P", "QueryLanguage": "JSONata", "States": {"P": {"Type": "Pass", "Output": output, "End": true}}})
+            .to_string(),
+        role_arn: ROLE.to_owned(),
+        ..NewMachine::default()
+    }
+    };
+    let creation = |publish: bool, description: Option<&str>, tag: &str| Creation {
+        tags: vec![("k".to_owned(), tag.to_owned())],
+        publish,
+        version_description: description.map(str::to_owned),
+    };
+    let create = async |new: NewMachine| match engine.create_with_version(ACCOUNT, REGION, new).await {
+        Ok((machine, version)) => format!("{} {:?}", machine.name, version.map(|version| version.number)),
+        Err(refusal @ Refusal::StateMachineAlreadyExists(_)) => refusal.to_string(),
+        Err(other) => panic!("{other}"),
+    };
+    let published = "m Some(1)";
+    let exists = "State Machine Already Exists: 'arn:aws:states:eu-central-1:123456789012:stateMachine:m'";
+    assert_eq!(create(NewMachine { creation: creation(true, Some("d"), "first"), ..new(1) }).await, published);
+    let off = MachineSettings {
+        logging_configuration: Some(json!({"level": "OFF"})),
+        tracing_configuration: Some(json!({"enabled": false})),
+        encryption_configuration: Some(json!({"type": "AWS_OWNED_KEY"})),
+    };
+    let on = MachineSettings { tracing_configuration: Some(json!({"enabled": true})), ..off.clone() };
+    for (again, expected) in [
+        (NewMachine { creation: creation(true, Some("d"), "second"), ..new(1) }, published),
+        (NewMachine { creation: creation(true, Some("d"), "third"), settings: off, ..new(1) }, published),
+        (NewMachine { creation: creation(true, Some("d"), "third"), settings: on, ..new(1) }, exists),
+        (NewMachine { creation: creation(true, Some("e"), "third"), ..new(1) }, exists),
+        (NewMachine { creation: creation(false, None, "third"), ..new(1) }, exists),
+        (NewMachine { creation: creation(true, Some("d"), "third"), ..new(2) }, exists),
+    ] {
+        assert_eq!(create(again).await, expected);
+    }
+    let arn = exists.trim_start_matches("State Machine Already Exists: ").trim_matches('\'');
+    assert_eq!(engine.tags(arn).await.unwrap(), [("k".to_owned(), "first".to_owned())], "tags stay as they were");
+    let many = (0..51).map(|number| (format!("k{number}"), String::new())).collect();
+    let refused =
+        NewMachine { name: "n".to_owned(), creation: Creation { tags: many, ..Creation::default() }, ..new(1) };
+    let refused = engine.create_with_version(ACCOUNT, REGION, refused).await.unwrap_err();
+    assert!(matches!(refused, Refusal::TooManyTags(_)), "{refused}");
+    let names: Vec<String> =
+        engine.list_state_machines(ACCOUNT, REGION, None, 9).await.unwrap().into_iter().map(|m| m.name).collect();
+    assert_eq!(names, ["m"], "nothing was made");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_machine_takes_its_executions_along() {
+    let home = Home::new();
+    let engine = home.engine().await;
+    let arn = machine(&engine, "m", json!({"W": {"Type": "Wait", "Seconds": 3600, "End": true}})).await;
+    let runs = [
+        engine.start_execution(&arn, None, "{}").await.unwrap().arn,
+        engine.start_execution(&arn, None, "{}").await.unwrap().arn,
+    ];
+    engine.delete_state_machine(&arn).await.unwrap();
+    for run in &runs {
+        assert_eq!(engine.wait_for_end(run).await.unwrap().status, Status::Aborted);
+    }
+    let refused = engine.describe_state_machine(&arn).await.unwrap_err();
+    assert!(matches!(refused, Refusal::StateMachineDoesNotExist(_)), "{refused}");
+    assert_eq!(pass(&engine, 1).await, arn, "its name is free again");
+    for qualified in [format!("{arn}:1"), format!("{arn}:live"), format!("{arn}/map")] {
+        let refused = engine.delete_state_machine(&qualified).await.unwrap_err();
+        assert!(matches!(refused, Refusal::Validation(_)), "{refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_alias_leads_to_versions_by_weight() {
     let home = Home::new();
     let engine = home.engine().await;
@@ -88,7 +167,7 @@ async fn an_alias_leads_to_versions_by_weight() {
         "must contain state machine version ARNs",
     )
     .await;
-    check(vec![route(&arn, 7, 100)], "Does Not Exist").await;
+    check(vec![route(&arn, 7, 100)], "references a resource that does not exist").await;
     let both = vec![route(&arn, 1, 50), route(&arn, 2, 50)];
     let alias = engine.create_alias("live", Some("d".into()), both.clone()).await.unwrap();
     assert_eq!(engine.create_alias("live", Some("d".into()), both).await.unwrap(), alias);

@@ -13,6 +13,8 @@ use engine::{
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+pub use map_run::item_reader_data;
+
 use http_invoke::{HttpTasks, Tracing};
 
 use crate::{

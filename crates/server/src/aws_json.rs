@@ -61,6 +61,7 @@ impl From<StoreError> for ApiError {
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> ApiError {
         let code = match &refusal {
+            Refusal::ActivityAlreadyExists(_) => "ActivityAlreadyExists",
             Refusal::ActivityDoesNotExist(_) => "ActivityDoesNotExist",
             Refusal::ActivityLimitExceeded(_) => "ActivityLimitExceeded",
             Refusal::ActivityWorkerLimitExceeded(_) => "ActivityWorkerLimitExceeded",
@@ -71,6 +72,7 @@ impl From<Refusal> for ApiError {
             Refusal::Validation(_) => "ValidationException",
             Refusal::StateMachineDoesNotExist(_) => "StateMachineDoesNotExist",
             Refusal::StateMachineAlreadyExists(_) => "StateMachineAlreadyExists",
+            Refusal::StateMachineDeleting(_) => "StateMachineDeleting",
             Refusal::StateMachineTypeNotSupported(_) => "StateMachineTypeNotSupported",
             Refusal::ExecutionLimitExceeded(_) => "ExecutionLimitExceeded",
             Refusal::Throttling(_) => "ThrottlingException",

@@ -158,3 +158,80 @@ answer(dict(
     });
     assert_eq!(said, expected);
 }
+
+#[test]
+fn what_the_api_refuses_and_describes_is_as_at_aws() {
+    let Some(account) = Account::start() else { return };
+    let serve = Serve::start("{}", &account.url);
+    let said = python(
+        &account,
+        &serve,
+        r#"
+def told(call, **arguments):
+    try: call(**arguments); return 'not refused'
+    except botocore.exceptions.ClientError as error: return f"{error.response['Error']['Code']}: {error.response['Error']['Message']}".replace(arn, 'ARN')
+passes = lambda result: {"StartAt": "A", "States": {"A": {"Type": "Pass", "Result": result, "End": True}}}
+make = dict(publish=True, versionDescription='d', tags=[dict(key='k', value='v')])
+made = machine('m', passes(1), **make)
+arn = made['stateMachineArn']
+again = machine('m', passes(1), **{**make, 'tags': [dict(key='k', value='w')]})
+updated = states.update_state_machine(stateMachineArn=arn, definition=json.dumps(passes(2)), publish=True)
+route = lambda *versions: [dict(stateMachineVersionArn=f'{arn}:{v}', weight=100 // len(versions)) for v in versions]
+alias = dict(name='live', routingConfiguration=route(1, 2))
+live = states.create_state_machine_alias(**alias)['stateMachineAliasArn']
+run = states.start_execution(stateMachineArn=live, name='e', traceHeader='Root=1-2-3')['executionArn']
+described = ended(run)
+failing = machine('f', {"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "E"}}})['stateMachineArn']
+failed = states.start_execution(stateMachineArn=failing)['executionArn']
+ended(failed)
+def redrive(token):
+    date = states.redrive_execution(executionArn=failed, clientToken=token)['redriveDate']
+    ended(failed)
+    return date
+first, second = redrive('a'), redrive('b')
+waits = machine('w', {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 3600, "End": True}}})['stateMachineArn']
+waiting = states.start_execution(stateMachineArn=waits)['executionArn']
+states.delete_state_machine(stateMachineArn=waits)
+stopped = ended(waiting)['status']
+hidden = states.describe_state_machine(stateMachineArn=arn, includedData='METADATA_ONLY')['definition']
+activity = states.create_activity(name='a', encryptionConfiguration=dict(type='CUSTOMER_MANAGED_KMS_KEY', kmsKeyId='k'))['activityArn']
+states.delete_state_machine_alias(stateMachineAliasArn=live)
+states.delete_state_machine_alias(stateMachineAliasArn=live)
+answer(dict(
+    same=[again['stateMachineVersionArn'] == made['stateMachineVersionArn'], states.list_tags_for_resource(resourceArn=arn)['tags']],
+    updated=updated['stateMachineVersionArn'].replace(arn, ''), trace=described['traceHeader'], hidden=hidden, stopped=stopped,
+    redrives=[redrive('a') == first, redrive('b') == second, states.describe_execution(executionArn=failed)['redriveCount']],
+    encryption=states.describe_activity(activityArn=activity)['encryptionConfiguration'],
+    refused=[
+        told(machine, name='m', definition=passes(1)), told(machine, name='m', definition=passes(3), **make),
+        told(states.create_state_machine_alias, name='other', routingConfiguration=route(7)),
+        told(states.delete_state_machine, stateMachineArn=f'{arn}:1'), told(states.describe_state_machine, stateMachineArn=waits),
+        told(states.list_executions, stateMachineArn=arn, redriveFilter='REDRIVEN'), told(states.list_executions, stateMachineArn=arn, statusFilter='PENDING_REDRIVE'),
+        told(states.list_executions), told(states.create_activity, name='a'), told(machine, name='t', definition=passes(1), tags=[dict(key='aws:x', value='')]),
+        told(machine, name='t', definition=passes(1), encryptionConfiguration=dict(type='CUSTOMER_MANAGED_KMS_KEY')),
+        told(states.list_state_machine_versions, stateMachineArn=arn, nextToken='abcd'), told(states.get_execution_history, executionArn=run, nextToken='abcd'),
+        told(states.test_state, definition='{"Type": "Succeed"}', roleArn='r')]))
+"#,
+    );
+    let activity = format!(
+        "ActivityAlreadyExists: Activity Already Exists: '{}'. Its encryptionConfiguration may not be updated",
+        "arn:aws:states:us-east-1:123456789012:activity:a"
+    );
+    let expected = json!({
+        "same": [true, [{"key": "k", "value": "v"}]], "updated": ":2", "trace": "Root=1-2-3", "hidden": "{}", "stopped": "ABORTED",
+        "redrives": [true, true, 2], "encryption": {"type": "CUSTOMER_MANAGED_KMS_KEY", "kmsKeyId": "k", "kmsDataKeyReusePeriodSeconds": 300},
+        "refused": [
+            "StateMachineAlreadyExists: State Machine Already Exists: 'ARN'", "StateMachineAlreadyExists: State Machine Already Exists: 'ARN'",
+            "ResourceNotFound: Request references a resource that does not exist.",
+            "ValidationException: This operation takes no qualified state machine ARN: 'ARN:1'",
+            format!("StateMachineDoesNotExist: State Machine Does Not Exist: '{}'", "arn:aws:states:us-east-1:123456789012:stateMachine:w"),
+            "ValidationException: A redriveFilter can only be specified with a mapRunArn, and not with a stateMachineArn",
+            "ValidationException: The statusFilter PENDING_REDRIVE can only be specified with a mapRunArn, and not with a stateMachineArn",
+            "ValidationException: 1 validation error detected: Must provide a StateMachine ARN or MapRun ARN", activity,
+            "ValidationException: The tag key 'aws:x' is refused: aws: is a prefix reserved for AWS use",
+            "InvalidEncryptionConfiguration: Invalid Encryption Configuration: kmsKeyId must be specified where the type is CUSTOMER_MANAGED_KMS_KEY",
+            "InvalidToken: Invalid Token: 'Invalid token'", "InvalidToken: Invalid Token: 'Invalid token'", "InvalidArn: Invalid Role Arn: 'r'"
+        ],
+    });
+    assert_eq!(said, expected);
+}

@@ -12,9 +12,12 @@ use std::{
 
 use execution::{Input, ScheduledTask};
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::{sync::Notify, time::Instant};
 
-use super::{Engine, Refusal, Shared, executions::to_the_millisecond, message::Delivered, names};
+use super::{
+    Engine, MachineSettings, Refusal, Shared, executions::to_the_millisecond, message::Delivered, names, tags,
+};
 use crate::ports::{Activity, ActivityTask, StoreError};
 
 /// How long a worker who asks waits for a task, in seconds, as at AWS.
@@ -47,21 +50,44 @@ pub struct HandedOver {
     /// What it is answered with.
     pub task_token: String,
     /// Its input.
-    pub input: serde_json::Value,
+    pub input: Value,
 }
 
 impl Engine {
-    /// CreateActivity. One that is there stays as it is.
+    /// CreateActivity, of one without tags.
     pub async fn create_activity(&self, account: &str, region: &str, name: &str) -> Result<Activity, Refusal> {
+        self.create_activity_with(account, region, name, None, Vec::new()).await
+    }
+
+    /// CreateActivity. One that is there stays as it is, with its tags; `encryption` has to be that which it has.
+    pub async fn create_activity_with(
+        &self,
+        account: &str,
+        region: &str,
+        name: &str,
+        encryption: Option<Value>,
+        tags: Vec<(String, String)>,
+    ) -> Result<Activity, Refusal> {
         names::check_name(name)?;
+        tags::check(&names::activity_arn(account, region, name), &tags)?;
         let activity = Activity {
             arn: names::activity_arn(account, region, name),
             name: name.to_owned(),
             created_at: self.now_to_the_millisecond(),
+            encryption,
         };
-        self.shared().store.catalogue().put_activity(activity, ACTIVITIES).await?.ok_or_else(|| {
+        let asked = effective_encryption(&activity);
+        let kept = self.shared().store.catalogue().put_activity(activity, tags, ACTIVITIES).await?;
+        let kept = kept.ok_or_else(|| {
             Refusal::ActivityLimitExceeded(format!("Activity Limit Exceeded: there may be {ACTIVITIES} of them"))
-        })
+        })?;
+        if effective_encryption(&kept) == asked {
+            return Ok(kept);
+        }
+        Err(Refusal::ActivityAlreadyExists(format!(
+            "Activity Already Exists: '{}'. Its encryptionConfiguration may not be updated",
+            kept.arn
+        )))
     }
 
     /// DeleteActivity. One that is not there is deleted already.
@@ -119,6 +145,13 @@ impl Engine {
     fn now_to_the_millisecond(&self) -> Timestamp {
         to_the_millisecond(self.shared().clock.now())
     }
+}
+
+/// `encryptionConfiguration` as it is described.
+fn effective_encryption(activity: &Activity) -> Option<Value> {
+    let settings =
+        MachineSettings { encryption_configuration: activity.encryption.clone(), ..MachineSettings::default() };
+    settings.effective().encryption_configuration
 }
 
 impl HandedOver {

@@ -39,12 +39,9 @@ impl Engine {
         };
         match self.shared().store.catalogue().put_alias(alias.clone(), ALIASES).await? {
             Some(there) if there.description == alias.description && there.routing == alias.routing => Ok(there),
-            Some(there) => {
-                let text = format!(
-                    "Failed to create alias because an alias with the same name and a different routing configuration already exists: '{}'",
-                    there.name
-                );
-                Err(Refusal::Conflict(text))
+            Some(_) => {
+                let text = "Failed to create alias because an alias with the same name and a different routing configuration already exists.";
+                Err(Refusal::Conflict(text.to_owned()))
             }
             None => Err(Refusal::ServiceQuotaExceeded(format!("a state machine has at most {ALIASES} aliases"))),
         }
@@ -59,7 +56,7 @@ impl Engine {
     ) -> Result<MachineAlias, Refusal> {
         names::check_state_machine_arn(arn)?;
         if description.is_none() && routing.is_none() {
-            let text = "Either the description or the routing configuration must be specified";
+            let text = "Either the description or the RoutingConfiguration must be specified";
             return Err(Refusal::Validation(text.to_owned()));
         }
         let there = self.describe_alias(arn).await?;
@@ -71,22 +68,23 @@ impl Engine {
         }
         let now = to_the_millisecond(self.shared().clock.now());
         let alias = self.shared().store.catalogue().change_alias(arn, description, routing, now).await?;
-        alias.ok_or_else(no_such_alias)
+        alias.ok_or_else(no_such_resource)
     }
 
     /// DescribeStateMachineAlias.
     pub async fn describe_alias(&self, arn: &str) -> Result<MachineAlias, Refusal> {
         names::check_state_machine_arn(arn)?;
-        self.shared().store.catalogue().alias(arn).await?.ok_or_else(no_such_alias)
+        self.shared().store.catalogue().alias(arn).await?.ok_or_else(no_such_resource)
     }
 
-    /// DeleteStateMachineAlias. Running executions go on.
+    /// DeleteStateMachineAlias. One that is not there is deleted already; running executions go on.
     pub async fn delete_alias(&self, arn: &str) -> Result<(), Refusal> {
         names::check_state_machine_arn(arn)?;
-        match self.shared().store.catalogue().delete_alias(arn).await? {
-            true => Ok(()),
-            false => Err(no_such_alias()),
+        if !matches!(names::qualified(arn), Some((_, Qualifier::Alias(_)))) {
+            return Err(Refusal::Validation(format!("'{arn}' is no ARN of an alias")));
         }
+        self.shared().store.catalogue().delete_alias(arn).await?;
+        Ok(())
     }
 
     /// ListStateMachineAliases of a machine, or those that lead to a version, after the ARN named.
@@ -158,13 +156,18 @@ impl Engine {
                 weights.join(", ")
             ));
         }
+        let as_told = |refusal: Refusal| match refusal {
+            Refusal::StateMachineDoesNotExist(_) => no_such_resource(),
+            other => other,
+        };
+        self.writable(machine).await.map_err(as_told)?;
         for arn in &arns {
-            self.registered(arn).await?;
+            self.registered(arn).await.map_err(as_told)?;
         }
         Ok(machine.clone())
     }
 }
 
-fn no_such_alias() -> Refusal {
+fn no_such_resource() -> Refusal {
     Refusal::ResourceNotFound("Request references a resource that does not exist.".to_owned())
 }

@@ -25,6 +25,11 @@ impl Engine {
         self.begin(state_machine_arn, name, input, None).await
     }
 
+    /// Keeps the `traceHeader` that an execution was started with, to describe it.
+    pub async fn keep_trace_header(&self, execution_arn: &str, trace_header: String) -> Result<(), Refusal> {
+        Ok(self.shared().store.catalogue().keep_trace_header(execution_arn, trace_header).await?)
+    }
+
     /// The same, of a guardrail's machine, on behalf of a finding: if the execution ends FAILED, TIMED_OUT or ABORTED, the finding
     /// fails in the same write, and somebody is told.
     pub async fn start_response(
@@ -44,7 +49,7 @@ impl Engine {
         input: &str,
         finding: Option<String>,
     ) -> Result<ExecutionRecord, Refusal> {
-        let (registered, alias_arn) = self.resolved(state_machine_arn).await?;
+        let (registered, alias_arn) = self.startable(state_machine_arn).await?;
         if registered.record.machine_type == MachineType::Express {
             return self.start_express(&registered, name, input).await;
         }

@@ -44,7 +44,7 @@ impl Engine {
         name: Option<&str>,
         input: &str,
     ) -> Result<SyncExecution, Refusal> {
-        let (registered, _) = self.resolved(state_machine_arn).await?;
+        let (registered, _) = self.startable(state_machine_arn).await?;
         if registered.record.machine_type != MachineType::Express {
             return Err(not_of_this_type());
         }

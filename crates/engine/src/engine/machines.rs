@@ -10,18 +10,22 @@ use asl::{
     diagnostic::invalid_definition,
     parse::{AnyResource, Resources, UnknownResource, parse_as},
 };
+use execution::{Input, Status};
 
 use super::{
-    Engine, MachineSettings, MachineType, Refusal, StateMachineRecord, executions::to_the_millisecond, names,
-    names::Qualifier,
+    Engine, ExecutionRecord, MachineSettings, MachineType, Refusal, Shared, StateMachineRecord,
+    executions::to_the_millisecond, names, names::Qualifier, tags,
 };
 use crate::{
-    ports::{DefinitionHash, Put, StoreError},
+    ports::{Created, Creation, DefinitionHash, MachineVersion, Put, StoreError},
     sqlite::{hash_of, revision_hash},
 };
 
 /// Parsed machines kept, and machines known by ARN: when there are more, all are forgotten and read again.
 const CACHE_LIMIT: usize = 4096;
+
+/// Executions of a deleted machine read at once.
+const PAGE: usize = 256;
 
 /// A machine that executions can begin on.
 #[derive(Debug)]
@@ -53,6 +57,8 @@ pub struct NewMachine {
     pub machine_type: MachineType,
     /// Everything else it is configured with.
     pub settings: MachineSettings,
+    /// Its tags, and whether it is published at once.
+    pub creation: Creation,
 }
 
 /// What was parsed and read lately.
@@ -120,17 +126,35 @@ impl Machines {
 }
 
 impl Engine {
-    /// CreateStateMachine. The same name with the same definition, type and settings is the same machine (idempotent), whatever role
-    /// is named.
+    /// CreateStateMachine, of one that is not published.
     pub async fn create_state_machine(
         &self,
         account: &str,
         region: &str,
         new: NewMachine,
     ) -> Result<StateMachineRecord, Refusal> {
+        Ok(self.create_with_version(account, region, new).await?.0)
+    }
+
+    /// CreateStateMachine, with the version that is published at once. The same name with the same definition, type, settings and
+    /// publishing is the same machine (idempotent), whatever role and tags are named.
+    pub async fn create_with_version(
+        &self,
+        account: &str,
+        region: &str,
+        new: NewMachine,
+    ) -> Result<(StateMachineRecord, Option<MachineVersion>), Refusal> {
         check_role(&new.role_arn)?;
-        let machine = self.checked(account, region, new, Format::Json)?;
-        self.put(machine, false).await
+        let (machine, creation) = self.checked(account, region, new, Format::Json)?;
+        let arn = machine.arn.clone();
+        tags::check(&arn, &creation.tags)?;
+        let created = self.shared().store.catalogue().create_machine(machine, creation).await?;
+        self.shared().machines.changed(&arn);
+        match created {
+            Created::Machine(machine, version) => Ok((*machine, version)),
+            Created::Other => Err(already_exists(&arn)),
+            Created::Deleting => Err(deleting(&arn)),
+        }
     }
 
     /// Makes a machine, or gives it a new definition: running executions keep theirs. For guardrails and playbooks, whose definition
@@ -149,16 +173,33 @@ impl Engine {
             role_arn: role_arn.to_owned(),
             ..NewMachine::default()
         };
-        let machine = self.checked(account, region, new, format_of(definition))?;
-        self.put(machine, true).await
+        let (machine, _) = self.checked(account, region, new, format_of(definition))?;
+        let arn = machine.arn.clone();
+        let put = self.shared().store.put_state_machine(machine, true).await?;
+        self.shared().machines.changed(&arn);
+        match put {
+            Put::Stored(machine) | Put::Same(machine) => Ok(machine),
+            Put::Other => Err(already_exists(&arn)),
+        }
     }
 
-    /// DeleteStateMachine. One that is not there is deleted already; running executions go on.
+    /// DeleteStateMachine, with its versions and aliases. One that is not there is deleted already. Its running executions are
+    /// stopped, and until the last of them has ended it is being deleted and nothing begins on it.
     pub async fn delete_state_machine(&self, arn: &str) -> Result<(), Refusal> {
-        names::check_state_machine_arn(arn)?;
-        self.shared().store.delete_state_machine(arn).await?;
-        self.shared().machines.changed(arn);
+        names::check_unqualified(arn)?;
+        let shared = self.shared();
+        shared.store.delete_state_machine(arn).await?;
+        shared.machines.changed(arn);
+        if shared.store.state_machine(arn).await?.is_some() {
+            tokio::spawn(stop_executions(shared.clone(), arn.to_owned()));
+        }
         Ok(())
+    }
+
+    /// A machine that something can be made of or changed about: not one that is being deleted.
+    pub(super) async fn writable(&self, arn: &str) -> Result<StateMachineRecord, Refusal> {
+        let there = self.shared().store.state_machine(arn).await?.ok_or_else(|| does_not_exist(arn))?;
+        if there.is_deleting { Err(deleting(arn)) } else { Ok(there) }
     }
 
     /// DescribeStateMachine.
@@ -178,6 +219,12 @@ impl Engine {
     }
 
     /// The machine that executions of an ARN begin on, and the ARN of the alias, if it is one.
+    pub(super) async fn startable(&self, arn: &str) -> Result<(Arc<Registered>, Option<String>), Refusal> {
+        let found = self.resolved(arn).await?;
+        if found.0.record.is_deleting { Err(deleting(arn)) } else { Ok(found) }
+    }
+
+    /// The same, also of a machine that is being deleted.
     pub(super) async fn resolved(&self, arn: &str) -> Result<(Arc<Registered>, Option<String>), Refusal> {
         let Some((_, Qualifier::Alias(_))) = names::qualified(arn) else {
             return Ok((self.registered(arn).await?, None));
@@ -205,7 +252,10 @@ impl Engine {
         let machine = machines.of_definition(hash, &record.definition)?;
         let revision = revision_hash(&record);
         let registered = Arc::new(Registered { record, hash, revision, machine });
-        machines.keep(&registered, generation);
+        // One that is being deleted goes without a word.
+        if !registered.record.is_deleting {
+            machines.keep(&registered, generation);
+        }
         Ok(registered)
     }
 
@@ -215,12 +265,12 @@ impl Engine {
         region: &str,
         new: NewMachine,
         format: Format,
-    ) -> Result<StateMachineRecord, Refusal> {
-        let NewMachine { name, definition, role_arn, machine_type, settings } = new;
+    ) -> Result<(StateMachineRecord, Creation), Refusal> {
+        let NewMachine { name, definition, role_arn, machine_type, settings, creation } = new;
         names::check_name(&name)?;
         check_definition(&definition, format, machine_type)?;
         let now = to_the_millisecond(self.shared().clock.now());
-        Ok(StateMachineRecord {
+        let machine = StateMachineRecord {
             arn: names::state_machine_arn(account, region, &name),
             name,
             definition,
@@ -232,18 +282,60 @@ impl Engine {
             version: None,
             description: None,
             created_at: now,
-        })
+            is_deleting: false,
+        };
+        Ok((machine, creation))
     }
+}
 
-    async fn put(&self, machine: StateMachineRecord, replace: bool) -> Result<StateMachineRecord, Refusal> {
-        let arn = machine.arn.clone();
-        let put = self.shared().store.put_state_machine(machine, replace).await?;
-        self.shared().machines.changed(&arn);
-        match put {
-            Put::Stored(machine) | Put::Same(machine) => Ok(machine),
-            Put::Other => Err(Refusal::StateMachineAlreadyExists(format!("State Machine Already Exists: '{arn}'"))),
+/// Stops what runs of the machines that the last process was deleting.
+pub(super) async fn stop_deleted(shared: Arc<Shared>) {
+    match shared.store.catalogue().machines_being_deleted().await {
+        Ok(machines) => {
+            for arn in machines {
+                stop_executions(shared.clone(), arn).await;
+            }
+        }
+        Err(error) => tracing::error!(%error, "executions of deleted state machines go on until they end"),
+    }
+}
+
+/// Stops the running executions of a machine that is being deleted.
+async fn stop_executions(shared: Arc<Shared>, arn: String) {
+    let mut after: Option<String> = None;
+    loop {
+        let page = shared.store.executions(&arn, Some(Status::Running), after.as_deref(), PAGE).await;
+        let stopped = match page {
+            Ok(page) => {
+                after = page.last().map(|execution| execution.arn.clone());
+                stop_all(&shared, page).await
+            }
+            Err(error) => Err(error),
+        };
+        match stopped {
+            Ok(()) if after.is_some() => {}
+            Ok(()) => return,
+            Err(error) => {
+                tracing::error!(%arn, %error, "executions of a deleted state machine go on until they end");
+                return;
+            }
         }
     }
+}
+
+async fn stop_all(shared: &Shared, executions: Vec<ExecutionRecord>) -> Result<(), StoreError> {
+    for execution in executions {
+        shared.deliver(&execution.arn, Input::StopExecution { error: None, cause: None }).await?;
+    }
+    Ok(())
+}
+
+fn already_exists(arn: &str) -> Refusal {
+    Refusal::StateMachineAlreadyExists(format!("State Machine Already Exists: '{arn}'"))
+}
+
+fn deleting(arn: &str) -> Refusal {
+    Refusal::StateMachineDeleting(format!("State Machine is being deleted: '{arn}'"))
 }
 
 pub(super) fn check_role(role_arn: &str) -> Result<(), Refusal> {

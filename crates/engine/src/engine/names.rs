@@ -79,6 +79,15 @@ pub(crate) fn check_state_machine_arn(arn: &str) -> Result<(), Refusal> {
     check_arn(arn, "stateMachine")
 }
 
+/// Refuses what is no ARN of a state machine as a whole: of a version, an alias or a Distributed Map of one.
+pub(crate) fn check_unqualified(arn: &str) -> Result<(), Refusal> {
+    check_state_machine_arn(arn)?;
+    if qualified(arn).is_some() || arn.contains('/') {
+        return Err(Refusal::Validation(format!("This operation takes no qualified state machine ARN: '{arn}'")));
+    }
+    Ok(())
+}
+
 /// Refuses what is no ARN of an activity, in AWS's words.
 pub(crate) fn check_activity_arn(arn: &str) -> Result<(), Refusal> {
     check_arn(arn, "activity")

@@ -1,7 +1,7 @@
 //! RedriveExecution.
 
 use execution::redrive::{self, Standing};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
 use super::{
@@ -11,11 +11,16 @@ use super::{
 };
 use crate::ports::StoreError;
 
+/// How long a client token names its redrive.
+/// Source: <https://docs.aws.amazon.com/step-functions/latest/apireference/API_RedriveExecution.html> (`clientToken`)
+const TOKEN_PERIOD: SignedDuration = SignedDuration::from_mins(15);
+
 impl Engine {
     /// RedriveExecution; when it was redriven. Again with the same client token, it is the same redrive.
     pub async fn redrive_execution(&self, arn: &str, client_token: Option<&str>) -> Result<Timestamp, Refusal> {
         let there = self.describe_execution(arn).await?;
-        if let Some(at) = redriven_before(&there, client_token) {
+        let now = self.shared().clock.now();
+        if let Some(at) = redriven_before(&there, client_token, now) {
             return Ok(at);
         }
         self.check_redrivable(&there)?;
@@ -30,7 +35,7 @@ impl Engine {
             // Somebody else was quicker.
             Delivered::Late | Delivered::HandedOver(_) => {
                 let there = self.describe_execution(arn).await?;
-                if let Some(at) = redriven_before(&there, client_token.as_deref()) {
+                if let Some(at) = redriven_before(&there, client_token.as_deref(), now) {
                     return Ok(at);
                 }
                 self.check_redrivable(&there)?;
@@ -70,8 +75,8 @@ impl Shared {
     }
 }
 
-/// When it was redriven with this client token.
-fn redriven_before(execution: &ExecutionRecord, client_token: Option<&str>) -> Option<Timestamp> {
-    let same = client_token.is_some() && execution.redrive_token.as_deref() == client_token;
-    execution.redriven_at.filter(|_| same)
+/// When it was redriven with this client token, if that is not long ago.
+fn redriven_before(execution: &ExecutionRecord, client_token: Option<&str>, now: Timestamp) -> Option<Timestamp> {
+    let (_, at) = execution.redrive_tokens.iter().rfind(|(token, _)| Some(token.as_str()) == client_token)?;
+    (now.duration_since(*at) <= TOKEN_PERIOD).then_some(*at)
 }

@@ -19,8 +19,32 @@ pub struct Updated {
     pub machine: StateMachineRecord,
     /// Whether anything about it is different.
     pub changed: bool,
+    /// The version that was published with it.
+    pub version: Option<MachineVersion>,
     /// When.
     pub at: Timestamp,
+}
+
+/// A version to be published with an update.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VersionToPublish {
+    /// `versionDescription`.
+    pub description: Option<String>,
+}
+
+fn version_of(arn: &str, revision_id: Option<&str>, published: Published) -> Result<MachineVersion, Refusal> {
+    match published {
+        Published::Version(version) => Ok(version),
+        Published::NoSuchMachine => Err(does_not_exist(arn)),
+        Published::TooMany => {
+            Err(Refusal::ServiceQuotaExceeded(format!("'{arn}' has as many versions as a state machine can have")))
+        }
+        Published::OtherRevision(present) => Err(Refusal::Conflict(format!(
+            "Failed to publish the State Machine version for revision {}. The current State Machine revision is {}.",
+            revision_id.unwrap_or_default(),
+            present.as_deref().unwrap_or("INITIAL")
+        ))),
+    }
 }
 
 impl Engine {
@@ -31,8 +55,9 @@ impl Engine {
         definition: Option<String>,
         role_arn: Option<String>,
         settings: MachineSettings,
+        publish: Option<VersionToPublish>,
     ) -> Result<Updated, Refusal> {
-        names::check_state_machine_arn(arn)?;
+        names::check_unqualified(arn)?;
         let nothing = definition.is_none() && role_arn.is_none() && settings == MachineSettings::default();
         if nothing {
             let text = "Either the definition, the role ARN, the LoggingConfiguration, or the TracingConfiguration must be specified";
@@ -42,16 +67,25 @@ impl Engine {
             check_role(role_arn)?;
         }
         let shared = self.shared();
-        let there = shared.store.state_machine(arn).await?.ok_or_else(|| does_not_exist(arn))?;
+        let there = self.writable(arn).await?;
         if let Some(definition) = &definition {
             check_definition(definition, Format::Json, there.machine_type)?;
         }
         let (revision_id, at) = (Uuid::new_v4().to_string(), to_the_millisecond(shared.clock.now()));
-        let change = MachineChange { definition, role_arn, settings, revision_id: revision_id.clone(), at };
-        let machine = shared.store.catalogue().change_machine(arn, change).await?;
+        let change = MachineChange {
+            definition,
+            role_arn,
+            settings,
+            revision_id: revision_id.clone(),
+            publish: publish.is_some(),
+            version_description: publish.and_then(|version| version.description),
+            at,
+        };
+        let changed = shared.store.catalogue().change_machine(arn, change).await?;
         shared.machines.changed(arn);
-        let machine = machine.ok_or_else(|| does_not_exist(arn))?;
-        Ok(Updated { changed: machine.revision_id.as_deref() == Some(&revision_id), machine, at })
+        let (machine, published) = changed.ok_or_else(|| does_not_exist(arn))?;
+        let version = published.map(|published| version_of(arn, None, published)).transpose()?;
+        Ok(Updated { changed: machine.revision_id.as_deref() == Some(&revision_id), machine, version, at })
     }
 
     /// PublishStateMachineVersion: of the present revision, which has to be the one named, if one is. A revision has one version.
@@ -61,17 +95,11 @@ impl Engine {
         revision_id: Option<&str>,
         description: Option<&str>,
     ) -> Result<MachineVersion, Refusal> {
-        names::check_state_machine_arn(arn)?;
+        names::check_unqualified(arn)?;
+        self.writable(arn).await?;
         let now = to_the_millisecond(self.shared().clock.now());
-        match self.shared().store.catalogue().publish(arn, revision_id, description, now).await? {
-            Published::Version(version) => Ok(version),
-            Published::NoSuchMachine => Err(does_not_exist(arn)),
-            Published::OtherRevision(present) => Err(Refusal::Conflict(format!(
-                "Failed to publish the State Machine version for revision {}. The current State Machine revision is {}.",
-                revision_id.unwrap_or_default(),
-                present.as_deref().unwrap_or("INITIAL")
-            ))),
-        }
+        let published = self.shared().store.catalogue().publish(arn, revision_id, description, now).await?;
+        version_of(arn, revision_id, published)
     }
 
     /// ListStateMachineVersions, the newest first, before the one named.

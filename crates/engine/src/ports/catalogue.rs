@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::StoreError;
 use crate::engine::{MachineSettings, StateMachineRecord};
@@ -19,6 +20,30 @@ pub struct Activity {
     pub name: String,
     /// When it was made.
     pub created_at: Timestamp,
+    /// `encryptionConfiguration`, as it was given.
+    pub encryption: Option<Value>,
+}
+
+/// What a state machine is made with, beside itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Creation {
+    /// Its tags.
+    pub tags: Vec<(String, String)>,
+    /// It is published as its first version at once.
+    pub publish: bool,
+    /// `versionDescription` of that version.
+    pub version_description: Option<String>,
+}
+
+/// What became of a state machine to be made.
+#[derive(Clone, Debug)]
+pub enum Created {
+    /// It was made, or was made by the same request before; with the version that was published with it.
+    Machine(Box<StateMachineRecord>, Option<MachineVersion>),
+    /// There is another of its name.
+    Other,
+    /// There is another of its name, which is being deleted.
+    Deleting,
 }
 
 /// What is to become different about a state machine.
@@ -32,6 +57,10 @@ pub struct MachineChange {
     pub settings: MachineSettings,
     /// The `revisionId` that it gets, if anything is different.
     pub revision_id: String,
+    /// What it is then is published as a version.
+    pub publish: bool,
+    /// `versionDescription` of that version.
+    pub version_description: Option<String>,
     /// When.
     pub at: Timestamp,
 }
@@ -54,6 +83,8 @@ pub enum Published {
     OtherRevision(Option<String>),
     /// There is no such machine.
     NoSuchMachine,
+    /// The machine has so many versions that it can have no more.
+    TooMany,
 }
 
 /// A part of an alias's `routingConfiguration`.
@@ -88,8 +119,21 @@ pub struct MachineAlias {
 /// Revisions, versions and aliases of state machines, activities, and the tags of all.
 #[async_trait]
 pub trait CatalogueStore: Send + Sync {
-    /// Changes a state machine, if anything about it is different then; as it is afterwards.
-    async fn change_machine(&self, arn: &str, change: MachineChange) -> Result<Option<StateMachineRecord>, StoreError>;
+    /// Makes a state machine with its tags and its first version, in one write.
+    async fn create_machine(&self, machine: StateMachineRecord, creation: Creation) -> Result<Created, StoreError>;
+
+    /// The ARNs of the state machines that are being deleted.
+    async fn machines_being_deleted(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Changes a state machine, if anything about it is different then, and publishes it, if that is asked; as it is afterwards.
+    async fn change_machine(
+        &self,
+        arn: &str,
+        change: MachineChange,
+    ) -> Result<Option<(StateMachineRecord, Option<Published>)>, StoreError>;
+
+    /// Keeps the `traceHeader` that an execution was started with.
+    async fn keep_trace_header(&self, execution_arn: &str, trace_header: String) -> Result<(), StoreError>;
 
     /// Publishes the present revision of a state machine, if it is the one named; each once.
     async fn publish(
@@ -149,8 +193,14 @@ pub trait CatalogueStore: Send + Sync {
     /// The tags of a thing, in the order of their keys.
     async fn tags(&self, arn: &str) -> Result<Vec<(String, String)>, StoreError>;
 
-    /// Keeps an activity; the one that is kept, which may have been there before. `None` where the account and Region have `limit`.
-    async fn put_activity(&self, activity: Activity, limit: usize) -> Result<Option<Activity>, StoreError>;
+    /// Keeps an activity, with its tags; or the one that is kept, which was there before, with those that it has. `None` where the
+    /// account and Region have `limit`.
+    async fn put_activity(
+        &self,
+        activity: Activity,
+        tags: Vec<(String, String)>,
+        limit: usize,
+    ) -> Result<Option<Activity>, StoreError>;
 
     /// Forgets an activity, not the tasks that wait for its workers.
     async fn delete_activity(&self, arn: &str) -> Result<(), StoreError>;

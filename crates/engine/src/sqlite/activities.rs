@@ -2,15 +2,21 @@
 
 use rusqlite::{Connection, Row, params};
 
-use super::{at_most, integer, micros, natural, time_of};
+use super::{at_most, integer, micros, natural, tags, time_of};
 use crate::{
     engine::names,
     ports::{Activity, ActivityTask, StoreError},
 };
 
-const SELECT: &str = "SELECT arn, name, created_at FROM activities";
+const SELECT: &str = "SELECT arn, name, created_at, encryption FROM activities";
 
-pub(super) fn put(connection: &Connection, activity: Activity, limit: usize) -> Result<Option<Activity>, StoreError> {
+/// Its tags are set if it was not there.
+pub(super) fn put(
+    connection: &Connection,
+    activity: Activity,
+    tags: &[(String, String)],
+    limit: usize,
+) -> Result<Option<Activity>, StoreError> {
     if let Some(there) = find(connection, &activity.arn)? {
         return Ok(Some(there));
     }
@@ -18,10 +24,21 @@ pub(super) fn put(connection: &Connection, activity: Activity, limit: usize) -> 
         .ok_or_else(|| StoreError::Damaged(format!("`{}` is no activity's ARN", activity.arn)))?;
     let inserted = connection
         .prepare_cached(
-            "INSERT INTO activities (arn, account, region, name, created_at) SELECT ?1, ?2, ?3, ?4, ?5
+            "INSERT INTO activities (arn, account, region, name, created_at, encryption) SELECT ?1, ?2, ?3, ?4, ?5, ?7
              WHERE (SELECT count(*) FROM activities WHERE account = ?2 AND region = ?3) < ?6",
         )?
-        .execute(params![activity.arn, account, region, activity.name, micros(activity.created_at), at_most(limit)])?;
+        .execute(params![
+            activity.arn,
+            account,
+            region,
+            activity.name,
+            micros(activity.created_at),
+            at_most(limit),
+            activity.encryption.as_ref().map(ToString::to_string)
+        ])?;
+    if inserted == 1 {
+        tags::set(connection, &activity.arn, tags, usize::MAX)?;
+    }
     Ok((inserted == 1).then_some(activity))
 }
 
@@ -55,7 +72,13 @@ pub(super) fn list(
 }
 
 fn read(row: &Row<'_>) -> Result<Activity, StoreError> {
-    Ok(Activity { arn: row.get(0)?, name: row.get(1)?, created_at: time_of(row.get(2)?)? })
+    let encryption: Option<String> = row.get(3)?;
+    Ok(Activity {
+        arn: row.get(0)?,
+        name: row.get(1)?,
+        created_at: time_of(row.get(2)?)?,
+        encryption: encryption.map(|text| serde_json::from_str(&text)).transpose()?,
+    })
 }
 
 /// Has tasks of an execution wait for workers, and others no longer.

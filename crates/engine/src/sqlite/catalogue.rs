@@ -4,15 +4,42 @@ use async_trait::async_trait;
 
 use jiff::Timestamp;
 
-use super::{SqliteStore, activities, aliases, revisions, tags};
+use super::{SqliteStore, activities, aliases, revisions, state_machines, tags};
 use crate::{
     engine::StateMachineRecord,
-    ports::{Activity, CatalogueStore, MachineAlias, MachineChange, MachineVersion, Published, Route, StoreError},
+    ports::{
+        Activity, CatalogueStore, Created, Creation, MachineAlias, MachineChange, MachineVersion, Published, Route,
+        StoreError,
+    },
 };
 
 #[async_trait]
 impl CatalogueStore for SqliteStore {
-    async fn change_machine(&self, arn: &str, change: MachineChange) -> Result<Option<StateMachineRecord>, StoreError> {
+    async fn create_machine(&self, machine: StateMachineRecord, creation: Creation) -> Result<Created, StoreError> {
+        self.writer.write(move |connection| state_machines::create(connection, machine, &creation)).await
+    }
+
+    async fn machines_being_deleted(&self) -> Result<Vec<String>, StoreError> {
+        self.readers.read(state_machines::being_deleted).await
+    }
+
+    async fn keep_trace_header(&self, execution_arn: &str, trace_header: String) -> Result<(), StoreError> {
+        let arn = execution_arn.to_owned();
+        self.writer
+            .write(move |connection| {
+                connection
+                    .prepare_cached("UPDATE executions SET trace_header = ?2 WHERE arn = ?1")?
+                    .execute([arn, trace_header])?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn change_machine(
+        &self,
+        arn: &str,
+        change: MachineChange,
+    ) -> Result<Option<(StateMachineRecord, Option<Published>)>, StoreError> {
         let arn = arn.to_owned();
         self.writer.write(move |connection| revisions::change(connection, &arn, change)).await
     }
@@ -103,8 +130,13 @@ impl CatalogueStore for SqliteStore {
         self.readers.read(move |connection| tags::list(connection, &arn)).await
     }
 
-    async fn put_activity(&self, activity: Activity, limit: usize) -> Result<Option<Activity>, StoreError> {
-        self.writer.write(move |connection| activities::put(connection, activity, limit)).await
+    async fn put_activity(
+        &self,
+        activity: Activity,
+        tags: Vec<(String, String)>,
+        limit: usize,
+    ) -> Result<Option<Activity>, StoreError> {
+        self.writer.write(move |connection| activities::put(connection, activity, &tags, limit)).await
     }
 
     async fn delete_activity(&self, arn: &str) -> Result<(), StoreError> {

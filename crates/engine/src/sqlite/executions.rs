@@ -29,7 +29,8 @@ pub(super) const SELECT: &str =
          redrive_count, redriven_at, redrive_token,
          coalesce((SELECT last_event FROM journal WHERE execution = id ORDER BY seq DESC LIMIT 1), 0),
          (SELECT r.arn FROM map_runs r WHERE r.id = executions.map_run),
-         (SELECT c.items FROM map_run_children c WHERE c.map_run = executions.map_run AND c.number = executions.map_run_child)
+         (SELECT c.items FROM map_run_children c WHERE c.map_run = executions.map_run AND c.number = executions.map_run_child),
+         trace_header
      FROM executions";
 
 #[async_trait]
@@ -297,12 +298,8 @@ fn append(connection: &Connection, id: i64, progress: &WrittenProgress) -> Resul
             .prepare_cached("INSERT INTO task_tokens (hash, execution, event_id) VALUES (?1, ?2, ?3)")?
             .execute(params![hash, id, integer(*event_id)?])?;
     }
-    if let Some(Redrive { count, at, client_token }) = &progress.redrive {
-        connection
-            .prepare_cached(
-                "UPDATE executions SET redrive_count = ?2, redriven_at = ?3, redrive_token = ?4 WHERE id = ?1",
-            )?
-            .execute(params![id, integer(*count)?, micros(*at), client_token])?;
+    if let Some(redrive) = &progress.redrive {
+        note_redrive(connection, id, redrive)?;
         map_runs::count_redrive(connection, id)?;
     }
     activities::change_tasks(connection, id, &progress.offered, &progress.withdrawn)?;
@@ -311,6 +308,29 @@ fn append(connection: &Connection, id: i64, progress: &WrittenProgress) -> Resul
     progress.redriven_map_runs.iter().try_for_each(|redrive| map_runs::redrive(connection, redrive))?;
     progress.jobs.iter().try_for_each(|job| jobs::insert(connection, id, job))?;
     Ok(jobs::withdraw(connection, id, &progress.withdrawn)? || !progress.jobs.is_empty())
+}
+
+/// The client tokens that are kept of an execution: AWS answers so many again.
+/// Source: <https://docs.aws.amazon.com/step-functions/latest/apireference/API_RedriveExecution.html> (`clientToken`)
+const REDRIVE_TOKENS: usize = 10;
+
+fn note_redrive(connection: &Connection, id: i64, redrive: &Redrive) -> Result<(), StoreError> {
+    let Redrive { count, at, client_token } = redrive;
+    let before: Option<String> = connection
+        .prepare_cached("SELECT redrive_token FROM executions WHERE id = ?1")?
+        .query_row([id], |row| row.get(0))?;
+    let mut tokens = before.as_deref().map(redrive_tokens).unwrap_or_default();
+    tokens.extend(client_token.iter().map(|token| (token.clone(), *at)));
+    tokens.drain(..tokens.len().saturating_sub(REDRIVE_TOKENS));
+    connection
+        .prepare_cached("UPDATE executions SET redrive_count = ?2, redriven_at = ?3, redrive_token = ?4 WHERE id = ?1")?
+        .execute(params![id, integer(*count)?, micros(*at), serde_json::to_string(&tokens)?])?;
+    Ok(())
+}
+
+/// Of a store that an older program wrote, which kept one token as it was, none.
+fn redrive_tokens(text: &str) -> Vec<(String, Timestamp)> {
+    serde_json::from_str(text).unwrap_or_default()
 }
 
 /// The columns that a [`Standing`] sets: status, ended, stopped_at, waiting, next_timer_at.
@@ -491,7 +511,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<ExecutionRecord, StoreError> {
         alias_arn: row.get(10)?,
         redrive_count: natural(row.get(11)?)?,
         redriven_at: redriven_at.map(time_of).transpose()?,
-        redrive_token: row.get(13)?,
+        redrive_tokens: row.get::<_, Option<String>>(13)?.map(|text| redrive_tokens(&text)).unwrap_or_default(),
         last_event_id: natural(row.get(14)?)?,
         input: row.get(3)?,
         status: serde_json::from_value(serde_json::Value::String(row.get(4)?))?,
@@ -500,6 +520,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<ExecutionRecord, StoreError> {
         stopped_at: stopped_at.map(time_of).transpose()?,
         map_run_arn: row.get(15)?,
         item_count: row.get::<_, Option<i64>>(16)?.map(natural).transpose()?,
+        trace_header: row.get(17)?,
     })
 }
 

@@ -13,14 +13,31 @@ use crate::{
     ports::{MachineChange, MachineVersion, Published, StoreError},
 };
 
+/// Versions of a machine, at most.
+/// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
+const VERSIONS: i64 = 1000;
+
 pub(super) fn change(
     connection: &Connection,
     arn: &str,
     change: MachineChange,
+) -> Result<Option<(StateMachineRecord, Option<Published>)>, StoreError> {
+    let (publish_it, description, at) = (change.publish, change.version_description.clone(), change.at);
+    let Some(machine) = replace(connection, arn, change)? else { return Ok(None) };
+    let published = if publish_it { Some(publish(connection, arn, None, description.as_deref(), at)?) } else { None };
+    Ok(Some((machine, published)))
+}
+
+fn replace(
+    connection: &Connection,
+    arn: &str,
+    change: MachineChange,
 ) -> Result<Option<StateMachineRecord>, StoreError> {
-    let Some(there) = state_machines::find(connection, arn)? else { return Ok(None) };
+    let Some(there) = state_machines::find(connection, arn)?.filter(|there| !there.is_deleting) else {
+        return Ok(None);
+    };
     let mut machine = there.clone();
-    let MachineChange { definition, role_arn, settings, revision_id, at } = change;
+    let MachineChange { definition, role_arn, settings, revision_id, at, .. } = change;
     machine.definition = definition.unwrap_or(machine.definition);
     machine.role_arn = role_arn.unwrap_or(machine.role_arn);
     machine.settings.logging_configuration = settings.logging_configuration.or(machine.settings.logging_configuration);
@@ -29,7 +46,7 @@ pub(super) fn change(
         settings.encryption_configuration.or(machine.settings.encryption_configuration);
     let same = machine.definition == there.definition
         && machine.role_arn == there.role_arn
-        && machine.settings == there.settings;
+        && machine.settings.effective() == there.settings.effective();
     if same {
         return Ok(Some(there));
     }
@@ -70,6 +87,12 @@ pub(super) fn publish(
     if let Some((number, created_at)) = there {
         return Ok(Published::Version(MachineVersion { number: natural(number)?, created_at: time_of(created_at)? }));
     }
+    let count: i64 = connection
+        .prepare_cached("SELECT count(*) FROM state_machine_versions WHERE machine = ?1")?
+        .query_row([arn], |row| row.get(0))?;
+    if count >= VERSIONS {
+        return Ok(Published::TooMany);
+    }
     // A number is never given twice.
     let number: i64 = connection
         .prepare_cached(
@@ -97,6 +120,21 @@ pub(super) fn publish(
     Ok(Published::Version(MachineVersion { number: natural(number)?, created_at: at }))
 }
 
+/// The version that was published in the write that made its machine, with its description.
+pub(super) fn published_with(
+    connection: &Connection,
+    machine: &StateMachineRecord,
+) -> Result<Option<(MachineVersion, Option<String>)>, StoreError> {
+    let found = connection
+        .prepare_cached(
+            "SELECT version, description FROM state_machine_versions WHERE machine = ?1 AND revision IS NULL AND created_at = ?2",
+        )?
+        .query_row(params![machine.arn, micros(machine.created_at)], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((number, description)) = found else { return Ok(None) };
+    Ok(Some((MachineVersion { number: natural(number)?, created_at: machine.created_at }, description)))
+}
+
 pub(super) fn version(
     connection: &Connection,
     arn: &str,
@@ -120,6 +158,7 @@ pub(super) fn version(
         version: Some(number),
         description: row.get(6)?,
         created_at: time_of(row.get(7)?)?,
+        is_deleting: false,
     }))
 }
 

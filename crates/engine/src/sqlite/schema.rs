@@ -171,6 +171,10 @@ const MIGRATIONS: &[&str] = &["
     ALTER TABLE findings ADD COLUMN updated_at INTEGER;
     UPDATE findings SET updated_at = unixepoch(json_extract(body, '$.updated_at')) * 1000000;
     CREATE INDEX findings_resolved ON findings (updated_at) WHERE status = 'RESOLVED';
+", "
+    ALTER TABLE state_machines ADD COLUMN is_deleting INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE activities ADD COLUMN encryption TEXT;
+    ALTER TABLE executions ADD COLUMN trace_header TEXT;
 "];
 
 /// Brings a file to the newest version, each migration in a transaction of its own: a crash leaves it at some version, whole.

@@ -6,15 +6,18 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{SqliteStore, at_most, micros, time_of};
+use super::{SqliteStore, at_most, micros, revisions, tags, time_of};
 use crate::{
-    engine::{MachineSettings, MachineType, StateMachineRecord},
-    ports::{DefinitionHash, Put, StoreError},
+    engine::{MachineSettings, MachineType, StateMachineRecord, names},
+    ports::{Created, Creation, DefinitionHash, Published, Put, StoreError},
 };
 
 const SELECT: &str =
-    "SELECT arn, name, text, role_arn, created_at, type, settings, revision, updated_at FROM state_machines
+    "SELECT arn, name, text, role_arn, created_at, type, settings, revision, updated_at, is_deleting FROM state_machines
      JOIN definitions ON hash = definition";
+/// A machine that is being deleted is there until the last of its executions has ended.
+const IS_THERE: &str = "(is_deleting = 0 OR EXISTS
+     (SELECT 1 FROM executions WHERE state_machine_arn = state_machines.arn AND status = 'RUNNING'))";
 
 /// What a definition is kept by.
 pub(crate) fn hash_of(definition: &str) -> DefinitionHash {
@@ -42,7 +45,11 @@ impl SqliteStore {
                 ] {
                     connection.prepare_cached(of_machine)?.execute([&arn])?;
                 }
-                Ok(connection.prepare_cached("DELETE FROM state_machines WHERE arn = ?1")?.execute([arn])? > 0)
+                let marked = connection
+                    .prepare_cached("UPDATE state_machines SET is_deleting = 1 WHERE arn = ?1")?
+                    .execute([&arn])?;
+                forget_deleted(connection, &arn)?;
+                Ok(marked > 0)
             })
             .await
     }
@@ -56,7 +63,9 @@ impl SqliteStore {
     ) -> Result<Vec<StateMachineRecord>, StoreError> {
         self.readers
             .read(move |connection| {
-                let sql = format!("{SELECT} WHERE arn > ?1 AND account = ?2 AND region = ?3 ORDER BY arn LIMIT ?4");
+                let sql = format!(
+                    "{SELECT} WHERE arn > ?1 AND account = ?2 AND region = ?3 AND {IS_THERE} ORDER BY arn LIMIT ?4"
+                );
                 let mut statement = connection.prepare_cached(&sql)?;
                 let mut rows = statement.query(params![after, account, region, at_most(limit)])?;
                 let mut machines = Vec::new();
@@ -67,6 +76,64 @@ impl SqliteStore {
             })
             .await
     }
+}
+
+/// Makes a machine with its tags and its first version. The same request again is the same machine: whether and how it was published
+/// belongs to that, and role and tags do not.
+pub(super) fn create(
+    connection: &Connection,
+    machine: StateMachineRecord,
+    creation: &Creation,
+) -> Result<Created, StoreError> {
+    let (arn, at) = (machine.arn.clone(), machine.created_at);
+    forget_deleted(connection, &arn)?;
+    if find(connection, &arn)?.is_some_and(|there| there.is_deleting) {
+        return Ok(Created::Deleting);
+    }
+    let Some((account, region)) = names::account_and_region(&arn) else {
+        return Err(StoreError::Damaged(format!("`{arn}` is no state machine's ARN")));
+    };
+    let machine = match put(connection, account, region, machine, false)? {
+        Put::Other => return Ok(Created::Other),
+        Put::Same(machine) => {
+            let first = revisions::published_with(connection, &machine)?;
+            let is_the_same = match &first {
+                Some((_, description)) => creation.publish && *description == creation.version_description,
+                None => !creation.publish,
+            };
+            let first = first.map(|(version, _)| version);
+            return Ok(if is_the_same { Created::Machine(Box::new(machine), first) } else { Created::Other });
+        }
+        Put::Stored(machine) => machine,
+    };
+    tags::set(connection, &arn, &creation.tags, usize::MAX)?;
+    let published = match creation.publish {
+        true => revisions::publish(connection, &arn, None, creation.version_description.as_deref(), at)?,
+        false => return Ok(Created::Machine(Box::new(machine), None)),
+    };
+    let Published::Version(version) = published else {
+        return Err(StoreError::Damaged(format!("`{arn}` was made and could not be published")));
+    };
+    Ok(Created::Machine(Box::new(machine), Some(version)))
+}
+
+/// Forgets a machine that is being deleted, once no execution of it runs any more.
+fn forget_deleted(connection: &Connection, arn: &str) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(&format!("DELETE FROM state_machines WHERE arn = ?1 AND NOT {IS_THERE}"))?
+        .execute([arn])?;
+    Ok(())
+}
+
+pub(super) fn being_deleted(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let sql = format!("SELECT arn FROM state_machines WHERE is_deleting = 1 AND {IS_THERE}");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(row.get(0)?);
+    }
+    Ok(found)
 }
 
 fn put(
@@ -82,7 +149,8 @@ fn put(
         // A create that names another role is the same create to AWS, and the role it names is ignored.
         let same = there.definition == machine.definition
             && there.machine_type == machine.machine_type
-            && there.settings == machine.settings;
+            && there.settings.effective() == machine.settings.effective()
+            && !there.is_deleting;
         if same && (!replace || there.role_arn == machine.role_arn) {
             return Ok(Put::Same(there));
         }
@@ -95,7 +163,7 @@ fn put(
         .prepare_cached(
             "INSERT INTO state_machines (arn, account, region, name, definition, role_arn, created_at, type, settings, updated_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-             ON CONFLICT (arn) DO UPDATE SET definition = ?5, role_arn = ?6, type = ?8, settings = ?9, updated_at = ?10",
+             ON CONFLICT (arn) DO UPDATE SET definition = ?5, role_arn = ?6, type = ?8, settings = ?9, updated_at = ?10, is_deleting = 0",
         )?
         .execute(params![
             machine.arn,
@@ -191,12 +259,13 @@ pub(super) fn of_execution(connection: &Connection, arn: &str) -> Result<Option<
         version: version_arn.and_then(|arn| arn.rsplit(':').next()?.parse().ok()),
         description: None,
         created_at: updated_at,
+        is_deleting: false,
     }))
 }
 
 /// One state machine.
 pub(super) fn find(connection: &Connection, arn: &str) -> Result<Option<StateMachineRecord>, StoreError> {
-    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE arn = ?1"))?;
+    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE arn = ?1 AND {IS_THERE}"))?;
     let mut rows = statement.query([arn])?;
     rows.next()?.map(read).transpose()
 }
@@ -216,6 +285,7 @@ fn read(row: &Row<'_>) -> Result<StateMachineRecord, StoreError> {
         version: None,
         description: None,
         created_at,
+        is_deleting: row.get(9)?,
     })
 }
 

@@ -10,7 +10,13 @@ use rusqlite::Connection;
 use tempfile::tempdir;
 
 use super::*;
-use crate::ports::{Begun, ExecutionKind, NewExecution, Progress, Standing};
+use crate::{
+    engine::{MachineSettings, MachineType, StateMachineRecord},
+    ports::{
+        Begun, CatalogueStore as _, Created, Creation, ExecutionKind, ExecutionStore as _, MachineVersion,
+        NewExecution, Progress, Standing,
+    },
+};
 
 pub(super) fn new_execution(name: &str) -> NewExecution {
     NewExecution {
@@ -67,6 +73,43 @@ async fn many_writes_share_few_commits() {
     let counts = store.counts();
     assert_eq!((stored(&store).await, counts.writes), (1000, 1000));
     assert!(counts.commits < 200, "{counts:?}");
+}
+
+#[tokio::test]
+async fn a_deleted_machine_is_there_while_an_execution_runs() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let machine = || StateMachineRecord {
+        arn: new_execution("a").state_machine_arn,
+        name: "m".to_owned(),
+        definition: "{}".to_owned(),
+        role_arn: String::new(),
+        machine_type: MachineType::Standard,
+        settings: MachineSettings::default(),
+        revision_id: None,
+        updated_at: Timestamp::UNIX_EPOCH,
+        version: None,
+        description: None,
+        created_at: Timestamp::UNIX_EPOCH,
+        is_deleting: false,
+    };
+    let arn = machine().arn;
+    let creation = || Creation { publish: true, ..Creation::default() };
+    let created = store.create_machine(machine(), creation()).await.unwrap();
+    assert!(matches!(created, Created::Machine(_, Some(MachineVersion { number: 1, .. }))), "{created:?}");
+    let Begun::New(number) = store.begin(new_execution("a"), progress()).await.unwrap() else { panic!() };
+    assert!(store.delete_state_machine(&arn).await.unwrap());
+    assert!(store.state_machine(&arn).await.unwrap().unwrap().is_deleting);
+    assert_eq!(store.machines_being_deleted().await.unwrap(), std::slice::from_ref(&arn));
+    assert!(store.versions(&arn, None, 9).await.unwrap().is_empty());
+    assert!(matches!(store.create_machine(machine(), creation()).await.unwrap(), Created::Deleting));
+    let ended = execution::Ended { status: execution::Status::Aborted, output: None, error: None, cause: None };
+    let standing = Standing::Ended { ended, at: Timestamp::UNIX_EPOCH };
+    store.record(number, Progress { standing, ..progress() }).await.unwrap();
+    assert!(store.state_machine(&arn).await.unwrap().is_none());
+    assert!(store.machines_being_deleted().await.unwrap().is_empty());
+    let created = store.create_machine(machine(), Creation::default()).await.unwrap();
+    assert!(matches!(created, Created::Machine(_, None)), "{created:?}");
 }
 
 #[cfg(unix)]

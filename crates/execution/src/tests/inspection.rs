@@ -265,6 +265,54 @@ fn parallel_and_map_with_a_mock() {
 }
 
 #[test]
+fn a_distributed_map_makes_batches() {
+    let map = |batcher: Value, reader: Value| {
+        let mut map = json!({
+            "Type": "Map", "End": true, "ItemBatcher": batcher, "ItemSelector": {"v.$": "$$.Map.Item.Value"},
+            "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, "StartAt": "I", "States": {"I": {"Type": "Succeed"}}},
+        });
+        map.as_object_mut().unwrap().extend(reader.as_object().unwrap().clone());
+        trial(&map)
+    };
+    let batched =
+        json!([{"BatchInput": {"b": 7}, "Items": [{"v": 1}, {"v": 2}]}, {"BatchInput": {"b": 7}, "Items": [{"v": 3}]}]);
+    check(
+        Trial {
+            mock: result(json!(["a", "b"])),
+            ..map(json!({"MaxItemsPerBatch": 2, "BatchInput": {"b.$": "$.b"}}), json!({"ItemsPath": "$.items"}))
+        },
+        json!({"items": [1, 2, 3], "b": 7}),
+        json!({
+            "output": ["a", "b"],
+            "inspectionData": {
+                "afterInputPath": {"items": [1, 2, 3], "b": 7},
+                "afterItemsPath": [1, 2, 3],
+                "afterItemSelector": [{"v": 1}, {"v": 2}, {"v": 3}],
+                "afterItemBatcher": batched,
+                "afterResultSelector": ["a", "b"],
+                "afterResultPath": ["a", "b"],
+                "maxConcurrency": 0,
+            },
+            "status": "SUCCEEDED",
+        }),
+    );
+    let reader = json!({"ItemReader": {"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW", "MaxItems": 2}, "Parameters": {"Bucket": "b", "Key": "k"}}});
+    let read = Trial {
+        mock: result(json!([1, 2])),
+        item_reader_data: Some(r#"[{"c": "1"}, {"c": "2"}, {"c": "3"}]"#.to_owned()),
+        ..map(json!({"MaxItemsPerBatch": 1}), reader)
+    };
+    let answer = answer(begin(read, "{}").unwrap().1);
+    assert_eq!(
+        answer["inspectionData"]["afterItemBatcher"],
+        json!([{"Items": [{"v": {"c": "1"}}]}, {"Items": [{"v": {"c": "2"}}]}])
+    );
+    let refused =
+        begin(Trial { mock: result(json!([1])), ..map(json!({"MaxItemsPerBatch": 2}), json!({})) }, "[1, 2, 3]");
+    assert!(matches!(refused.err(), Some(Untestable::Trial(text)) if text.contains("mocked result array's size")));
+}
+
+#[test]
 fn a_distributed_map_tolerates_what_it_says() {
     let map = |tolerated: Value| {
         let mut map = json!({

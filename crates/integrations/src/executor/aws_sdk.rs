@@ -21,6 +21,9 @@ pub(super) struct Patience {
 /// More than the minute that GetActivityTask waits for a task.
 const PATIENCE: Patience = Patience { attempts: 3, timeout_seconds: 70 };
 
+/// So much longer than its task may a call take: it is the task's time-out that tells that it took too long.
+const GRACE_SECONDS: u64 = 5;
+
 /// Who makes a task's calls.
 #[derive(Clone, Copy)]
 pub(super) struct Caller<'a> {
@@ -82,8 +85,9 @@ fn call_of(
         role_arn: caller.role_arn.map(str::to_owned),
         idempotency_token: Some(scheduled.idempotency_token.clone()),
         attempts: patience.attempts,
-        timeout_seconds: own_timeout
-            .map_or(patience.timeout_seconds, |seconds| seconds.clamp(1, patience.timeout_seconds)),
+        timeout_seconds: own_timeout.map_or(patience.timeout_seconds, |seconds| {
+            seconds.min(patience.timeout_seconds).saturating_add(GRACE_SECONDS)
+        }),
         answer_bytes: Some(ANSWER_BYTES_MAX),
     })
 }

@@ -45,6 +45,7 @@ async fn begin(store: &dyn ExecutionStore, sighting: Sighting) -> String {
         version: None,
         description: None,
         created_at: now,
+        is_deleting: false,
     };
     store.put_state_machine(machine, false).await.unwrap();
     let event = Event {

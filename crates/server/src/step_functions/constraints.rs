@@ -19,6 +19,10 @@ const SHOWN: usize = 4_096;
 /// The shape of inputs and outputs, whose length is counted in bytes.
 const PAYLOAD: &str = "SensitiveData";
 
+/// AWS's texts list an enumeration in an order of their own, which is known of this one; the others are listed as in the model.
+const EXECUTION_STATUS: (&str, &str) =
+    ("ExecutionStatus", "SUCCEEDED, TIMED_OUT, PENDING_REDRIVE, ABORTED, FAILED, RUNNING");
+
 #[derive(Deserialize)]
 struct Model {
     operations: HashMap<String, String>,
@@ -164,7 +168,8 @@ impl Checking<'_> {
         if let Some(values) = &shape.values
             && !values.iter().any(|allowed| allowed == text)
         {
-            self.problem(name, at, value, &format!("Member must satisfy enum value set: [{}]", values.join(", ")));
+            let values = if name == EXECUTION_STATUS.0 { EXECUTION_STATUS.1.to_owned() } else { values.join(", ") };
+            self.problem(name, at, value, &format!("Member must satisfy enum value set: [{values}]"));
         }
         if let Some(pattern) = &shape.pattern
             && !pattern.parts.iter().all(|part| part.is_match(text))
@@ -302,7 +307,7 @@ mod tests {
         refused(
             "ListExecutions",
             json!({"statusFilter": "DONE"}),
-            "ValidationException: 1 validation error detected: Value 'DONE' at 'statusFilter' failed to satisfy constraint: Member must satisfy enum value set: [RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED, PENDING_REDRIVE]",
+            "ValidationException: 1 validation error detected: Value 'DONE' at 'statusFilter' failed to satisfy constraint: Member must satisfy enum value set: [SUCCEEDED, TIMED_OUT, PENDING_REDRIVE, ABORTED, FAILED, RUNNING]",
         );
         refused(
             "ListExecutions",

@@ -3,7 +3,12 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::tag_resource::{Tag, pairs};
+use serde_json::Value;
+
+use super::{
+    settings,
+    tag_resource::{Tag, pairs},
+};
 use crate::{
     App,
     access::Caller,
@@ -11,8 +16,10 @@ use crate::{
 };
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Request {
     name: String,
+    encryption_configuration: Option<Value>,
     #[serde(default)]
     tags: Vec<Tag>,
 }
@@ -26,9 +33,10 @@ pub struct Response {
 }
 
 pub async fn call(app: &App, caller: &Caller, request: Request) -> Result<Response, ApiError> {
-    let activity = app.engine.create_activity(&app.account, &caller.region, &request.name).await?;
-    if !request.tags.is_empty() {
-        app.engine.tag(&activity.arn, pairs(request.tags)).await?;
-    }
+    settings::check_encryption(request.encryption_configuration.as_ref())?;
+    let Request { name, encryption_configuration, tags } = request;
+    let (account, tags) = (&app.account, pairs(tags));
+    let activity =
+        app.engine.create_activity_with(account, &caller.region, &name, encryption_configuration, tags).await?;
     Ok(Response { activity_arn: activity.arn, creation_date: activity.created_at })
 }

@@ -1,6 +1,9 @@
 //! CreateStateMachine.
 
-use engine::engine::{MachineSettings, MachineType, NewMachine};
+use engine::{
+    engine::{MachineSettings, MachineType, NewMachine},
+    ports::Creation,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -51,15 +54,13 @@ pub async fn call(app: &App, caller: &Caller, request: Request) -> Result<Respon
         role_arn: request.role_arn,
         machine_type: request.machine_type,
         settings: request.settings,
+        creation: Creation {
+            tags: pairs(request.tags),
+            publish: request.publish,
+            version_description: request.version_description,
+        },
     };
-    let machine = app.engine.create_state_machine(&app.account, &caller.region, new).await?;
-    if !request.tags.is_empty() {
-        app.engine.tag(&machine.arn, pairs(request.tags)).await?;
-    }
-    let version = match request.publish {
-        true => Some(app.engine.publish_version(&machine.arn, None, request.version_description.as_deref()).await?),
-        false => None,
-    };
+    let (machine, version) = app.engine.create_with_version(&app.account, &caller.region, new).await?;
     Ok(Response {
         state_machine_version_arn: version.map(|version| format!("{}:{}", machine.arn, version.number)),
         state_machine_arn: machine.arn,

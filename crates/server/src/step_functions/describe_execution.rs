@@ -44,6 +44,8 @@ pub struct Response {
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    trace_header: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     map_run_arn: Option<String>,
     redrive_count: u64,
     #[serde(serialize_with = "optional_epoch_seconds", skip_serializing_if = "Option::is_none")]
@@ -74,6 +76,7 @@ pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
         output: output.filter(|_| included).map(|output| output.to_string()),
         error,
         cause,
+        trace_header: execution.trace_header,
         redrive_count: execution.redrive_count,
         redrive_date: execution.redriven_at,
         redrive_status: match (reason, &execution.map_run_arn) {

@@ -4,7 +4,7 @@ use engine::engine::MachineType;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::settings::Described;
+use super::settings::{Described, shown};
 use crate::{
     App,
     aws_json::{ApiError, epoch_seconds},
@@ -14,6 +14,7 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 pub struct Request {
     state_machine_arn: String,
+    included_data: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -38,8 +39,9 @@ pub struct Response {
 
 pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
     let machine = app.engine.describe_state_machine(&request.state_machine_arn).await?;
+    let definition = shown(machine.definition, request.included_data.as_deref());
     Ok(Response {
-        settings: Described::new(machine.settings, &machine.definition),
+        settings: Described::new(&machine.settings, &definition),
         state_machine_arn: match machine.version {
             Some(version) => format!("{}:{version}", machine.arn),
             None => machine.arn,
@@ -47,8 +49,8 @@ pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
         description: machine.description,
         revision_id: machine.revision_id,
         name: machine.name,
-        status: "ACTIVE",
-        definition: machine.definition,
+        status: if machine.is_deleting { "DELETING" } else { "ACTIVE" },
+        definition,
         role_arn: machine.role_arn,
         machine_type: machine.machine_type,
         creation_date: machine.created_at,

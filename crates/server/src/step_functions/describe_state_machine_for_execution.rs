@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::settings::Described;
+use super::settings::{Described, shown};
 use crate::{
     App,
     aws_json::{ApiError, epoch_seconds},
@@ -13,6 +13,7 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 pub struct Request {
     execution_arn: String,
+    included_data: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -25,6 +26,10 @@ pub struct Response {
     #[serde(serialize_with = "epoch_seconds")]
     update_date: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
+    map_run_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     revision_id: Option<String>,
     #[serde(flatten)]
     settings: Described,
@@ -32,11 +37,23 @@ pub struct Response {
 
 pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
     let machine = app.engine.describe_state_machine_for_execution(&request.execution_arn).await?;
+    let definition = shown(machine.definition, request.included_data.as_deref());
+    // The machine of a map run's child is named `MACHINE/LABEL`.
+    let (name, label) = match machine.name.split_once('/') {
+        Some((name, label)) => (name.to_owned(), Some(label.to_owned())),
+        None => (machine.name, None),
+    };
+    let map_run_arn = match &label {
+        Some(_) => app.engine.describe_execution(&request.execution_arn).await?.map_run_arn,
+        None => None,
+    };
     Ok(Response {
-        settings: Described::new(machine.settings, &machine.definition),
+        settings: Described::new(&machine.settings, &definition),
         state_machine_arn: machine.arn,
-        name: machine.name,
-        definition: machine.definition,
+        name,
+        map_run_arn,
+        label,
+        definition,
         role_arn: machine.role_arn,
         update_date: machine.updated_at,
         revision_id: machine.revision_id,

@@ -30,9 +30,8 @@ pub struct Response {
 
 pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
     let length = page::length(request.max_results);
-    let token = request.next_token.as_deref().unwrap_or_default();
     let after = page::after(request.next_token.as_deref())?
-        .map(|id| id.parse().map_err(|_| ApiError::caller("InvalidToken", format!("Invalid Token: '{token}'"))))
+        .map(|id| id.parse().map_err(|_| page::invalid_token()))
         .transpose()?;
     let mut events = app.engine.history(&request.execution_arn, after, length + 1, request.reverse_order).await?;
     let next_token = page::cut(&mut events, length, |event| event.id.to_string());

@@ -55,28 +55,41 @@ struct Item {
 }
 
 pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
+    let is_pending_redrive = request.status_filter.as_deref() == Some("PENDING_REDRIVE");
     let filter = ExecutionFilter {
-        is_pending_redrive: request.status_filter.as_deref() == Some("PENDING_REDRIVE"),
-        status: request.status_filter.as_deref().filter(|name| *name != "PENDING_REDRIVE").map(status).transpose()?,
+        is_pending_redrive,
+        status: request.status_filter.as_deref().filter(|_| !is_pending_redrive).map(status).transpose()?,
         is_redriven: request.redrive_filter.as_deref().map(redriven).transpose()?,
     };
-    if request.state_machine_arn.is_some() && filter.is_redriven.is_some() {
-        return Err(ApiError::validation("Cannot specify 'redriveFilter' when using 'stateMachineArn'"));
-    }
     let length = page::length(request.max_results);
     let after = page::after(request.next_token.as_deref())?;
     let (engine, after) = (&app.engine, after.as_deref());
     let mut executions = match (&request.state_machine_arn, &request.map_run_arn) {
-        // Only children of a map run wait for their redrive.
-        (Some(_), None) if filter.is_pending_redrive => Vec::new(),
-        (Some(machine), None) => engine.list_executions(machine, filter.status, after, length + 1).await?,
+        (Some(machine), None) => {
+            let only_of_map_runs = |what: &str| {
+                ApiError::validation(format!(
+                    "{what} can only be specified with a mapRunArn, and not with a stateMachineArn"
+                ))
+            };
+            if filter.is_pending_redrive {
+                return Err(only_of_map_runs("The statusFilter PENDING_REDRIVE"));
+            }
+            if filter.is_redriven.is_some() {
+                return Err(only_of_map_runs("A redriveFilter"));
+            }
+            engine.list_executions(machine, filter.status, after, length + 1).await?
+        }
         (None, Some(map_run)) => engine.list_executions_of_map_run(map_run, filter, after, length + 1).await?,
-        (Some(_), Some(_)) | (None, None) => {
-            return Err(ApiError::validation("Must specify either 'stateMachineArn' or 'mapRunArn', but not both"));
+        (Some(_), Some(_)) => {
+            return Err(ApiError::validation("Must provide either a StateMachine ARN or a MapRun ARN, and not both"));
+        }
+        (None, None) => {
+            let text = "1 validation error detected: Must provide a StateMachine ARN or MapRun ARN";
+            return Err(ApiError::validation(text));
         }
     };
     let next_token = page::cut(&mut executions, length, |execution| execution.arn.clone());
-    let item = |execution: engine::engine::ExecutionRecord| Item {
+    let item = |execution: ExecutionRecord| Item {
         execution_arn: execution.arn,
         state_machine_arn: execution.state_machine_arn,
         state_machine_version_arn: execution.version_arn,

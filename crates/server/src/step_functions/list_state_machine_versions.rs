@@ -36,7 +36,7 @@ struct Item {
 pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
     let length = page::length(request.max_results);
     let before = page::after(request.next_token.as_deref())?
-        .map(|number| number.parse().map_err(|_| ApiError::caller("InvalidToken", "Invalid Token: 'Invalid token'")))
+        .map(|number| number.parse().map_err(|_| page::invalid_token()))
         .transpose()?;
     let arn = &request.state_machine_arn;
     let mut versions = app.engine.list_versions(arn, before, length + 1).await?;

@@ -19,13 +19,14 @@ pub fn length(max_results: Option<u64>) -> usize {
 pub fn after(next_token: Option<&str>) -> Result<Option<String>, ApiError> {
     next_token
         .map(|token| {
-            URL_SAFE_NO_PAD
-                .decode(token)
-                .ok()
-                .and_then(|bytes| String::from_utf8(bytes).ok())
-                .ok_or_else(|| ApiError::caller("InvalidToken", "Invalid Token: 'Invalid token'"))
+            URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(invalid_token)
         })
         .transpose()
+}
+
+/// A token that no page gave.
+pub fn invalid_token() -> ApiError {
+    ApiError::caller("InvalidToken", "Invalid Token: 'Invalid token'")
 }
 
 /// A full page has a token, which names its last element; `items` were asked for with one more than the page holds.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use engine::engine::MachineSettings;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::aws_json::ApiError;
 
@@ -13,6 +13,7 @@ use crate::aws_json::ApiError;
 ///
 /// Source: <https://docs.aws.amazon.com/step-functions/latest/apireference/API_LoggingConfiguration.html>
 pub fn check(settings: &MachineSettings) -> Result<(), ApiError> {
+    check_encryption(settings.encryption_configuration.as_ref())?;
     let Some(logging) = &settings.logging_configuration else { return Ok(()) };
     let destinations = logging.get("destinations").and_then(Value::as_array).map_or(0, Vec::len);
     let is_off = logging.get("level").and_then(Value::as_str).is_none_or(|level| level == "OFF");
@@ -25,12 +26,35 @@ pub fn check(settings: &MachineSettings) -> Result<(), ApiError> {
     ))
 }
 
+/// Refuses an encryption configuration that contradicts itself.
+///
+/// Source: <https://docs.aws.amazon.com/step-functions/latest/apireference/API_EncryptionConfiguration.html>
+pub fn check_encryption(configuration: Option<&Value>) -> Result<(), ApiError> {
+    let given =
+        |field: &str| configuration.and_then(|configuration| configuration.get(field)).filter(|it| !it.is_null());
+    let is_customer_managed = given("type").and_then(Value::as_str) == Some("CUSTOMER_MANAGED_KMS_KEY");
+    let problem = match (is_customer_managed, given("kmsKeyId"), given("kmsDataKeyReusePeriodSeconds")) {
+        (true, None, _) => "kmsKeyId must be specified where the type is CUSTOMER_MANAGED_KMS_KEY",
+        (false, Some(_), _) => "kmsKeyId can only be specified where the type is CUSTOMER_MANAGED_KMS_KEY",
+        (false, _, Some(_)) => {
+            "kmsDataKeyReusePeriodSeconds can only be specified where the type is CUSTOMER_MANAGED_KMS_KEY"
+        }
+        _ => return Ok(()),
+    };
+    Err(ApiError::caller("InvalidEncryptionConfiguration", format!("Invalid Encryption Configuration: {problem}")))
+}
+
 /// A description is one of a version.
 pub fn check_publish(publish: bool, version_description: Option<&str>) -> Result<(), ApiError> {
     if publish || version_description.is_none() {
         return Ok(());
     }
     Err(ApiError::validation("Version description can only be set when publish is true"))
+}
+
+/// A definition as `includedData` asks for it: with METADATA_ONLY it is an empty object.
+pub fn shown(definition: String, included_data: Option<&str>) -> String {
+    if included_data == Some("METADATA_ONLY") { "{}".to_owned() } else { definition }
 }
 
 /// The settings as they are described.
@@ -45,20 +69,15 @@ pub struct Described {
 }
 
 impl Described {
-    /// Those of a machine with this definition.
-    pub fn new(settings: MachineSettings, definition: &str) -> Described {
+    /// Those of a machine with this definition; of one that is not shown with `{}`.
+    pub fn new(settings: &MachineSettings, definition: &str) -> Described {
         // A guardrail's or a playbook's definition may be YAML.
         let definition: Value = serde_json::from_str(definition).unwrap_or_default();
-        let mut logging = json!({"level": "OFF", "includeExecutionData": false});
-        if let (Some(logging), Some(Value::Object(given))) = (logging.as_object_mut(), settings.logging_configuration) {
-            logging.extend(given);
-        }
+        let settings = settings.effective();
         Described {
-            logging_configuration: logging,
-            tracing_configuration: settings.tracing_configuration.unwrap_or_else(|| json!({"enabled": false})),
-            encryption_configuration: settings
-                .encryption_configuration
-                .unwrap_or_else(|| json!({"type": "AWS_OWNED_KEY"})),
+            logging_configuration: settings.logging_configuration.unwrap_or_default(),
+            tracing_configuration: settings.tracing_configuration.unwrap_or_default(),
+            encryption_configuration: settings.encryption_configuration.unwrap_or_default(),
             variable_references: asl::variables::references(&definition),
         }
     }

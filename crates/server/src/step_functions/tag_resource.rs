@@ -8,8 +8,10 @@ use crate::{App, aws_json::ApiError};
 #[derive(Deserialize, Serialize)]
 pub struct Tag {
     /// Key.
+    #[serde(default)]
     pub key: String,
     /// Value.
+    #[serde(default)]
     pub value: String,
 }
 

@@ -90,6 +90,9 @@ impl Request {
                 self.check_without_mock(state)?;
             }
         }
+        if let Some(role_arn) = self.role_arn.as_deref().filter(|role_arn| !role_arn.starts_with("arn:")) {
+            return Err(ApiError::caller("InvalidArn", format!("Invalid Role Arn: '{role_arn}'")));
+        }
         let is_within =
             |name: &str| state.flows().iter().any(|flow| flow.all_states().any(|(_, state)| state.name == name));
         if let Some(name) = &configuration.error_caused_by_state
@@ -124,6 +127,14 @@ impl Request {
 
     fn trial(self, testee: Testee) -> Result<Trial, ApiError> {
         let configuration = self.state_configuration;
+        let item_reader_data = match (configuration.map_item_reader_data, &testee.state.kind) {
+            (Some(data), Kind::Map(map)) => {
+                let reader = map.distributed.as_ref().and_then(|fields| fields.get("ItemReader"));
+                let config = reader.and_then(|reader| reader.get("ReaderConfig")).unwrap_or(&Value::Null);
+                Some(integrations::executor::item_reader_data(config, data).map_err(ApiError::validation)?)
+            }
+            (data, _) => data,
+        };
         Ok(Trial {
             state: testee.state,
             within_map: testee.within_map,
@@ -133,7 +144,7 @@ impl Request {
             mock: self.mock.map(mock::Mock::into_trial).transpose()?,
             retry_count: configuration.retrier_retry_count,
             failed_iterations: configuration.map_iteration_failure_count,
-            item_reader_data: configuration.map_item_reader_data,
+            item_reader_data,
         })
     }
 }

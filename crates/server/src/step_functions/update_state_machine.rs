@@ -1,6 +1,6 @@
 //! UpdateStateMachine.
 
-use engine::engine::MachineSettings;
+use engine::engine::{MachineSettings, VersionToPublish};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -38,14 +38,12 @@ pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
     settings::check(&request.settings)?;
     settings::check_publish(request.publish, request.version_description.as_deref())?;
     let arn = &request.state_machine_arn;
-    let updated = app.engine.update_state_machine(arn, request.definition, request.role_arn, request.settings).await?;
-    let version = match request.publish {
-        true => Some(app.engine.publish_version(arn, None, request.version_description.as_deref()).await?),
-        false => None,
-    };
+    let publish = request.publish.then_some(VersionToPublish { description: request.version_description });
+    let updated =
+        app.engine.update_state_machine(arn, request.definition, request.role_arn, request.settings, publish).await?;
     Ok(Response {
         update_date: updated.at,
         revision_id: updated.machine.revision_id.filter(|_| updated.changed),
-        state_machine_version_arn: version.map(|version| format!("{arn}:{}", version.number)),
+        state_machine_version_arn: updated.version.map(|version| format!("{arn}:{}", version.number)),
     })
 }

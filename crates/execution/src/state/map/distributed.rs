@@ -136,6 +136,28 @@ pub(crate) fn ended(driver: &mut Driver<'_, '_>, event_id: u64, outcome: Result<
     }
 }
 
+/// `ItemReader`, evaluated.
+pub(super) fn reading(
+    driver: &mut Driver<'_, '_>,
+    path: PathId,
+    state: &State,
+    view: View<'_>,
+    reader: &ItemReader,
+) -> Result<Reading, Failure> {
+    Fields { path, state, view }.reading(driver, reader)
+}
+
+/// `ItemBatcher`, evaluated.
+pub(super) fn batching(
+    driver: &mut Driver<'_, '_>,
+    path: PathId,
+    state: &State,
+    view: View<'_>,
+    batcher: &ItemBatcher,
+) -> Result<Batching, Failure> {
+    Fields { path, state, view }.batching(driver, batcher)
+}
+
 /// The fields of a Map, to be evaluated.
 #[derive(Clone, Copy)]
 struct Fields<'view> {

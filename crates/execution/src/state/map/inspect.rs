@@ -9,7 +9,7 @@ use asl::{
 use query::Language;
 use serde_json::Value;
 
-use super::{item_input, items, max_concurrency};
+use super::{distributed, item_input, items, max_concurrency};
 use crate::{
     EventDetails, EventType, Json,
     context::Item,
@@ -17,6 +17,7 @@ use crate::{
     driver::{Driver, Outcome, View},
     failure::{EXCEED_TOLERATED_FAILURE_THRESHOLD, Failure},
     history::MapStateStarted,
+    map_run::{self, Batching, Inputs, MapRunFailure, MapRunSpecification},
     path::PathId,
 };
 
@@ -27,26 +28,30 @@ pub(super) fn perform<'machine>(
     map: &'machine Map,
 ) -> Result<Outcome<'machine>, Failure> {
     let effective = data_flow::input(driver, path, state)?;
-    if written(map, "ItemBatcher").is_some() {
-        return Ok(refuse(
-            driver,
-            "Rectify does not test a Map with an ItemBatcher yet: leave it out of the test".to_owned(),
-        ));
-    }
-    let items = match written(map, "ItemReader") {
-        Some(reader) => match read(driver, reader) {
-            Ok(items) => items,
-            Err(refusal) => return Ok(refuse(driver, refusal)),
-        },
-        None => items(driver, path, state, map, &effective)?,
+    let view = View::of_state(state, effective.value());
+    let items = match (written(map, "ItemReader"), &map.run.reader) {
+        (Some(written), Some(reader)) => {
+            let max_items = distributed::reading(driver, path, state, view, reader)?.max_items;
+            match read(driver, written, max_items) {
+                Ok(items) => items,
+                Err(refusal) => return Ok(refuse(driver, refusal)),
+            }
+        }
+        _ => items(driver, path, state, map, &effective)?,
     };
     if state.query_language == Language::JsonPath {
         driver.inspect(|data| data.after_items_path = Some(items.clone()));
     }
-    let iterations = select(driver, path, state, map, &effective, &items)?;
+    let selected = select(driver, path, state, map, &effective, items)?;
+    let iterations = match &map.run.batcher {
+        Some(batcher) => {
+            let batching = distributed::batching(driver, path, state, view, batcher)?;
+            batch(driver, state, batching, selected)?
+        }
+        None => u64::try_from(selected.value().as_array().map_or(0, Vec::len)).unwrap_or(u64::MAX),
+    };
     let details = MapStateStarted { length: iterations };
     driver.event(path, EventType::MapStateStarted, EventDetails::MapStateStarted(details));
-    let view = View::of_state(state, effective.value());
     let max_concurrency = max_concurrency(driver, path, state, view, map)?;
     driver.inspect(|data| data.max_concurrency = Some(max_concurrency));
     let tolerance = tolerance(driver, path, state, view, map)?;
@@ -85,36 +90,56 @@ fn refuse<'machine>(driver: &mut Driver<'machine, '_>, refusal: String) -> Outco
     Outcome::Wait
 }
 
-/// What the iterations get, and how many there are.
+/// What the iterations get.
 fn select(
     driver: &mut Driver<'_, '_>,
     path: PathId,
     state: &State,
     map: &Map,
     effective: &Json,
-    items: &Json,
-) -> Result<u64, Failure> {
-    let values = items.value().as_array().map(Vec::as_slice).unwrap_or_default();
-    if map.item_selector.is_some() {
-        let mut inputs = Vec::with_capacity(values.len());
-        for (index, value) in (0..).zip(values) {
-            inputs.push(item_input(driver, path, state, map, effective, Item { index, value })?);
-        }
-        let inputs = Json::array(inputs.iter());
-        driver.inspect(|data| data.after_item_selector = Some(inputs));
+    items: Json,
+) -> Result<Json, Failure> {
+    if map.item_selector.is_none() {
+        return Ok(items);
     }
-    Ok(u64::try_from(values.len()).unwrap_or(u64::MAX))
+    let values = items.value().as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut inputs = Vec::with_capacity(values.len());
+    for (index, value) in (0..).zip(values) {
+        inputs.push(item_input(driver, path, state, map, effective, Item { index, value })?);
+    }
+    let inputs = Json::array(inputs.iter());
+    driver.inspect(|data| data.after_item_selector = Some(inputs.clone()));
+    Ok(inputs)
 }
 
-/// The items that the ItemReader is taken to have read.
-fn read(driver: &mut Driver<'_, '_>, reader: &Value) -> Result<Json, String> {
+/// Makes batches, as a map run does; how many.
+fn batch(driver: &mut Driver<'_, '_>, state: &State, batching: Batching, items: Json) -> Result<u64, Failure> {
+    let run = MapRunSpecification {
+        state_name: state.name.clone(),
+        batching: Some(batching),
+        ..MapRunSpecification::default()
+    };
+    let mut inputs = Inputs::new(&run, None);
+    let mut batches = Vec::new();
+    let failed = |failure: MapRunFailure| Failure::given(failure.error, failure.cause);
+    for value in items.value().as_array().into_iter().flatten() {
+        let item = map_run::Item { value: value.clone(), key: None, source: String::new() };
+        batches.extend(inputs.push(item).map_err(failed)?);
+    }
+    batches.extend(inputs.finish().map_err(failed)?);
+    // They are texts that were made of JSON.
+    let batches: Vec<Json> = batches.iter().filter_map(|batch| Json::parse(&batch.text).ok()).collect();
+    let shown = Json::array(batches.iter());
+    driver.inspect(|data| data.after_item_batcher = Some(shown));
+    Ok(u64::try_from(batches.len()).unwrap_or(u64::MAX))
+}
+
+/// The items that the ItemReader is taken to have read: JSON, which the caller has made of other input types.
+fn read(driver: &mut Driver<'_, '_>, reader: &Value, max_items: i64) -> Result<Json, String> {
     let data = driver.inspector.as_ref().and_then(|inspector| inspector.item_reader_data.as_deref());
     let data = data.ok_or("ItemReader data must be specified when testing a Map state with ItemReader specified.")?;
     let configuration = reader.get("ReaderConfig");
     let setting = |name: &str| configuration.and_then(|configuration| configuration.get(name)?.as_str());
-    if let Some(other) = setting("InputType").filter(|input_type| *input_type != "JSON") {
-        return Err(format!("Rectify tests an ItemReader of InputType JSON, and not yet one of {other}"));
-    }
     let read = Json::parse(data).map_err(|error| format!("The ItemReader data is not JSON: {error}"))?;
     let items = match setting("ItemsPointer") {
         Some(pointer) => {
@@ -125,7 +150,13 @@ fn read(driver: &mut Driver<'_, '_>, reader: &Value) -> Result<Json, String> {
         }
         None => read,
     };
-    if items.value().is_array() { Ok(items) } else { Err("The ItemReader data must be an array.".to_owned()) }
+    match (items.value().as_array(), usize::try_from(max_items)) {
+        (Some(values), Ok(most)) if most > 0 && most < values.len() => {
+            Ok(Json::new(Value::Array(values.iter().take(most).cloned().collect())))
+        }
+        (Some(_), _) => Ok(items),
+        (None, _) => Err("The ItemReader data must be an array.".to_owned()),
+    }
 }
 
 /// How many iterations may fail.

@@ -108,6 +108,23 @@ mod tests {
     }
 
     #[test]
+    fn the_data_of_a_tested_reader_is_made_json() {
+        let check = |config: Value, data: &str, expected: Result<&str, &str>| {
+            let read = super::super::item_reader_data(&config, data.to_owned());
+            assert_eq!(read.as_deref().map_err(String::as_str), expected, "{config}");
+        };
+        check(Value::Null, "{\"x\": [1]}", Ok("{\"x\": [1]}"));
+        check(json!({"InputType": "JSONL"}), "1\n{}\n", Ok("[1,{}]"));
+        check(
+            json!({"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"}),
+            "a,b\n1,2\n",
+            Ok(r#"[{"a":"1","b":"2"}]"#),
+        );
+        let refused = "An ItemReader of InputType PARQUET is not tested here: give its items as those of a JSON, JSONL or CSV file.";
+        check(json!({"InputType": "PARQUET"}), "", Err(refused));
+    }
+
+    #[test]
     fn files_are_read() {
         check(json!({"InputType": "JSON"}), "[1, {}]", Ok(json!([[1, null], [{}, null]])));
         check(json!({"InputType": "JSON", "ItemsPointer": "/a~1b/0"}), r#"{"a/b": [[7]]}"#, Ok(json!([[7, null]])));
