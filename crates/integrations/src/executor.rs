@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use http_invoke::{HttpTasks, Tracing};
 
 use crate::{
-    Channels, Function,
+    Channels, Function, LocalFunctions,
     functions::{GuardrailSettings, Records, ask::Ask, finding::ChangeFinding, owner::Owner, tell::Tell},
     resource::{Resource, UnsupportedResource},
 };
@@ -53,6 +53,8 @@ pub struct Executor {
     own_states: bool,
     /// When a job is first asked after.
     poll_after: Duration,
+    /// Functions of the user's on this machine: they come before all others.
+    local: Option<LocalFunctions>,
     /// The built-in functions by their names, `rectify-` included.
     functions: HashMap<String, Arc<dyn Function>>,
     tell: Tell,
@@ -69,6 +71,7 @@ impl Executor {
             http: HttpTasks::new(Destinations::default()),
             poll_after: POLL_AFTER,
             aws: aws.clone(),
+            local: None,
             functions: HashMap::new(),
             tell: tell.clone(),
         };
@@ -84,6 +87,12 @@ impl Executor {
     pub fn with_function(mut self, function: impl Function + 'static) -> Executor {
         self.functions.insert(format!("rectify-{}", function.name()), Arc::new(function));
         self
+    }
+
+    /// Runs these functions here, before all others of their names.
+    #[must_use]
+    pub fn with_local_functions(self, local: LocalFunctions) -> Executor {
+        Executor { local: Some(local), ..self }
     }
 
     /// Lets `http:invoke` and `apigateway:invoke` call more than public hosts by HTTPS.
@@ -172,6 +181,9 @@ impl Executor {
         tracing: Option<&Tracing>,
     ) -> Result<TaskOutcome, Failure> {
         let (result, waits, named) = match resource {
+            Resource::AwsSdk { service, action, waits } if self.is_invoked_here(task, service, action) => {
+                (self.invoke_as_sdk(task).await?, *waits, task.scheduled.state_name.as_str())
+            }
             Resource::AwsSdk { service, action, waits } => {
                 let caller = self.caller(service, task)?;
                 (aws_sdk::call(caller, task, service, action).await?, *waits, task.scheduled.state_name.as_str())

@@ -1,5 +1,7 @@
 //! `rectify.yaml`: read with every problem of it at once, at its line and column.
 
+mod functions;
+
 use std::{
     collections::BTreeMap,
     fmt::Display,
@@ -13,7 +15,7 @@ use detection::{
     decide::{DEFAULT_APPROVAL_TIMEOUT_SECONDS, DEFAULT_FIXES_PER_HOUR, Mode},
 };
 use execution::Quotas;
-use integrations::ChannelConfiguration;
+use integrations::{ChannelConfiguration, LocalFunction};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -37,6 +39,8 @@ pub struct Configuration {
     pub queues: Vec<String>,
     /// `channels`: where messages go, by name.
     pub channels: BTreeMap<String, ChannelConfiguration>,
+    /// `functions`: those that run here as local processes, by name.
+    pub functions: BTreeMap<String, LocalFunction>,
     /// `accounts.role`: the name of the role to assume in other accounts (and in this one).
     pub role: Option<String>,
     /// `limits`: what may be larger than on AWS.
@@ -182,7 +186,17 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn configuration(&mut self) -> Configuration {
         let mut configuration = Configuration::default();
-        let keys = ["account", "mode", "guardrails", "guardrails_folder", "sources", "channels", "accounts", "limits"];
+        let keys = [
+            "account",
+            "mode",
+            "guardrails",
+            "guardrails_folder",
+            "sources",
+            "channels",
+            "functions",
+            "accounts",
+            "limits",
+        ];
         for (key, at, value) in self.object("", &keys) {
             match key {
                 "account" => configuration.account = self.account(&at, value),
@@ -191,6 +205,7 @@ impl<'a> Reader<'a> {
                 "guardrails_folder" => configuration.guardrails_folder = self.value(&at, "the path of a folder"),
                 "sources" => configuration.queues = self.sources(&at, value),
                 "channels" => configuration.channels = self.channels(&at),
+                "functions" => configuration.functions = self.functions(&at),
                 "accounts" => configuration.role = self.role(&at),
                 "limits" => configuration.quotas = self.quotas(&at),
                 _ => {}

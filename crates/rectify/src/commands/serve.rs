@@ -89,6 +89,8 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     let states = own_states(&aws, &access, own_address);
     let executor = Executor::new(aws.clone(), store.findings(), GuardrailSettings::new(registry.settings()), channels)
         .with_destinations(start::destinations().map_err(Problem)?);
+    let functions = start::functions(&configuration, &aws, &arguments.data.join("functions"))?;
+    let executor = executor.with_local_functions(functions.clone());
     let executor = match states {
         Some(states) => executor.with_own_states(states),
         None => executor,
@@ -113,6 +115,7 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     listen(listener, &arguments, router, stop).await?;
     let pollers_end = async { while pollers.join_next().await.is_some() {} };
     drop(tokio::time::timeout(GRACE, pollers_end).await);
+    functions.stop().await;
     tracing::info!("stopped; what was under way goes on at the next start");
     Ok(ExitCode::SUCCESS)
 }
