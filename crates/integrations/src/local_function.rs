@@ -34,10 +34,19 @@ use self::{
     process::{Ended, Process},
 };
 
-/// A process without work is ended after so long.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
-/// How often it is looked for such.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// What is waited for, and how long.
+#[derive(Clone, Copy)]
+struct Timeouts {
+    /// A process may take so long until it asks for its first invocation: Lambda's init phase.
+    init: Duration,
+    /// A process without work is ended after so long.
+    idle: Duration,
+    /// How often it is looked for such.
+    look_every: Duration,
+}
+
+const TIMEOUTS: Timeouts =
+    Timeouts { init: Duration::from_secs(10), idle: Duration::from_secs(5 * 60), look_every: Duration::from_secs(10) };
 /// How often it is looked whether the processes have ended that were asked to.
 const LOOK_FOR_END_EVERY: Duration = Duration::from_millis(5);
 /// How many invocations that nobody waits for may wait for a process of their function.
@@ -104,6 +113,14 @@ struct Functions {
 impl LocalFunctions {
     /// These. Nothing is started yet. An error is why the folder of the logs can't be made.
     pub fn new(functions: BTreeMap<String, LocalFunction>, home: Home) -> io::Result<LocalFunctions> {
+        LocalFunctions::with_timeouts(functions, home, TIMEOUTS)
+    }
+
+    fn with_timeouts(
+        functions: BTreeMap<String, LocalFunction>,
+        home: Home,
+        timeouts: Timeouts,
+    ) -> io::Result<LocalFunctions> {
         if !functions.is_empty() {
             fs::create_dir_all(&home.log_folder)?;
         }
@@ -120,13 +137,14 @@ impl LocalFunctions {
                 stopped: stopped.clone(),
                 alive: Arc::clone(&alive),
                 name: name.clone(),
+                timeouts,
                 function,
             };
             (name, Arc::new(pool))
         };
         let pools: BTreeMap<String, Arc<Pool>> = functions.into_iter().map(pool).collect();
         for pool in pools.values() {
-            tokio::spawn(look_after(Arc::downgrade(pool), stopped.clone()));
+            tokio::spawn(look_after(Arc::downgrade(pool), timeouts.look_every, stopped.clone()));
         }
         Ok(LocalFunctions(Arc::new(Functions { pools, stop, alive })))
     }
@@ -161,7 +179,10 @@ impl LocalFunctions {
             let name = pool.name.clone();
             let answer = pool.run(invocation, permit).await;
             if answer.failed {
-                tracing::warn!(function = name, "an invocation of type Event failed, and is not retried: its log tells more");
+                tracing::warn!(
+                    function = name,
+                    "an invocation of type Event failed, and is not retried: its log tells more"
+                );
             }
         });
         Ok(())
@@ -187,6 +208,7 @@ struct Pool {
     name: String,
     function: LocalFunction,
     home: Arc<Home>,
+    timeouts: Timeouts,
     log: Arc<FunctionLog>,
     /// One for each process that may work.
     permits: Arc<Semaphore>,
@@ -230,7 +252,7 @@ impl Pool {
             };
             let mut stopped = self.stopped.clone();
             let ended = tokio::select! {
-                ended = process.invoke(&invocation, &self.function) => Some(ended),
+                ended = process.invoke(&invocation, &self.function, self.timeouts.init) => Some(ended),
                 () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => None,
             };
             match ended {
@@ -278,7 +300,7 @@ impl Pool {
         let mut idle = self.idle();
         let (kept, unneeded) = std::mem::take(&mut *idle)
             .into_iter()
-            .map(|mut one| (one.since.elapsed() < IDLE_TIMEOUT && !one.process.has_ended(), one))
+            .map(|mut one| (one.since.elapsed() < self.timeouts.idle && !one.process.has_ended(), one))
             .partition::<Vec<_>, _>(|(is_needed, _)| *is_needed);
         *idle = kept.into_iter().map(|(_, one)| one).collect();
         unneeded.into_iter().map(|(_, one)| one.process).collect()
@@ -286,10 +308,10 @@ impl Pool {
 }
 
 /// Ends what a function does not need any more, for as long as there is the function.
-async fn look_after(pool: std::sync::Weak<Pool>, mut stopped: watch::Receiver<bool>) {
+async fn look_after(pool: std::sync::Weak<Pool>, every: Duration, mut stopped: watch::Receiver<bool>) {
     loop {
         tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = tokio::time::sleep(every) => {}
             () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => return,
         }
         let Some(pool) = pool.upgrade() else { return };

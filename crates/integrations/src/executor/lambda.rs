@@ -16,11 +16,7 @@ use super::{
     aws_sdk::{self, Patience},
     home, optimized,
 };
-use crate::{Function, FunctionError, LocalFunctions};
-
-/// Of a payload as JSON text, in bytes: Lambda's limit of a synchronous invocation.
-/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
-const PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
+use crate::{Function, FunctionError, LocalFunctions, local_function::PAYLOAD_BYTES_MAX};
 
 /// A function runs for a quarter of an hour at most. It is invoked once: whether it may be again is a Retrier's to say.
 const PATIENCE: Patience = Patience { attempts: 1, timeout_seconds: 15 * 60 };
@@ -83,12 +79,6 @@ impl Executor {
         payload: Option<&Value>,
         others: Map<String, Value>,
     ) -> Result<Invoked, Failure> {
-        if payload.is_some_and(|payload| payload.to_string().len() > PAYLOAD_BYTES_MAX) {
-            return Err(Failure {
-                error: "Lambda.RequestTooLargeException".to_owned(),
-                cause: format!("the payload for `{name}` is longer than Lambda's limit of {PAYLOAD_BYTES_MAX} bytes"),
-            });
-        }
         match self.place(task, name)? {
             Place::Local(functions, bare) => {
                 let payload = payload.map(Value::to_string);
@@ -98,6 +88,10 @@ impl Executor {
                 let payload = answer_of(&invoked.text);
                 Ok(Invoked { payload, fields, failed: invoked.failed.then_some(invoked.text) })
             }
+            _ if payload.is_some_and(|payload| payload.to_string().len() > PAYLOAD_BYTES_MAX) => Err(Failure {
+                error: "Lambda.RequestTooLargeException".to_owned(),
+                cause: format!("the payload for `{name}` is longer than Lambda's limit of {PAYLOAD_BYTES_MAX} bytes"),
+            }),
             Place::BuiltIn(function) => match others.get("InvocationType").and_then(Value::as_str) {
                 None | Some("RequestResponse") => in_process(task, function.as_ref(), payload).await,
                 Some("DryRun") => Ok(Invoked { payload: json!({}), fields: fields_of(task, 204), failed: None }),
@@ -133,13 +127,17 @@ impl Executor {
                 Ok(invoked.map_err(|error| error.into_failure(&task.scheduled.state_name))?.sdk_result())
             }
             Place::BuiltIn(_) | Place::Account => {
-                let Invoked { payload, failed, .. } = self.invoke(task, name, payload.as_ref(), Map::new()).await?;
-                let mut result = json!({"ExecutedVersion": "$LATEST", "Payload": payload.to_string(), "StatusCode": 200});
-                if let (Some(_), Value::Object(result)) = (failed, &mut result) {
+                let others = arguments.iter().filter(|(key, _)| PASSED_ON.contains(&key.as_str()));
+                let others = others.map(|(key, value)| (key.clone(), value.clone())).collect();
+                let Invoked { payload, fields, failed } = self.invoke(task, name, payload.as_ref(), others).await?;
+                let mut result = Map::from_iter([("Payload".to_owned(), Value::String(payload.to_string()))]);
+                result.insert("StatusCode".to_owned(), fields.get("StatusCode").cloned().unwrap_or(json!(200)));
+                result.insert("ExecutedVersion".to_owned(), Value::from("$LATEST"));
+                if failed.is_some() {
                     result.insert("FunctionError".to_owned(), Value::from("Unhandled"));
-                    result.sort_keys();
                 }
-                Ok(result)
+                result.sort_keys();
+                Ok(Value::Object(result))
             }
         }
     }

@@ -33,7 +33,8 @@ impl Invocation {
         let random = Uuid::new_v4().simple().to_string();
         let (root, parent) = random.split_at(random.len() / 2);
         let seconds = Timestamp::now().as_second();
-        let trace_id = format!("Root=1-{seconds:08x}-{root}{};Parent={parent};Sampled=0", parent.get(..8).unwrap_or(""));
+        let trace_id =
+            format!("Root=1-{seconds:08x}-{root}{};Parent={parent};Sampled=0", parent.get(..8).unwrap_or(""));
         Invocation { request_id: Uuid::new_v4().to_string(), function_arn, payload, client_context, trace_id }
     }
 }

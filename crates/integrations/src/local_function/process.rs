@@ -24,8 +24,6 @@ use super::{
     runtime_api::{Asked, RuntimeApi},
 };
 
-/// How long a process may take until it asks for its first invocation: Lambda's init phase.
-const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a process may take to end by itself (SIGTERM) before it is ended (SIGKILL).
 const GRACE: Duration = Duration::from_secs(2);
 /// How long what a process wrote may take to be read, once it has answered or ended.
@@ -105,11 +103,16 @@ impl Process {
     }
 
     /// Gives it an invocation, and waits for the answer.
-    pub(super) async fn invoke(&mut self, invocation: &Invocation, function: &LocalFunction) -> Ended {
+    pub(super) async fn invoke(
+        &mut self,
+        invocation: &Invocation,
+        function: &LocalFunction,
+        init_timeout: Duration,
+    ) -> Ended {
         let request_id = invocation.request_id.as_str();
         let limit = Duration::from_secs(function.timeout_seconds);
         let was_warm = std::mem::replace(&mut self.warm, true);
-        let init_timeout = if was_warm { limit } else { INIT_TIMEOUT };
+        let init_timeout = if was_warm { limit } else { init_timeout };
         let mut init = String::new();
         let ((outcome, is_lost), begun) = loop {
             let unready = tokio::select! {
@@ -144,8 +147,10 @@ impl Process {
         let duration = milliseconds(begun.elapsed());
         self.output.drained().await;
         let billed = begun.elapsed().as_millis().saturating_add(1);
-        let report =
-            format!("Duration: {duration} ms\tBilled Duration: {billed} ms\tMemory Size: {} MB{init}", function.memory_size);
+        let report = format!(
+            "Duration: {duration} ms\tBilled Duration: {billed} ms\tMemory Size: {} MB{init}",
+            function.memory_size
+        );
         let log_tail = self.output.end(&report);
         let answer = match outcome {
             Outcome::Succeeded(payload) => Answer { payload, failed: false, log_tail },
@@ -194,7 +199,7 @@ impl Process {
     }
 
     fn timed_out(&self, request_id: &str, limit: Duration) -> Outcome {
-        let message = format!("Task timed out after {}.00 seconds", limit.as_secs());
+        let message = format!("Task timed out after {:.2} seconds", limit.as_secs_f64());
         self.output.line(&format!("{request_id} {message}"));
         Outcome::platform("Sandbox.Timedout", request_id, &message)
     }
@@ -218,7 +223,7 @@ impl Process {
     fn signal(&self, signal: Signal) {
         if let Some(pid) = self.pid {
             // There may be nobody left.
-            drop(kill_process_group(pid, signal));
+            let _nobody_left = kill_process_group(pid, signal);
         }
     }
 }

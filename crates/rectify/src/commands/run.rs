@@ -1,6 +1,12 @@
 //! `rectify run PLAYBOOK --input FILE`: one execution, here.
 
-use std::{fs, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use asl::{Document, document::Format as TextFormat};
 use aws::Aws;
@@ -10,14 +16,14 @@ use integrations::{Channels, Executor, functions::GuardrailSettings};
 use serde_json::{Value, json};
 
 use super::Problem;
-use crate::{diagnostics, output, start};
+use crate::{configuration::Configuration, diagnostics, output, start};
 
 /// How often the history is looked at for states to show.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Run a playbook once, here; its states are shown as they happen.
 ///
-/// The output goes to standard output. Exit status: 0 it succeeded, 1 it failed, timed out or was stopped, 2 it can't be run.
+/// The output goes to standard output; what local functions logged goes to standard error, at the end. Exit status: 0 it succeeded, 1 it failed, timed out or was stopped, 2 it can't be run.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The playbook: ASL in JSON or YAML
@@ -25,6 +31,9 @@ pub struct Arguments {
     /// A file with its input in JSON ({} unless said; `-` is standard input)
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
+    /// The configuration whose functions it may invoke (rectify.yaml in this folder, where there is one)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
@@ -43,17 +52,21 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
         }
     };
     let definition = document.value().to_string();
-    start::runtime().map_err(Problem::new)?.block_on(execute(&definition, &input))
+    let configuration = Configuration::load(arguments.config.as_deref())?;
+    start::runtime().map_err(Problem::new)?.block_on(execute(&definition, &input, &configuration))
 }
 
-async fn execute(definition: &str, input: &str) -> Result<ExitCode, Problem> {
+async fn execute(definition: &str, input: &str, configuration: &Configuration) -> Result<ExitCode, Problem> {
     let folder = tempfile::tempdir().map_err(Problem::new)?;
     let store = Arc::new(SqliteStore::open(folder.path()).map_err(Problem::new)?);
     let aws = Aws::from_environment().await;
     let account = start::account(None, &aws).await;
     let region = aws.region().to_owned();
+    let log_folder = folder.path().join("functions");
+    let functions = start::functions(configuration, &aws, &log_folder)?;
     let executor = Executor::new(aws, store.findings(), GuardrailSettings::default(), Channels::default())
-        .with_destinations(start::destinations().map_err(Problem)?);
+        .with_destinations(start::destinations().map_err(Problem)?)
+        .with_local_functions(functions.clone());
     let engine = Engine::start(store, Arc::new(executor), Arc::new(SystemClock), Options::default())
         .await
         .map_err(Problem::new)?;
@@ -80,6 +93,8 @@ async fn execute(definition: &str, input: &str) -> Result<ExitCode, Problem> {
             }
         }
     };
+    functions.stop().await;
+    show_logs(&log_folder);
     if ended.status == Status::Succeeded {
         output::line(&format!("{:#}", ended.output.unwrap_or(Value::Null)));
         return Ok(ExitCode::SUCCESS);
@@ -92,6 +107,18 @@ async fn execute(definition: &str, input: &str) -> Result<ExitCode, Problem> {
         ended.cause.as_deref().unwrap_or("no cause is given")
     ));
     Ok(ExitCode::FAILURE)
+}
+
+/// Shows what local functions logged.
+fn show_logs(folder: &Path) {
+    let logs = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut logs: Vec<PathBuf> = logs.filter(|path| path.extension().is_some_and(|end| end == "log")).collect();
+    logs.sort();
+    for path in logs {
+        if let (Some(name), Ok(text)) = (path.file_stem(), fs::read_to_string(&path)) {
+            output::problem(&format!("the log of {}:\n{}", name.display(), text.trim_end()));
+        }
+    }
 }
 
 /// Shows the events after `shown`; the last one shown.

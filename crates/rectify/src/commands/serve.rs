@@ -18,10 +18,7 @@ use server::{Access, App, Intake, Registry, queue::Queue, router::router, tls::T
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use super::Problem;
-use crate::{
-    configuration::{Configuration, Unusable},
-    content, diagnostics, output, start,
-};
+use crate::{configuration::Configuration, content, diagnostics, output, start};
 
 /// How long requests under way may take once the end was asked for.
 const GRACE: Duration = Duration::from_secs(5);
@@ -56,10 +53,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
             arguments.listen
         )));
     }
-    let configuration = Configuration::load(arguments.config.as_deref()).map_err(|unusable| match unusable {
-        Unusable::Unreadable(text) => Problem(text),
-        Unusable::Invalid(file, text, problems) => Problem(diagnostics::render(&file, &text, &problems)),
-    })?;
+    let configuration = Configuration::load(arguments.config.as_deref())?;
     start::runtime().map_err(Problem::new)?.block_on(serve(arguments, configuration))
 }
 

@@ -251,7 +251,10 @@ mod tests {
             let text = format!("functions:\n  f: {text}\n");
             let found = Configuration::parse(&text).unwrap_err();
             let found: Vec<String> = found.iter().map(ToString::to_string).collect();
-            assert!(found.len() == 1 && found[0].starts_with(place) && found[0].contains(expected), "{text}: {found:?}");
+            assert!(
+                found.len() == 1 && found[0].starts_with(place) && found[0].contains(expected),
+                "{text}: {found:?}"
+            );
         }
         let named = Configuration::parse("functions:\n  f.g: {command: [a]}\n").unwrap_err();
         assert!(named[0].to_string().contains("1 to 64 letters"), "{named:?}");

@@ -49,8 +49,9 @@ pub(super) async fn invoke(
     let limit = if invocation_type == "Event" { EVENT_PAYLOAD_BYTES_MAX } else { PAYLOAD_BYTES_MAX };
     let bytes = invocation.payload.len();
     if bytes > limit {
-        let message =
-            format!("{bytes} byte payload is too large for the {invocation_type} invocation type (limit {limit} bytes)");
+        let message = format!(
+            "{bytes} byte payload is too large for the {invocation_type} invocation type (limit {limit} bytes)"
+        );
         return refused(413, "RequestEntityTooLargeException", &message);
     }
     let Ok(client_context) = client_context else {
