@@ -40,6 +40,22 @@ pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
+/// SIGTERM, or Ctrl-C.
+pub async fn end_asked_for() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    drop(tokio::signal::ctrl_c().await);
+}
+
 /// What a Task's Resource may be, for what only looks and calls nothing.
 pub fn known_resources() -> KnownResources {
     KnownResources::new(Aws::new(Options::fixed("us-east-1", "", "")))

@@ -271,3 +271,24 @@ fn run_and_validate_know_functions() {
         assert!(status == Some(1) && output.contains(expected), "{output}");
     }
 }
+
+#[test]
+fn an_interrupted_run_ends_the_processes_of_its_functions() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let configuration =
+        "account: \"123456789012\"\nfunctions:\n  f: {command: echo $$ > new && mv new pid && exec sleep 1000}\n";
+    fs::write(path("rectify.yaml"), configuration).unwrap();
+    let playbook = r#"{"StartAt": "T", "States": {"T": {"Type": "Task", "Resource": "arn:aws:lambda:us-east-1:123456789012:function:f", "End": true}}}"#;
+    fs::write(path("f.asl.json"), playbook).unwrap();
+    let mut run = Command::new(rectify())
+        .args(["run", "f.asl.json"])
+        .envs([("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "s")])
+        .current_dir(folder.path())
+        .spawn()
+        .unwrap();
+    let pid = until("the start of the function", || fs::read_to_string(path("pid")).ok()).trim().parse().unwrap();
+    assert!(Command::new("kill").args(["-TERM", &run.id().to_string()]).status().unwrap().success());
+    assert_eq!(run.wait().unwrap().code(), Some(130));
+    assert!(is_gone(pid));
+}

@@ -21,6 +21,9 @@ use crate::{configuration::Configuration, diagnostics, output, start};
 /// How often the history is looked at for states to show.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// The exit status of a program that was interrupted, as shells have it.
+const INTERRUPTED: u8 = 130;
+
 /// Run a playbook once, here; its states are shown as they happen.
 ///
 /// The output goes to standard output; what local functions logged goes to standard error, at the end. Exit status: 0 it succeeded, 1 it failed, timed out or was stopped, 2 it can't be run.
@@ -80,12 +83,17 @@ async fn execute(definition: &str, input: &str, configuration: &Configuration) -
     let execution = engine.start_execution(&machine.arn, None, input).await.map_err(Problem::new)?;
     let ended = {
         let end = engine.wait_for_end(&execution.arn);
-        tokio::pin!(end);
+        let end_asked_for = start::end_asked_for();
+        tokio::pin!(end, end_asked_for);
         let mut shown = 0;
         loop {
             let ended = tokio::select! {
                 ended = &mut end => Some(ended.map_err(Problem::new)?),
                 () = tokio::time::sleep(LOOK_EVERY) => None,
+                () = &mut end_asked_for => {
+                    functions.stop().await;
+                    return Ok(ExitCode::from(INTERRUPTED));
+                }
             };
             shown = show(&engine, &execution.arn, shown).await?;
             if let Some(ended) = ended {

@@ -166,7 +166,7 @@ async fn listen(
 ) -> Result<(), Problem> {
     let mut stopped = stop.subscribe();
     let ending = async move {
-        end_asked_for().await;
+        start::end_asked_for().await;
         // Nobody listens where nothing is polled.
         let _ = stop.send(true);
     };
@@ -186,22 +186,6 @@ async fn listen(
         served = serving => served.map_err(|error| Problem(format!("serving ended: {error}"))),
         () = grace_over => Ok(()),
     }
-}
-
-/// SIGTERM, or Ctrl-C.
-async fn end_asked_for() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
-        }
-    }
-    drop(tokio::signal::ctrl_c().await);
 }
 
 /// The guardrails with their settings. A broken guardrail file is told and left out; what the configuration says of a
