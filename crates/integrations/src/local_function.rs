@@ -149,43 +149,9 @@ impl LocalFunctions {
         Ok(LocalFunctions(Arc::new(Functions { pools, stop, alive })))
     }
 
-    /// Whether there is one of this name.
-    pub fn has(&self, name: &str) -> bool {
-        self.0.pools.contains_key(name)
-    }
-
-    /// Invokes a function and waits for its answer. Whoever stops waiting does not stop the function, as at Lambda.
-    pub async fn invoke(&self, name: &str, invocation: Invocation) -> Result<Answer, TooManyRequests> {
-        let pool = self.0.pools.get(name).ok_or(TooManyRequests)?;
-        let Ok(permit) = Arc::clone(&pool.permits).try_acquire_owned() else {
-            pool.unless_stopped().await;
-            return Err(TooManyRequests);
-        };
-        match tokio::spawn(Arc::clone(pool).run(invocation, permit)).await {
-            Ok(answer) => Ok(answer),
-            // The runtime ends, and everything with it.
-            Err(_) => std::future::pending().await,
-        }
-    }
-
-    /// Invokes a function, and waits for nothing: it runs once one of its processes is free.
-    pub fn invoke_event(&self, name: &str, invocation: Invocation) -> Result<(), TooManyRequests> {
-        let pool = self.0.pools.get(name).ok_or(TooManyRequests)?;
-        let place = Arc::clone(&pool.waiting).try_acquire_owned().map_err(|_| TooManyRequests)?;
-        let pool = Arc::clone(pool);
-        tokio::spawn(async move {
-            let Ok(permit) = Arc::clone(&pool.permits).acquire_owned().await else { return };
-            drop(place);
-            let name = pool.name.clone();
-            let answer = pool.run(invocation, permit).await;
-            if answer.failed {
-                tracing::warn!(
-                    function = name,
-                    "an invocation of type Event failed, and is not retried: its log tells more"
-                );
-            }
-        });
-        Ok(())
+    /// The function of this name.
+    pub fn get(&self, name: &str) -> Option<&Arc<Pool>> {
+        self.0.pools.get(name)
     }
 
     /// Ends all processes: first asked to, then made to. What they were doing is never answered, so that it goes on at the next start.
@@ -203,8 +169,8 @@ impl LocalFunctions {
     }
 }
 
-/// The processes of one function.
-struct Pool {
+/// One function, and its processes.
+pub struct Pool {
     name: String,
     function: LocalFunction,
     home: Arc<Home>,
@@ -227,6 +193,38 @@ struct Idle {
 }
 
 impl Pool {
+    /// Invokes the function and waits for its answer. Whoever stops waiting does not stop the function, as at Lambda.
+    pub async fn invoke(self: &Arc<Self>, invocation: Invocation) -> Result<Answer, TooManyRequests> {
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+            self.unless_stopped().await;
+            return Err(TooManyRequests);
+        };
+        match tokio::spawn(Arc::clone(self).run(invocation, permit)).await {
+            Ok(answer) => Ok(answer),
+            // The runtime ends, and everything with it.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Invokes the function, and waits for nothing: it runs once one of its processes is free.
+    pub fn invoke_event(self: &Arc<Self>, invocation: Invocation) -> Result<(), TooManyRequests> {
+        let place = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| TooManyRequests)?;
+        let pool = Arc::clone(self);
+        tokio::spawn(async move {
+            let Ok(permit) = Arc::clone(&pool.permits).acquire_owned().await else { return };
+            drop(place);
+            let name = pool.name.clone();
+            let answer = pool.run(invocation, permit).await;
+            if answer.failed {
+                tracing::warn!(
+                    function = name,
+                    "an invocation of type Event failed, and is not retried: its log tells more"
+                );
+            }
+        });
+        Ok(())
+    }
+
     fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

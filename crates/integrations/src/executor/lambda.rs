@@ -16,7 +16,10 @@ use super::{
     aws_sdk::{self, Patience},
     home, optimized,
 };
-use crate::{Function, FunctionError, LocalFunctions, local_function::PAYLOAD_BYTES_MAX};
+use crate::{
+    Function, FunctionError,
+    local_function::{PAYLOAD_BYTES_MAX, Pool},
+};
 
 /// A function runs for a quarter of an hour at most. It is invoked once: whether it may be again is a Retrier's to say.
 const PATIENCE: Patience = Patience { attempts: 1, timeout_seconds: 15 * 60 };
@@ -80,9 +83,9 @@ impl Executor {
         others: Map<String, Value>,
     ) -> Result<Invoked, Failure> {
         match self.place(task, name)? {
-            Place::Local(functions, bare) => {
+            Place::Local(function) => {
                 let payload = payload.map(Value::to_string);
-                let invoked = local::invoke(functions, bare, arn_of(task, name)?, payload, &others).await;
+                let invoked = local::invoke(function, arn_of(task, name)?, payload, &others).await;
                 let invoked = invoked.map_err(|error| optimized::as_failure("lambda", error))?;
                 let fields = invoked.integration_fields();
                 let payload = answer_of(&invoked.text);
@@ -107,7 +110,7 @@ impl Executor {
     pub(super) fn is_invoked_here(&self, task: &Task, service: &str, action: &str) -> bool {
         let name = task.scheduled.arguments.get("FunctionName").and_then(Value::as_str);
         (service, action) == ("lambda", "invoke")
-            && name.is_some_and(|name| matches!(self.place(task, name), Ok(Place::Local(..) | Place::BuiltIn(_))))
+            && name.is_some_and(|name| matches!(self.place(task, name), Ok(Place::Local(_) | Place::BuiltIn(_))))
     }
 
     /// `aws-sdk:lambda:invoke` of such a function: the answer of Lambda's API. That the function failed is one, too.
@@ -121,9 +124,9 @@ impl Executor {
         let name = arguments.get("FunctionName").and_then(Value::as_str).unwrap_or_default();
         let payload = arguments.get("Payload").and_then(payload_of);
         match self.place(task, name)? {
-            Place::Local(functions, bare) => {
+            Place::Local(function) => {
                 let payload = payload.map(|payload| payload.to_string());
-                let invoked = local::invoke(functions, bare, arn_of(task, name)?, payload, arguments).await;
+                let invoked = local::invoke(function, arn_of(task, name)?, payload, arguments).await;
                 Ok(invoked.map_err(|error| error.into_failure(&task.scheduled.state_name))?.sdk_result())
             }
             Place::BuiltIn(_) | Place::Account => {
@@ -147,13 +150,13 @@ impl Executor {
     }
 
     /// Where a function runs: a local process comes first, then a built-in function. Both are this account's and this Region's.
-    pub(super) fn place<'a>(&'a self, task: &Task, name: &'a str) -> Result<Place<'a>, Failure> {
+    pub(super) fn place(&self, task: &Task, name: &str) -> Result<Place<'_>, Failure> {
         let (region, account) = home(task)?;
         let role = task.scheduled.role_arn.as_deref();
         let is_elsewhere = role.and_then(|role| role.split(':').nth(4)).is_some_and(|its| its != account);
         let Some(bare) = here(name, region, account) else { return Ok(Place::Account) };
-        if let Some(local) = self.local.as_ref().filter(|local| local.has(bare) && !is_elsewhere) {
-            return Ok(Place::Local(local, bare));
+        if let Some(function) = self.local.as_ref().and_then(|local| local.get(bare)).filter(|_| !is_elsewhere) {
+            return Ok(Place::Local(function));
         }
         Ok(self.functions.get(bare).map_or(Place::Account, Place::BuiltIn))
     }
@@ -193,8 +196,8 @@ impl Executor {
 
 /// Where a function runs.
 pub(super) enum Place<'a> {
-    /// As a process of this machine, by this name.
-    Local(&'a LocalFunctions, &'a str),
+    /// As a process of this machine.
+    Local(&'a Arc<Pool>),
     /// In this process.
     BuiltIn(&'a Arc<dyn Function>),
     /// At Lambda.

@@ -113,14 +113,19 @@ impl Process {
         let limit = Duration::from_secs(function.timeout_seconds);
         let was_warm = std::mem::replace(&mut self.warm, true);
         let init_timeout = if was_warm { limit } else { init_timeout };
+        if was_warm && self.has_ended() {
+            self.kill().await;
+            return Ended::NotDelivered;
+        }
         let mut init = String::new();
         let ((outcome, is_lost), begun) = loop {
             let unready = tokio::select! {
+                biased;
+                ended = self.child.wait() => Some(Unready::Exited(ended.unwrap_or_default())),
                 asked = self.api.asked() => match asked {
                     Asked::ForInvocation => None,
                     Asked::InitError(error) => Some(Unready::InitError(error)),
                 },
-                ended = self.child.wait() => Some(Unready::Exited(ended.unwrap_or_default())),
                 () = sleep(init_timeout) => Some(Unready::TimedOut),
             };
             if matches!(unready, Some(Unready::Exited(_))) && was_warm {
@@ -134,8 +139,9 @@ impl Process {
                 break (self.unready(unready, request_id, init_timeout), begun);
             }
             let begun = Instant::now();
-            let Some(answer) = self.api.deliver(invocation, limit) else { continue };
+            // What the process writes from now on belongs to this invocation.
             self.output.begin(request_id);
+            let Some(answer) = self.api.deliver(invocation, limit) else { continue };
             if !was_warm {
                 init = format!("\tInit Duration: {init_duration} ms");
             }

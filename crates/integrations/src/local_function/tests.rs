@@ -51,10 +51,14 @@ impl Host {
         Host { folder, functions, seen: HashSet::new() }
     }
 
+    fn function(&self) -> &Arc<Pool> {
+        self.functions.get("f").unwrap()
+    }
+
     /// Invokes it in the background.
     fn invoke(&self, payload: &str) -> tokio::task::JoinHandle<Result<Answer, TooManyRequests>> {
-        let (functions, invocation) = (self.functions.clone(), invocation(payload));
-        tokio::spawn(async move { functions.invoke("f", invocation).await })
+        let (function, invocation) = (Arc::clone(self.function()), invocation(payload));
+        tokio::spawn(async move { function.invoke(invocation).await })
     }
 
     /// The Runtime API of the next process that is started.
@@ -248,7 +252,7 @@ async fn a_process_that_does_not_answer_is_told_in_lambdas_words() {
         let host = Host::with(script, |function| function, timeouts);
         let invocation = invocation("{}");
         let id = invocation.request_id.clone();
-        let answer = host.functions.invoke("f", invocation).await.unwrap();
+        let answer = host.function().invoke(invocation).await.unwrap();
         let expected = json!({"errorType": error_type, "errorMessage": format!("RequestId: {id} Error: {message}")});
         assert_eq!((payload(&answer), answer.failed), (expected, true), "{script}");
         assert!(host.log().contains(message), "{}", host.log());
@@ -301,7 +305,7 @@ async fn processes_are_kept_warm_and_never_more_than_may_be() {
     for runtime in &runtimes {
         given.push(runtime.next().await);
     }
-    assert_eq!(host.functions.invoke("f", invocation("3")).await, Err(TooManyRequests));
+    assert_eq!(host.function().invoke(invocation("3")).await, Err(TooManyRequests));
     // One process can't answer what the other was given.
     let path = format!("invocation/{}/response", given[1].0);
     assert_eq!(runtimes[0].post(&path, "", "0").await.0, 400);
@@ -311,7 +315,7 @@ async fn processes_are_kept_warm_and_never_more_than_may_be() {
     let answers = [first.await.unwrap().unwrap().payload, second.await.unwrap().unwrap().payload];
     assert_eq!(answers, ["1", "2"]);
     // What nobody waits for takes the process that is warm, and one invocation after the other waits for it.
-    host.functions.invoke_event("f", invocation("4")).unwrap();
+    host.function().invoke_event(invocation("4")).unwrap();
     let (id, payload) = tokio::select! {
         next = runtimes[0].next() => { runtimes[0].respond(&next.0, "0").await; next }
         next = runtimes[1].next() => { runtimes[1].respond(&next.0, "0").await; next }
@@ -331,6 +335,7 @@ async fn a_process_that_died_without_work_is_replaced() {
     answer.await.unwrap().unwrap();
     let pid = rustix::process::Pid::from_raw(runtime.pid.parse().unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    until(|| is_gone(&runtime.pid).then_some(())).await;
     let answer = host.invoke("{}");
     let replaced = host.next_process().await;
     let (id, _) = replaced.next().await;
@@ -364,7 +369,7 @@ async fn nobody_hears_of_what_was_under_way_when_all_is_stopped() {
         assert!(is_gone(&runtime.pid));
     }
     assert!(timeout(Duration::ZERO, &mut busy).await.is_err());
-    assert!(timeout(Duration::ZERO, host.functions.invoke("f", invocation("{}"))).await.is_err());
+    assert!(timeout(Duration::ZERO, host.function().invoke(invocation("{}"))).await.is_err());
 }
 
 #[tokio::test]

@@ -2,16 +2,15 @@
 //!
 //! Source: <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
 
+use std::sync::Arc;
+
 use aws::{CallError, VersionOneAnswer};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::super::{aws_sdk::Error, optimized};
-use crate::{
-    LocalFunctions,
-    local_function::{EVENT_PAYLOAD_BYTES_MAX, Invocation, PAYLOAD_BYTES_MAX, TooManyRequests},
-};
+use crate::local_function::{EVENT_PAYLOAD_BYTES_MAX, Invocation, PAYLOAD_BYTES_MAX, Pool, TooManyRequests};
 
 /// What `Invoke` answers.
 #[derive(Debug)]
@@ -27,10 +26,9 @@ pub(super) struct Invoked {
     log_tail: Option<String>,
 }
 
-/// Invokes the function `name` by what it is called with: `InvocationType`, `LogType`, `ClientContext`, `Qualifier`.
+/// Invokes a function by what it is called with: `InvocationType`, `LogType`, `ClientContext`, `Qualifier`.
 pub(super) async fn invoke(
-    functions: &LocalFunctions,
-    name: &str,
+    function: &Arc<Pool>,
     arn: String,
     payload: Option<String>,
     parameters: &Map<String, Value>,
@@ -71,11 +69,11 @@ pub(super) async fn invoke(
     };
     match invocation_type {
         "RequestResponse" => {
-            let answer = functions.invoke(name, invocation).await.map_err(throttled)?;
+            let answer = function.invoke(invocation).await.map_err(throttled)?;
             let log_tail = text("LogType").filter(|kind| *kind == "Tail").map(|_| answer.log_tail);
             Ok(Invoked { text: answer.payload, failed: answer.failed, log_tail, ..unanswered(200) })
         }
-        "Event" => functions.invoke_event(name, invocation).map(|()| unanswered(202)).map_err(throttled),
+        "Event" => function.invoke_event(invocation).map(|()| unanswered(202)).map_err(throttled),
         "DryRun" => Ok(unanswered(204)),
         other => {
             let message = format!(
