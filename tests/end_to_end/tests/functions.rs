@@ -32,7 +32,7 @@ fn python(account: &Account, serve: &Serve, script: &str) -> Value {
 /// The functions that the tests have, by the Python that runs them.
 fn configuration(python: &Path) -> String {
     let probe = |more: &str| {
-        let code = root().join("tests/end_to_end/src");
+        let code = root().join("tests/end_to_end/functions");
         format!(
             "{{command: [{}, -m, awslambdaric, probe.handler], code: {}, timeout_seconds: 60{more}}}",
             json!(python.display().to_string()),
