@@ -65,7 +65,9 @@ fn log(serve: &Serve, function: &str) -> String {
 fn is_gone(pid: u64) -> bool {
     match fs::read_to_string(format!("/proc/{pid}/stat")) {
         Ok(stat) => stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X'])),
-        Err(_) => !Command::new("kill").args(["-0", &pid.to_string()]).output().unwrap().status.success(),
+        Err(_) => {
+            !Command::new("kill").args(["-0", &pid.to_string()]).output().is_ok_and(|output| output.status.success())
+        }
     }
 }
 

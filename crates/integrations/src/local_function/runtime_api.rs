@@ -150,21 +150,21 @@ impl Shared {
         self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The process answers an invocation: it has to be the one that it was given, and once.
-    fn answer(&self, request_id: &str, to: &'static str, outcome: Outcome) -> Result<(), Response> {
+    /// The process answers an invocation: it has to be the one that it was given, and once. Then `heard` is said to it.
+    fn answer(&self, request_id: &str, to: &'static str, outcome: Outcome, heard: Response) -> Response {
         let mut phase = self.phase();
         match &*phase {
             Phase::Running { request_id: its, .. } if its == request_id => {}
             Phase::Running { .. } => {
-                return Err(refused(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID"));
+                return refused(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID");
             }
-            other => return Err(not_allowed(other, to)),
+            other => return not_allowed(other, to),
         }
         if let Phase::Running { outcome: awaited, .. } = std::mem::replace(&mut *phase, Phase::Answered(to)) {
             // Who waited for it may have given up.
             drop(awaited.send(outcome));
         }
-        Ok(())
+        heard
     }
 }
 
@@ -200,13 +200,10 @@ async fn response(State(shared): State<Arc<Shared>>, Path(request_id): Path<Stri
     let Some(received) = read(body).await else {
         return refused(StatusCode::BAD_REQUEST, "TruncatedHTTPRequest", "HTTP request detected as truncated");
     };
-    let is_too_long = received.is_too_long();
-    let outcome = if is_too_long { Outcome::too_long() } else { received.outcome() };
-    match shared.answer(&request_id, TO, outcome) {
-        Err(refused) => refused,
-        Ok(()) if is_too_long => too_long(),
-        Ok(()) => accepted(),
+    if received.is_too_long() {
+        return shared.answer(&request_id, TO, Outcome::too_long(), too_long());
     }
+    shared.answer(&request_id, TO, received.outcome(), accepted())
 }
 
 async fn error(
@@ -215,15 +212,14 @@ async fn error(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
+    const TO: &str = "InvocationErrorResponse";
     let Some(received) = read(body).await else {
         return refused(StatusCode::BAD_REQUEST, "TruncatedHTTPRequest", "HTTP request detected as truncated");
     };
     if received.is_too_long() {
-        let answered = shared.answer(&request_id, "InvocationErrorResponse", Outcome::too_long());
-        return answered.err().unwrap_or_else(too_long);
+        return shared.answer(&request_id, TO, Outcome::too_long(), too_long());
     }
-    let outcome = Outcome::Failed(received.error_object(&headers));
-    shared.answer(&request_id, "InvocationErrorResponse", outcome).err().unwrap_or_else(accepted)
+    shared.answer(&request_id, TO, Outcome::Failed(received.error_object(&headers)), accepted())
 }
 
 async fn init_error(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Body) -> Response {
