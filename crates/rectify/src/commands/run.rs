@@ -34,7 +34,7 @@ pub struct Arguments {
     /// A file with its input in JSON ({} unless said; `-` is standard input)
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
-    /// The configuration whose functions it may invoke (rectify.yaml in this folder, where there is one)
+    /// The configuration, for its functions and its account (rectify.yaml in this folder, where there is one)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -63,7 +63,7 @@ async fn execute(definition: &str, input: &str, configuration: &Configuration) -
     let folder = tempfile::tempdir().map_err(Problem::new)?;
     let store = Arc::new(SqliteStore::open(folder.path()).map_err(Problem::new)?);
     let aws = Aws::from_environment().await;
-    let account = start::account(None, &aws).await;
+    let account = start::account(configuration.account.as_deref(), &aws).await;
     let region = aws.region().to_owned();
     let log_folder = folder.path().join("functions");
     let functions = start::functions(configuration, &aws, &log_folder)?;
