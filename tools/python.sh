@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the private virtual environment that holds the emulated AWS account.   --path only says where its Python is.
+# Makes the private virtual environment that holds the emulated AWS account, and Lambda's runtime for functions in Python.   --path only says where its Python is.
 #   tools/python.sh [--path] FOLDER
 set -eu
 if [ "$1" = --path ]; then
@@ -8,7 +8,8 @@ if [ "$1" = --path ]; then
 fi
 folder=$1
 requirements="$(dirname "$0")/requirements.txt"
-[ -e "$folder/.complete" ] && cmp -s "$requirements" "$folder/.complete" && exit 0
+functions="$(dirname "$0")/function-requirements.txt"
+[ -e "$folder/.complete" ] && cat "$requirements" "$functions" | cmp -s - "$folder/.complete" && exit 0
 if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
     echo "Python 3.10 or newer is missing: what needs the emulated AWS account can't run here." >&2
     exit 1
@@ -25,4 +26,9 @@ if ! "$folder/bin/pip" install --quiet --disable-pip-version-check --requirement
     echo "The packages in $requirements could not be installed: is PyPI reachable from here?" >&2
     exit 1
 fi
-cp "$requirements" "$folder/.complete"
+# Its C++ is not built here: where no wheel is ready-made, the tests that need it say that they are skipped.
+if ! "$folder/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --requirement "$functions" 2>"$folder.log"; then
+    echo "There is no ready-made awslambdaric for this machine and its Python: tests of functions in Python will be skipped." >&2
+fi
+rm -f "$folder.log"
+cat "$requirements" "$functions" >"$folder/.complete"

@@ -18,7 +18,7 @@ pub use map_run::item_reader_data;
 use http_invoke::{HttpTasks, Tracing};
 
 use crate::{
-    Channels, Function,
+    Channels, Function, LocalFunctions,
     functions::{GuardrailSettings, Records, ask::Ask, finding::ChangeFinding, owner::Owner, tell::Tell},
     resource::{Resource, UnsupportedResource},
 };
@@ -49,6 +49,8 @@ pub struct Executor {
     http: HttpTasks,
     /// Whether that is this process.
     own_states: bool,
+    /// Functions of the user's on this machine: they come before all others.
+    local: Option<LocalFunctions>,
     /// The built-in functions by their names, `rectify-` included.
     functions: HashMap<String, Arc<dyn Function>>,
     tell: Tell,
@@ -64,6 +66,7 @@ impl Executor {
             own_states: false,
             http: HttpTasks::new(Destinations::default()),
             aws: aws.clone(),
+            local: None,
             functions: HashMap::new(),
             tell: tell.clone(),
         };
@@ -79,6 +82,12 @@ impl Executor {
     pub fn with_function(mut self, function: impl Function + 'static) -> Executor {
         self.functions.insert(format!("rectify-{}", function.name()), Arc::new(function));
         self
+    }
+
+    /// Runs these functions here, before all others of their names.
+    #[must_use]
+    pub fn with_local_functions(self, local: LocalFunctions) -> Executor {
+        Executor { local: Some(local), ..self }
     }
 
     /// Lets `http:invoke` and `apigateway:invoke` call more than public hosts by HTTPS.
@@ -174,6 +183,9 @@ impl Executor {
         tracing: Option<&Tracing>,
     ) -> Result<TaskOutcome, Failure> {
         let (result, waits, named) = match resource {
+            Resource::AwsSdk { service, action, waits } if self.is_invoked_here(task, service, action) => {
+                (self.invoke_as_sdk(task).await?, *waits, task.scheduled.state_name.as_str())
+            }
             Resource::AwsSdk { service, action, waits } => {
                 let caller = self.caller(service, task)?;
                 (aws_sdk::call(caller, task, service, action).await?, *waits, task.scheduled.state_name.as_str())

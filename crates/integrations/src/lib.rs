@@ -2,6 +2,7 @@
 //!
 //! - [`resource`] says which Resources there are, [`executor`] performs them, one file a kind;
 //! - [`functions`] are the built-in ones, one file each: a new one implements [`Function`] and is named in [`Executor::new`];
+//! - [`local_function`] runs functions as local processes over the Lambda Runtime API;
 //! - [`channels`] is where messages go, one file a kind: a new one is a variant of [`ChannelConfiguration`];
 //! - [`guardrail_test`] runs the tests of guardrails;
 //! - [`mock`] holds a mocked result of a Task against what its Resource answers.
@@ -10,6 +11,7 @@ pub mod channels;
 pub mod executor;
 pub mod functions;
 pub mod guardrail_test;
+pub mod local_function;
 pub mod mock;
 pub mod resource;
 #[cfg(test)]
@@ -18,4 +20,5 @@ mod tests;
 pub use channels::{ChannelConfiguration, Channels};
 pub use executor::Executor;
 pub use functions::{Function, FunctionError, GuardrailSettings};
+pub use local_function::{LocalFunction, LocalFunctions};
 pub use resource::{KnownResources, Resource};

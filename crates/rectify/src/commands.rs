@@ -16,6 +16,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use thiserror::Error;
 
+use crate::{configuration::Unusable, diagnostics};
+
 /// Catches AWS misconfigurations, tells their owners, fixes what may be fixed, proves the fix and can take it back.
 #[derive(Parser)]
 #[command(name = "rectify", version, max_term_width = 120)]
@@ -56,6 +58,15 @@ pub enum Command {
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub struct Problem(pub String);
+
+impl From<Unusable> for Problem {
+    fn from(unusable: Unusable) -> Problem {
+        match unusable {
+            Unusable::Unreadable(text) => Problem(text),
+            Unusable::Invalid(file, text, problems) => Problem(diagnostics::render(&file, &text, &problems)),
+        }
+    }
+}
 
 impl Problem {
     /// Of anything that can tell itself.

@@ -1,5 +1,7 @@
 //! `rectify.yaml`: read with every problem of it at once, at its line and column.
 
+mod functions;
+
 use std::{
     collections::BTreeMap,
     fmt::Display,
@@ -14,7 +16,7 @@ use detection::{
 };
 use engine::sqlite::Retention;
 use execution::Quotas;
-use integrations::ChannelConfiguration;
+use integrations::{ChannelConfiguration, LocalFunction};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -44,6 +46,8 @@ pub struct Configuration {
     pub queues: Vec<String>,
     /// `channels`: where messages go, by name.
     pub channels: BTreeMap<String, ChannelConfiguration>,
+    /// `functions`: those that run here as local processes, by name.
+    pub functions: BTreeMap<String, LocalFunction>,
     /// `accounts.role`: the name of the role to assume in other accounts (and in this one).
     pub role: Option<String>,
     /// `limits`: what may be larger than on AWS.
@@ -202,6 +206,7 @@ impl<'a> Reader<'a> {
             "guardrails_folder",
             "sources",
             "channels",
+            "functions",
             "accounts",
             "limits",
             "memory",
@@ -217,6 +222,7 @@ impl<'a> Reader<'a> {
                 "guardrails_folder" => configuration.guardrails_folder = self.value(&at, "the path of a folder"),
                 "sources" => configuration.queues = self.sources(&at, value),
                 "channels" => configuration.channels = self.channels(&at),
+                "functions" => configuration.functions = self.functions(&at),
                 "accounts" => configuration.role = self.role(&at),
                 "limits" => configuration.quotas = self.quotas(&at),
                 "memory" => {

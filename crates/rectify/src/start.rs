@@ -1,14 +1,19 @@
 //! What commands do before their work.
 
-use std::{env, io, io::IsTerminal as _, time::Duration};
+use std::{
+    env, io,
+    io::IsTerminal as _,
+    path::{self, Path},
+    time::Duration,
+};
 
 use aws::{Aws, Call, Options, http::Destinations};
-use integrations::KnownResources;
+use integrations::{KnownResources, LocalFunctions, local_function::Home};
 use serde_json::{Value, json};
 use server::intake::UNKNOWN_ACCOUNT;
 use tracing_subscriber::EnvFilter;
 
-use crate::output;
+use crate::{commands::Problem, configuration::Configuration, output};
 
 /// The log goes to standard error. What `serves` logs all it does: in lines for people on a terminal, as JSON where it is collected.
 /// Other commands speak for themselves, and log what goes wrong.
@@ -65,6 +70,49 @@ fn destinations_of(text: &str) -> Result<Destinations, String> {
     Ok(destinations)
 }
 
+/// Of this process's environment, what a function's process gets beside all of `AWS_*`. Nothing else is its business.
+const HANDED_ON: &[&str] = &[
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NO_PROXY",
+    "https_proxy",
+    "http_proxy",
+    "no_proxy",
+];
+
+/// The functions that run here, with their logs in a folder.
+pub fn functions(configuration: &Configuration, aws: &Aws, log_folder: &Path) -> Result<LocalFunctions, Problem> {
+    if let Some(misfit) = configuration.functions_without_code().first() {
+        return Err(Problem(format!("the configuration can't be taken: {misfit}")));
+    }
+    let environment = function_environment(env::vars_os().filter_map(|(name, value)| {
+        // What is no text can't be handed on as text.
+        name.into_string().ok().zip(value.into_string().ok())
+    }));
+    let home = Home { environment, region: aws.region().to_owned(), log_folder: log_folder.to_owned() };
+    LocalFunctions::new(configuration.functions.clone(), home)
+        .map_err(|error| Problem(format!("the folder of the functions' logs, {}: {error}", log_folder.display())))
+}
+
+fn function_environment(own: impl Iterator<Item = (String, String)>) -> Vec<(String, String)> {
+    let is_handed_on = |name: &str| HANDED_ON.contains(&name) || name.starts_with("AWS_");
+    let mut environment = vec![("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned())];
+    environment.extend(own.filter(|(name, _)| is_handed_on(name)).map(|(name, value)| {
+        // A function runs in a folder of its own.
+        let is_path = name.ends_with("_FILE") || name == "AWS_CA_BUNDLE";
+        let absolute = path::absolute(&value).ok().filter(|_| is_path && !value.is_empty());
+        (name, absolute.map_or(value, |path| path.display().to_string()))
+    }));
+    environment
+}
+
 /// How long STS may take to say whose credentials these are.
 const ACCOUNT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -104,6 +152,29 @@ pub async fn account(configured: Option<&str>, aws: &Aws) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn functions_get_aws_and_nothing_of_ours() {
+        let own = [
+            ("RECTIFY_HTTP_TASKS", "loopback"),
+            ("RUST_LOG", "debug"),
+            ("SLACK_TOKEN", "secret"),
+            ("AWS_ACCESS_KEY_ID", "AKID"),
+            ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/a/credentials"),
+            ("NO_PROXY", "x"),
+        ];
+        let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let expected = [
+            ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+            ("AWS_ACCESS_KEY_ID", "AKID"),
+            ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/a/credentials"),
+            ("NO_PROXY", "x"),
+        ];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(function_environment(own.into_iter()), expected);
+    }
 
     #[test]
     fn what_tasks_may_call() {

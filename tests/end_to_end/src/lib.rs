@@ -30,19 +30,31 @@ pub fn root() -> PathBuf {
 
 /// The binary, built with the profile of the tests.
 pub fn rectify() -> PathBuf {
+    built().join("rectify")
+}
+
+/// The folder in which the example of a function in Rust is, as `bootstrap`.
+pub fn example_function() -> PathBuf {
+    built()
+}
+
+/// The folder of what is built. Both are built at once: each alone would build much of the rest anew, with other features.
+fn built() -> PathBuf {
     static BUILT: Once = Once::new();
     let tests = std::env::current_exe().unwrap_or_else(|error| panic!("this test's own path: {error}"));
     let profile = tests.ancestors().nth(2).unwrap_or(&tests).to_owned();
     BUILT.call_once(|| {
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--locked", "--package", "rectify"]).current_dir(root());
+        build
+            .args(["build", "--quiet", "--locked", "--package", "rectify", "--package", "example-function"])
+            .current_dir(root());
         if profile.ends_with("release") {
             build.arg("--release");
         }
         let built = build.status().unwrap_or_else(|error| panic!("cargo build: {error}"));
         assert!(built.success(), "cargo build of the binary: {built}");
     });
-    profile.join("rectify")
+    profile
 }
 
 /// The Python that has the emulated account; `None`, and a word about it, where there is none.
@@ -53,6 +65,18 @@ pub fn python() -> Option<PathBuf> {
         eprintln!("skipped: RECTIFY_PYTHON names no Python with moto (`make test` sets it up)");
     }
     named
+}
+
+/// The Python that has Lambda's runtime for functions too; `None`, and a word about it, where there is none.
+#[expect(clippy::print_stderr, reason = "a skip is told")]
+pub fn function_python() -> Option<PathBuf> {
+    let found = python()?;
+    let imports = Command::new(&found).args(["-c", "import awslambdaric"]).output();
+    if imports.is_ok_and(|output| output.status.success()) {
+        return Some(found);
+    }
+    eprintln!("skipped: {} has no awslambdaric (`make test` installs it where there is a wheel)", found.display());
+    None
 }
 
 /// What `happens` answers, once it answers something.

@@ -131,6 +131,17 @@ impl Serve {
         self.process.as_mut()?.try_wait().ok()?
     }
 
+    /// The number of its process; 0 where there is none.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().map_or(0, Child::id)
+    }
+
+    /// Asks it to end (SIGTERM).
+    pub fn terminate(&self) {
+        let status = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
+        assert!(status.is_ok_and(|status| status.success()), "`rectify serve` can't be asked to end");
+    }
+
     /// kill -9.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {

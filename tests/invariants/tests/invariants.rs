@@ -103,9 +103,10 @@ fn pure_crates_name_nothing_of_the_world() {
 }
 
 #[test]
-fn only_server_names_an_http_server() {
+fn only_server_and_the_runtime_api_name_an_http_server() {
     let crates = others(&["server", "rectify"]);
-    absent(&sources(&crates), &["axum", "hyper::server", "TcpListener"], &[], false);
+    let runtime_api = "crates/integrations/src/local_function/runtime_api.rs";
+    absent(&sources(&crates), &["axum", "hyper::server", "TcpListener"], &[runtime_api], false);
     absent(&sources(&["rectify"]), &["axum::Router::new", "axum::routing"], &[], false);
 }
 

@@ -1,6 +1,9 @@
-//! `arn:aws:states:::lambda:invoke` and the ARN of a function: a built-in function in process, or the account's Lambda.
+//! `arn:aws:states:::lambda:invoke`, `aws-sdk:lambda:invoke` and the ARN of a function: a local process, a built-in function in process, or
+//! the account's Lambda.
 //!
 //! Source: <https://docs.aws.amazon.com/step-functions/latest/dg/connect-lambda.html>
+
+mod local;
 
 use std::sync::Arc;
 
@@ -13,11 +16,10 @@ use super::{
     aws_sdk::{self, Patience},
     home, optimized,
 };
-use crate::{Function, FunctionError};
-
-/// Of a payload as JSON text, in bytes: Lambda's limit of a synchronous invocation.
-/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
-const PAYLOAD_BYTES_MAX: usize = 6 * 1024 * 1024;
+use crate::{
+    Function, FunctionError,
+    local_function::{PAYLOAD_BYTES_MAX, Pool},
+};
 
 /// A function runs for a quarter of an hour at most. It is invoked once: whether it may be again is a Retrier's to say.
 const PATIENCE: Patience = Patience { attempts: 1, timeout_seconds: 15 * 60 };
@@ -80,50 +82,83 @@ impl Executor {
         payload: Option<&Value>,
         others: Map<String, Value>,
     ) -> Result<Invoked, Failure> {
-        if payload.is_some_and(|payload| payload.to_string().len() > PAYLOAD_BYTES_MAX) {
-            return Err(Failure {
+        match self.place(task, name)? {
+            Place::Local(function) => {
+                let payload = payload.map(Value::to_string);
+                let invoked = local::invoke(function, arn_of(task, name)?, payload, &others).await;
+                let invoked = invoked.map_err(|error| optimized::as_failure("lambda", error))?;
+                let fields = invoked.integration_fields();
+                let payload = answer_of(&invoked.text);
+                Ok(Invoked { payload, fields, failed: invoked.failed.then_some(invoked.text) })
+            }
+            _ if payload.is_some_and(|payload| payload.to_string().len() > PAYLOAD_BYTES_MAX) => Err(Failure {
                 error: "Lambda.RequestTooLargeException".to_owned(),
                 cause: format!("the payload for `{name}` is longer than Lambda's limit of {PAYLOAD_BYTES_MAX} bytes"),
-            });
-        }
-        match self.built_in(task, name)? {
-            Some(function) => match others.get("InvocationType").and_then(Value::as_str) {
+            }),
+            Place::BuiltIn(function) => match others.get("InvocationType").and_then(Value::as_str) {
                 None | Some("RequestResponse") => in_process(task, function.as_ref(), payload).await,
                 Some("DryRun") => Ok(Invoked { payload: json!({}), fields: fields_of(task, 204), failed: None }),
                 Some(other) => Err(parameters(&format!(
                     "the InvocationType `{other}` is not supported of `{name}`, which runs in this process"
                 ))),
             },
-            None => self.in_account(task, name, payload, others).await,
+            Place::Account => self.in_account(task, name, payload, others).await,
+        }
+    }
+
+    /// Whether the function that `aws-sdk:lambda:invoke` names runs here, as a local process or built in.
+    pub(super) fn is_invoked_here(&self, task: &Task, service: &str, action: &str) -> bool {
+        let name = task.scheduled.arguments.get("FunctionName").and_then(Value::as_str);
+        (service, action) == ("lambda", "invoke")
+            && name.is_some_and(|name| matches!(self.place(task, name), Ok(Place::Local(_) | Place::BuiltIn(_))))
+    }
+
+    /// `aws-sdk:lambda:invoke` of such a function: the answer of Lambda's API. That the function failed is one, too.
+    pub(super) async fn invoke_as_sdk(&self, task: &Task) -> Result<Value, Failure> {
+        let given = &task.scheduled.arguments;
+        let Value::Object(arguments) = given else { return Err(Failure::no_object(given)) };
+        let known = |key: &str| ["FunctionName", "Payload"].contains(&key) || PASSED_ON.contains(&key);
+        if let Some(unknown) = arguments.keys().find(|key| !known(key)) {
+            return Err(Failure::unusable(given, &[ParameterProblem::Unsupported(unknown.clone())]));
+        }
+        let name = arguments.get("FunctionName").and_then(Value::as_str).unwrap_or_default();
+        let payload = arguments.get("Payload").and_then(payload_of);
+        match self.place(task, name)? {
+            Place::Local(function) => {
+                let payload = payload.map(|payload| payload.to_string());
+                let invoked = local::invoke(function, arn_of(task, name)?, payload, arguments).await;
+                Ok(invoked.map_err(|error| error.into_failure(&task.scheduled.state_name))?.sdk_result())
+            }
+            Place::BuiltIn(_) | Place::Account => {
+                let others = arguments.iter().filter(|(key, _)| PASSED_ON.contains(&key.as_str()));
+                let others = others.map(|(key, value)| (key.clone(), value.clone())).collect();
+                let Invoked { payload, fields, failed } = self.invoke(task, name, payload.as_ref(), others).await?;
+                let mut result = Map::from_iter([("Payload".to_owned(), Value::String(payload.to_string()))]);
+                result.insert("StatusCode".to_owned(), fields.get("StatusCode").cloned().unwrap_or(json!(200)));
+                result.insert("ExecutedVersion".to_owned(), Value::from("$LATEST"));
+                if failed.is_some() {
+                    result.insert("FunctionError".to_owned(), Value::from("Unhandled"));
+                }
+                result.sort_keys();
+                Ok(Value::Object(result))
+            }
         }
     }
 
     pub(super) fn is_built_in(&self, task: &Task, name: Option<&str>) -> bool {
-        name.is_some_and(|name| matches!(self.built_in(task, name), Ok(Some(_))))
+        name.is_some_and(|name| matches!(self.place(task, name), Ok(Place::BuiltIn(_))))
     }
 
-    /// The built-in function of that name, unless it is another account's or Region's.
-    pub(super) fn built_in(&self, task: &Task, name: &str) -> Result<Option<&Arc<dyn Function>>, Failure> {
+    /// Where a function runs: a local process comes first, then a built-in function. Both are this account's and this Region's.
+    pub(super) fn place(&self, task: &Task, name: &str) -> Result<Place<'_>, Failure> {
         let (region, account) = home(task)?;
-        let here = |named: &str, ours: &str| named.is_empty() || named == ours;
-        let parts: Vec<&str> = name.split(':').collect();
-        let bare = match parts.as_slice() {
-            ["arn", _, "lambda", its_region, its_account, "function", bare, ..] => {
-                if !here(its_region, region) || !here(its_account, account) {
-                    return Ok(None);
-                }
-                bare
-            }
-            [its_account, "function", bare, ..] => {
-                if !here(its_account, account) {
-                    return Ok(None);
-                }
-                bare
-            }
-            ["function", bare, ..] | [bare, ..] => bare,
-            [] => return Ok(None),
-        };
-        Ok(self.functions.get(*bare))
+        let role = task.scheduled.role_arn.as_deref();
+        let is_elsewhere = role.and_then(|role| role.split(':').nth(4)).is_some_and(|its| its != account);
+        let Some(bare) = here(name, region, account) else { return Ok(Place::Account) };
+        if let Some(function) = self.local.as_ref().and_then(|local| local.get(bare)).filter(|_| !is_elsewhere) {
+            return Ok(Place::Local(function));
+        }
+        Ok(self.functions.get(bare).map_or(Place::Account, Place::BuiltIn))
     }
 
     async fn in_account(
@@ -149,12 +184,7 @@ impl Executor {
             Some(other) => other.to_string(),
             None => String::new(),
         };
-        // What is no JSON is passed on as text; an empty answer (of an `Event` invocation) is `{}`.
-        let payload = if text.is_empty() {
-            json!({})
-        } else {
-            serde_json::from_str(&text).unwrap_or_else(|_| Value::String(text.clone()))
-        };
+        let payload = answer_of(&text);
         let failed = fields.contains_key("FunctionError").then_some(text);
         let fields = match optimized::with_metadata(fields, &answer) {
             Value::Object(fields) => fields,
@@ -162,6 +192,48 @@ impl Executor {
         };
         Ok(Invoked { payload, fields, failed })
     }
+}
+
+/// Where a function runs.
+pub(super) enum Place<'a> {
+    /// As a process of this machine.
+    Local(&'a Arc<Pool>),
+    /// In this process.
+    BuiltIn(&'a Arc<dyn Function>),
+    /// At Lambda.
+    Account,
+}
+
+/// The bare name of a function, unless it is another account's or Region's.
+fn here<'a>(name: &'a str, region: &str, account: &str) -> Option<&'a str> {
+    let here = |named: &str, ours: &str| named.is_empty() || named == ours;
+    match name.split(':').collect::<Vec<_>>().as_slice() {
+        ["arn", _, "lambda", its_region, its_account, "function", bare, ..] => {
+            (here(its_region, region) && here(its_account, account)).then_some(*bare)
+        }
+        [its_account, "function", bare, ..] => here(its_account, account).then_some(*bare),
+        ["function", bare, ..] | [bare, ..] => Some(*bare),
+        [] => None,
+    }
+}
+
+/// The ARN of a function of this account and Region, with the qualifier that its name has.
+fn arn_of(task: &Task, name: &str) -> Result<String, Failure> {
+    let (region, account) = home(task)?;
+    let partition = task.state_machine_arn.split(':').nth(1).unwrap_or("aws");
+    let bare = match name.rsplit_once("function:") {
+        Some((_, bare)) => bare,
+        None => name,
+    };
+    Ok(format!("arn:{partition}:lambda:{region}:{account}:function:{bare}"))
+}
+
+/// The answer of a function: what is no JSON is passed on as text; an empty one (of an `Event` invocation) is `{}`.
+fn answer_of(text: &str) -> Value {
+    if text.is_empty() {
+        return json!({});
+    }
+    serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
 }
 
 /// The parameter `Payload` as JSON: text that is JSON is taken for it, other text for a string.

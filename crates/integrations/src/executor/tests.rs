@@ -87,6 +87,98 @@ async fn a_built_in_function_answers_among_lambdas_fields() {
 }
 
 #[tokio::test]
+async fn a_built_in_function_is_invoked_by_the_sdk_integration_too() {
+    let (executor, _folder) = executor().await;
+    let failed = json!({"ExecutedVersion": "$LATEST", "FunctionError": "Unhandled",
+        "Payload": r#"{"errorMessage":"no","errorType":"Rectify.Test"}"#, "StatusCode": 200});
+    for (payload, expected) in [
+        (json!({"n": 1}), json!({"ExecutedVersion": "$LATEST", "Payload": r#"{"n":1}"#, "StatusCode": 200})),
+        (json!({"Fail": "no"}), failed),
+    ] {
+        let arguments = json!({"FunctionName": "rectify-echo", "Payload": payload});
+        let outcome = executor.perform(task("arn:aws:states:::aws-sdk:lambda:invoke", arguments)).await;
+        assert_eq!(outcome, TaskOutcome::Succeeded(expected));
+    }
+}
+
+#[tokio::test]
+async fn a_local_function_comes_before_all_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let function = crate::LocalFunction {
+        command: vec!["/bin/false".to_owned()],
+        code: folder.path().to_owned(),
+        handler: None,
+        runtime: None,
+        environment: Default::default(),
+        timeout_seconds: 3,
+        memory_size: 128,
+        concurrency: 1,
+    };
+    let names = ["own", "rectify-echo"].map(|name| (name.to_owned(), function.clone()));
+    let home = crate::local_function::Home {
+        environment: Vec::new(),
+        region: "eu-west-1".to_owned(),
+        log_folder: folder.path().join("functions"),
+    };
+    let local = LocalFunctions::new(names.into_iter().collect(), home).unwrap();
+    let (executor, _folder) = executor().await;
+    let executor = executor.with_local_functions(local);
+    let invoke = "arn:aws:states:::lambda:invoke";
+    let direct = "arn:aws:lambda:eu-west-1:123456789012:function:own:live";
+    for (resource, arguments) in [
+        (invoke, json!({"FunctionName": "own"})),
+        (invoke, json!({"FunctionName": "rectify-echo:1"})),
+        (invoke, json!({"FunctionName": "123456789012:function:own"})),
+        ("arn:aws:states:::lambda:invoke.waitForTaskToken", json!({"FunctionName": direct})),
+        (direct, json!({})),
+    ] {
+        let TaskOutcome::Failed { error, cause } = executor.perform(task(resource, arguments)).await else {
+            panic!("{resource} succeeded");
+        };
+        assert_eq!(error, "Runtime.ExitError", "{cause}");
+    }
+    assert!(!executor.is_local(&task(invoke, json!({"FunctionName": "rectify-echo"}))));
+    for (name, role, local) in [
+        ("own", None, true),
+        ("own", Some("arn:aws:iam::123456789012:role/r"), true),
+        ("own", Some("arn:aws:iam::999999999999:role/r"), false),
+        ("arn:aws:lambda:us-east-1:123456789012:function:own", None, false),
+        ("other", None, false),
+    ] {
+        let mut task = task(invoke, json!({}));
+        task.scheduled.role_arn = role.map(str::to_owned);
+        let place = executor.place(&task, name).unwrap();
+        assert_eq!(matches!(place, lambda::Place::Local(_)), local, "{name} {role:?}");
+    }
+    for (arguments, error, cause) in [
+        (
+            json!({"FunctionName": "own", "Payload": "x".repeat(7_000_000)}),
+            "Lambda.RequestEntityTooLargeException",
+            "7000002 byte payload is too large for the RequestResponse invocation type (limit 6291456 bytes) (Service: AWSLambda; Status Code: 413; Error Code: RequestEntityTooLargeException; Request ID: ",
+        ),
+        (
+            json!({"FunctionName": "own", "InvocationType": "Event", "Payload": "x".repeat(1_048_577)}),
+            "Lambda.RequestEntityTooLargeException",
+            "1048579 byte payload is too large for the Event invocation type (limit 1048576 bytes)",
+        ),
+        (
+            json!({"FunctionName": "own", "ClientContext": "?"}),
+            "Lambda.InvalidRequestContentException",
+            "Client context must be a valid Base64-encoded JSON object.",
+        ),
+        (json!({"FunctionName": "own", "InvocationType": "No"}), "Lambda.ValidationException", "1 validation error"),
+    ] {
+        let TaskOutcome::Failed { error: found, cause: told } = executor.perform(task(invoke, arguments)).await else {
+            panic!("{cause}: succeeded");
+        };
+        assert_eq!(found, error, "{told}");
+        assert!(told.starts_with(cause), "{told}");
+    }
+    let dry = executor.perform(task(invoke, json!({"FunctionName": "own", "InvocationType": "DryRun"}))).await;
+    assert!(matches!(&dry, TaskOutcome::Succeeded(result) if result["StatusCode"] == 204), "{dry:?}");
+}
+
+#[tokio::test]
 async fn what_fails_says_so_as_step_functions_does() {
     let (executor, _folder) = executor().await;
     let invoke = "arn:aws:states:::lambda:invoke";
@@ -164,7 +256,7 @@ async fn another_accounts_function_is_no_built_in_one() {
         ("echo", false),
         ("rectify-other", false),
     ] {
-        assert_eq!(executor.built_in(&task, name).unwrap().is_some(), built_in, "{name}");
+        assert_eq!(executor.is_built_in(&task, Some(name)), built_in, "{name}");
     }
 }
 

@@ -3,7 +3,12 @@
 mod follow;
 mod states;
 
-use std::{fs, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use asl::{Document, document::Format as TextFormat};
 use aws::Aws;
@@ -15,15 +20,15 @@ use serde_json::{Value, json};
 
 use self::follow::Follower;
 use super::{Problem, end_asked_for};
-use crate::{diagnostics, output, start};
+use crate::{configuration::Configuration, diagnostics, output, start};
 
 /// `Error` of an execution that was stopped by Ctrl-C or SIGTERM.
 const INTERRUPTED: &str = "Interrupted";
 
 /// Run a playbook once, here; its states are shown as they happen.
 ///
-/// States go to standard error, the output goes to standard output. Exit status: 0 it succeeded, 1 it failed, timed out or was
-/// stopped, 2 it can't be run.
+/// States go to standard error, the output goes to standard output; what local functions logged goes to standard error, at the end.
+/// Exit status: 0 it succeeded, 1 it failed, timed out or was stopped, 2 it can't be run.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The playbook: ASL in JSON or YAML
@@ -31,6 +36,9 @@ pub struct Arguments {
     /// A file with its input in JSON ({} unless said; `-` is standard input)
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
+    /// The configuration, for its functions and its account (rectify.yaml in this folder, where there is one)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// What goes to standard output
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -62,17 +70,27 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
         }
     };
     let definition = document.value().to_string();
-    start::runtime().map_err(Problem::new)?.block_on(execute(&definition, &input, arguments.format))
+    let configuration = Configuration::load(arguments.config.as_deref())?;
+    let format = arguments.format;
+    start::runtime().map_err(Problem::new)?.block_on(execute(&definition, &input, &configuration, format))
 }
 
-async fn execute(definition: &str, input: &str, format: Format) -> Result<ExitCode, Problem> {
+async fn execute(
+    definition: &str,
+    input: &str,
+    configuration: &Configuration,
+    format: Format,
+) -> Result<ExitCode, Problem> {
     let folder = tempfile::tempdir().map_err(Problem::new)?;
     let store = Arc::new(SqliteStore::open(folder.path()).map_err(Problem::new)?);
     let aws = Aws::from_environment().await;
-    let account = start::account(None, &aws).await;
+    let account = start::account(configuration.account.as_deref(), &aws).await;
     let region = aws.region().to_owned();
+    let log_folder = folder.path().join("functions");
+    let functions = start::functions(configuration, &aws, &log_folder)?;
     let executor = Executor::new(aws, store.findings(), GuardrailSettings::default(), Channels::default())
-        .with_destinations(start::destinations().map_err(Problem)?);
+        .with_destinations(start::destinations().map_err(Problem)?)
+        .with_local_functions(functions.clone());
     let engine = Engine::start(store.clone(), Arc::new(executor), Arc::new(SystemClock), Options::default())
         .await
         .map_err(Problem::new)?;
@@ -103,6 +121,8 @@ async fn execute(definition: &str, input: &str, format: Format) -> Result<ExitCo
         }
     };
     follower.show().await?;
+    functions.stop().await;
+    show_logs(&log_folder);
     Ok(told(&ended, format))
 }
 
@@ -135,4 +155,16 @@ fn told(ended: &Ended, format: Format) -> ExitCode {
         ended.cause.as_deref().unwrap_or("no cause is given")
     ));
     ExitCode::FAILURE
+}
+
+/// Shows what local functions logged.
+fn show_logs(folder: &Path) {
+    let logs = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut logs: Vec<PathBuf> = logs.filter(|path| path.extension().is_some_and(|end| end == "log")).collect();
+    logs.sort();
+    for path in logs {
+        if let (Some(name), Ok(text)) = (path.file_stem(), fs::read_to_string(&path)) {
+            output::problem(&format!("the log of {}:\n{}", name.display(), text.trim_end()));
+        }
+    }
 }

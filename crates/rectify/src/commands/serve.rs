@@ -59,10 +59,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
             arguments.listen
         )));
     }
-    let configuration = Configuration::load(arguments.config.as_deref()).map_err(|unusable| match unusable {
-        Unusable::Unreadable(text) => Problem(text),
-        Unusable::Invalid(file, text, problems) => Problem(diagnostics::render(&file, &text, &problems)),
-    })?;
+    let configuration = Configuration::load(arguments.config.as_deref())?;
     start::runtime().map_err(Problem::new)?.block_on(serve(arguments, configuration))
 }
 
@@ -93,6 +90,8 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     let states = own_states(&aws, &access, own_address);
     let executor = Executor::new(aws.clone(), store.findings(), GuardrailSettings::new(registry.settings()), channels)
         .with_destinations(start::destinations().map_err(Problem)?);
+    let functions = start::functions(&configuration, &aws, &arguments.data.join("functions"))?;
+    let executor = executor.with_local_functions(functions.clone());
     let executor = match states {
         Some(states) => executor.with_own_states(states),
         None => executor,
@@ -125,6 +124,7 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     listen(listener, &arguments, router, stop).await?;
     let pollers_end = async { while pollers.join_next().await.is_some() {} };
     drop(tokio::time::timeout(GRACE, pollers_end).await);
+    functions.stop().await;
     tracing::info!("stopped; what was under way goes on at the next start");
     Ok(ExitCode::SUCCESS)
 }

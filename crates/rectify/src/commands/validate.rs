@@ -63,7 +63,8 @@ fn configuration(text: &str, resources: &KnownResources) -> Result<(), Vec<Diagn
     let problem = |text: String| Diagnostic::error(INVALID_CONFIGURATION, text);
     let folder = configuration.guardrails_folder.as_deref();
     let (guardrails, _) = content::guardrails(folder, resources).map_err(|reason| vec![problem(reason)])?;
-    let misfits = configuration.misfits(&guardrails);
+    let mut misfits = configuration.misfits(&guardrails);
+    misfits.extend(configuration.functions_without_code());
     if misfits.is_empty() { Ok(()) } else { Err(misfits.into_iter().map(problem).collect()) }
 }
 
