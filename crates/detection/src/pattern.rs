@@ -22,7 +22,7 @@ use field::Field;
 
 pub(crate) use assignment::{Membership, Requirement, assignable};
 pub(crate) use branch::Branch;
-pub(crate) use operator::{Operator, any_matches};
+pub(crate) use operator::{AddressRange, Operator, any_matches};
 
 /// The longest pattern that EventBridge takes, in characters. Source:
 /// <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_TestEventPattern.html>
