@@ -10,6 +10,7 @@ pub mod normalize;
 pub mod owner;
 pub mod pattern;
 pub mod rule;
+mod scalar;
 pub mod sigma;
 
 pub use decide::{Decision, Mode, Settings};

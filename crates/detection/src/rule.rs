@@ -129,10 +129,18 @@ mod tests {
             assert_eq!(key.id(), Finding::id_of("r", "123456789012", "eu-west-1", expected));
         };
         check(json!(["arn:a", "arn:b"]), json!({"resources": [{"ARN": "arn:c"}]}), "arn:a");
-        check(json!([]), json!({"resources": [{"type": "x"}, {"ARN": "arn:c"}], "userIdentity": {"arn": "u"}}), "arn:c");
+        check(
+            json!([]),
+            json!({"resources": [{"type": "x"}, {"ARN": "arn:c"}], "userIdentity": {"arn": "u"}}),
+            "arn:c",
+        );
         check(json!([]), json!({"resources": null, "userIdentity": {"arn": "u", "principalId": "p"}}), "u");
         check(json!([]), json!({"userIdentity": {"arn": "", "principalId": "p", "type": "Root"}}), "p");
-        check(json!([]), json!({"userIdentity": {"type": "AWSService", "invokedBy": "ec2.amazonaws.com"}}), "ec2.amazonaws.com");
+        check(
+            json!([]),
+            json!({"userIdentity": {"type": "AWSService", "invokedBy": "ec2.amazonaws.com"}}),
+            "ec2.amazonaws.com",
+        );
         check(json!([]), json!({}), "");
     }
 }

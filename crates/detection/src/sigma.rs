@@ -19,7 +19,8 @@ use serde_json::Value;
 
 use crate::{Severity, rule::Rule};
 
-pub(crate) use check::Check;
+pub(crate) use check::{Check, Place};
+pub(crate) use text::{Shape, TextPattern, fold};
 
 /// What a rule's `detection` says, ready to be matched.
 #[derive(Clone, Debug)]
@@ -186,3 +187,5 @@ fn under(pointer: &str, key: &str) -> String {
     format!("{pointer}/{}", escape(key))
 }
 
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::text::{TextPattern, fold};
-use crate::pattern::AddressRange;
+use crate::{pattern::AddressRange, scalar::Scalar};
 
 /// What a test asks of a field. Of an array, any element will do.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ pub(crate) struct Reference {
 }
 
 /// Where a text has to be in another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Place {
     /// It is all of it.
     Whole,
@@ -72,18 +72,28 @@ impl Check {
     /// it refers to.
     pub fn holds<'v>(
         &self,
-        mut here: impl Iterator<Item = &'v Value> + Clone,
-        there: impl Iterator<Item = &'v Value> + Clone,
+        mut here: impl Iterator<Item = Scalar<'v>> + Clone,
+        there: impl Iterator<Item = Scalar<'v>> + Clone,
     ) -> bool {
         match self {
-            Check::Absent => here.clone().next().is_none() || here.any(Value::is_null),
+            Check::Absent => here.clone().next().is_none() || here.any(Scalar::is_null),
             Check::Exists => here.next().is_some(),
             Check::Reference(reference) => here.any(|value| there.clone().any(|other| reference.holds(value, other))),
             _ => here.any(|value| self.matches(value)),
         }
     }
 
-    fn matches(&self, value: &Value) -> bool {
+    fn matches(&self, scalar: Scalar<'_>) -> bool {
+        match scalar {
+            Scalar::Text(text) => self.matches_text(text),
+            Scalar::Value(value) => self.matches_value(value),
+            Scalar::Json(text) => {
+                self.looks_into() && serde_json::from_str(text).is_ok_and(|value| self.matches_inside(&value))
+            }
+        }
+    }
+
+    fn matches_value(&self, value: &Value) -> bool {
         match value {
             Value::String(text) => self.matches_text(text),
             Value::Object(_) | Value::Array(_) => self.looks_into() && self.matches_inside(value),
@@ -111,7 +121,7 @@ impl Check {
     }
 
     /// Whether an object is looked into: for a part of a text, yes; equal to a text it never is.
-    fn looks_into(&self) -> bool {
+    pub fn looks_into(&self) -> bool {
         match self {
             Check::Text(pattern) => !pattern.is_exact(),
             Check::Regex(_) => true,
@@ -128,7 +138,7 @@ impl Check {
         match value {
             Value::Object(entries) => entries.values().any(|value| self.matches_a_part(value)),
             Value::Array(elements) => elements.iter().any(|value| self.matches_a_part(value)),
-            value => self.matches(value),
+            value => self.matches_value(value),
         }
     }
 }
@@ -145,7 +155,7 @@ impl Comparison {
 }
 
 impl Reference {
-    fn holds(&self, value: &Value, other: &Value) -> bool {
+    fn holds(&self, value: Scalar<'_>, other: Scalar<'_>) -> bool {
         let (Some(text), Some(other)) = (self.text(value), self.text(other)) else {
             return false;
         };
@@ -157,14 +167,12 @@ impl Reference {
         }
     }
 
-    fn text<'v>(&self, value: &'v Value) -> Option<Cow<'v, str>> {
-        let text = match value {
-            Value::String(text) if self.cased => Cow::Borrowed(text.as_str()),
-            Value::String(text) => fold(text),
-            Value::Number(number) => Cow::Owned(number.to_string()),
-            Value::Bool(boolean) => Cow::Borrowed(if *boolean { "true" } else { "false" }),
-            Value::Null | Value::Object(_) | Value::Array(_) => return None,
-        };
-        Some(text)
+    fn text<'v>(&self, scalar: Scalar<'v>) -> Option<Cow<'v, str>> {
+        match scalar {
+            Scalar::Text(text) if self.cased => Some(Cow::Borrowed(text)),
+            Scalar::Text(text) => Some(fold(text)),
+            Scalar::Value(value @ (Value::Number(_) | Value::Bool(_))) => Some(Cow::Owned(value.to_string())),
+            Scalar::Value(_) | Scalar::Json(_) => None,
+        }
     }
 }

@@ -24,7 +24,8 @@ pub(super) fn parse(text: &str, searches: &[(String, Expression)]) -> Result<Exp
     if text.contains('|') {
         return Err(Fault {
             code: "UNSUPPORTED_CONDITION",
-            message: "an aggregation (`| count()` and its like) is not supported: a rule here looks at one event".to_owned(),
+            message: "an aggregation (`| count()` and its like) is not supported: a rule here looks at one event"
+                .to_owned(),
             help: Some("leave away what follows the `|`: every single event will match then".to_owned()),
         });
     }

@@ -1,5 +1,7 @@
 //! Modifiers that make other texts of a text: `base64`, `base64offset`, `wide`, `windash`.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
 /// How a text is written in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encoding {
@@ -28,18 +30,7 @@ pub(super) fn bytes(text: &str, encoding: Encoding) -> Vec<u8> {
 
 /// Base64 (RFC 4648), padded.
 pub(super) fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or_default());
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for (place, shift) in [18_u32, 12, 6, 0].into_iter().enumerate() {
-            let digit = usize::try_from(bits >> shift & 63).unwrap_or_default();
-            let letter = ALPHABET.get(digit).copied().map_or('=', char::from);
-            text.push(if place > chunk.len() { '=' } else { letter });
-        }
-    }
-    text
+    STANDARD.encode(bytes)
 }
 
 /// What of a text is the same in base64 wherever it begins: at the first, second and third byte of three.

@@ -193,10 +193,9 @@ impl Modifiers {
 
     fn set_kind(&mut self, kind: Kind) -> Result<(), Fault> {
         match self.kind.replace(kind) {
-            Some(before) if before != kind => Err(Fault::modifier(
-                "`re`, `cidr`, `exists`, `fieldref` and comparisons can't be combined",
-                None,
-            )),
+            Some(before) if before != kind => {
+                Err(Fault::modifier("`re`, `cidr`, `exists`, `fieldref` and comparisons can't be combined", None))
+            }
             _ => Ok(()),
         }
     }

@@ -2,7 +2,11 @@
 
 use serde_json::Value;
 
-use super::{Check, Condition, Expression, Test, text::parts, text::TextPattern};
+use super::{
+    Check, Condition, Expression, Test,
+    text::{TextPattern, parts},
+};
+use crate::scalar::Scalar;
 
 /// What every event has that CloudTrail wrote, whoever forwards it.
 const RECORD_FIELDS: [&str; 4] = ["detail.eventVersion", "detail.eventSource", "detail.eventName", "detail.eventTime"];
@@ -24,7 +28,7 @@ impl Condition {
         self.0.holds(&mut |test: &Test| {
             let here = values_at(envelope, &test.field);
             let there = test.check.reference().map(|field| values_at(envelope, field)).unwrap_or_default();
-            test.check.holds(here.iter().copied(), there.iter().copied())
+            test.check.holds(here.into_iter().map(Scalar::from), there.into_iter().map(Scalar::from))
         })
     }
 }
