@@ -9,6 +9,7 @@
 
 mod assignment;
 mod branch;
+mod complexity;
 mod document;
 mod field;
 mod operator;

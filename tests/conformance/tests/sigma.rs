@@ -45,11 +45,8 @@ fn the_public_rules_over_real_records() {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for event in &events {
         let envelope = event.envelope();
-        let naive: Vec<&str> = rules
-            .iter()
-            .filter(|(_, rule)| rule.filter.matches(&envelope))
-            .map(|(name, _)| name.as_str())
-            .collect();
+        let naive: Vec<&str> =
+            rules.iter().filter(|(_, rule)| rule.filter.matches(&envelope)).map(|(name, _)| name.as_str()).collect();
         let compiled: Vec<&str> = matcher.matches(&envelope).into_iter().copied().collect();
         assert_eq!(naive, compiled, "{envelope}");
         let scanned: Vec<&str> = matcher.matches_json(&envelope.to_string()).into_iter().copied().collect();

@@ -38,6 +38,11 @@ impl Wildcard {
         Ok(Wildcard { first: parts.next().unwrap_or_default(), rest: parts.collect() })
     }
 
+    /// The texts between gaps, the outer ones too.
+    pub fn literals(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.first).chain(&self.rest).map(String::as_str)
+    }
+
     /// The longest text between gaps, and where it has to be.
     pub fn longest_literal(&self) -> (&str, Place) {
         let Some((last, between)) = self.rest.split_last() else {

@@ -137,7 +137,9 @@ fn read(path: &Path) -> Result<File, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("{shown} can't be read: {error}"))?;
     let rendered = |problems: Vec<Diagnostic>| diagnostics::render(&shown, &text, &problems);
     if Format::of_file_name(&name) == Some(Format::Json) {
-        return EventPattern::parse(&text).map(|pattern| of_pattern(name, pattern)).map_err(|invalid| format!("{shown}: {invalid}"));
+        return EventPattern::parse(&text)
+            .map(|pattern| of_pattern(name, pattern))
+            .map_err(|invalid| format!("{shown}: {invalid}"));
     }
     let (document, problems) = Document::read(&text, Format::of_text(&text)).map_err(rendered)?;
     if sigma::is_sigma(&document) {
