@@ -176,3 +176,55 @@ fn of_pattern(name: String, pattern: EventPattern) -> File {
         filter: pattern.into(),
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A Sigma rule of CloudTrail's.
+    fn sigma(detection: &str) -> String {
+        format!(
+            "title: Bucket deleted\nid: r-1\nlevel: high\nlogsource: {{product: aws, service: cloudtrail}}\ndetection: {detection}"
+        )
+    }
+
+    #[test]
+    fn a_folder_s_files_are_what_they_say() {
+        let folder = tempfile::tempdir().unwrap();
+        let below = folder.path().join("below");
+        fs::create_dir(&below).unwrap();
+        let write = |folder: &Path, name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
+        write(&below, "sigma.yml", &sigma("{s: {eventName: deletebucket}, condition: s}"));
+        write(
+            folder.path(),
+            "windows.yml",
+            "title: W\nlogsource: {product: windows}\ndetection: {s: {a: b}, condition: s}",
+        );
+        write(folder.path(), "counted.yml", &sigma("{s: {a: b}, condition: s | count() > 5}"));
+        write(folder.path(), "pattern.yaml", "source: [aws.s3]");
+        write(folder.path(), "pattern.json", r#"{"detail": {"eventName": [{"suffix": "Bucket"}]}}"#);
+        write(folder.path(), "broken.yaml", "source: aws.s3");
+        write(folder.path(), "README.md", "no rule");
+        let rules = Rules::load(Some(folder.path())).unwrap();
+        assert_eq!(rules.passed_over.len(), 1, "{:?}", rules.passed_over);
+        assert!(rules.passed_over[0].ends_with("for another log than AWS CloudTrail: product windows"));
+        assert_eq!(rules.refused.len(), 2, "{:?}", rules.refused);
+        assert!(
+            rules.refused[0].contains("broken.yaml:1:9") && rules.refused[0].contains("must be an object or an array")
+        );
+        assert!(rules.refused[1].contains("counted.yml:5:") && rules.refused[1].contains("aggregation"));
+
+        let record = json!({"eventVersion": "1.09", "eventID": "e1", "eventTime": "2026-01-01T00:00:00Z", "eventSource": "s3.amazonaws.com",
+            "eventName": "DeleteBucket", "awsRegion": "us-east-1", "recipientAccountId": "123456789012", "userIdentity": {"arn": "arn:u"}});
+        let event = detection::normalize::read(record.to_string().as_bytes()).remove(0).unwrap();
+        let hit = |rule: &str, title: &str, severity: Value, resource: Value| json!({"event_id": "e1", "rule": rule, "title": title, "severity": severity, "resource": resource, "time": "2026-01-01T00:00:00Z"});
+        assert_eq!(
+            rules.hits(&event),
+            [
+                hit("r-1", "Bucket deleted", json!("HIGH"), json!("arn:u")),
+                hit("pattern.json", "pattern.json", Value::Null, Value::Null),
+                hit("pattern.yaml", "pattern.yaml", Value::Null, Value::Null),
+            ]
+        );
+    }
+}
