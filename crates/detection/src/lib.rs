@@ -9,6 +9,9 @@ pub mod matcher;
 pub mod normalize;
 pub mod owner;
 pub mod pattern;
+pub mod rule;
+mod scalar;
+pub mod sigma;
 
 pub use decide::{Decision, Mode, Settings};
 pub use event::Event;
@@ -16,3 +19,4 @@ pub use finding::{Compliance, Finding, FindingInput, Severity, Sighting, Stage, 
 pub use guardrail::Guardrail;
 pub use matcher::Matcher;
 pub use pattern::{EventPattern, InvalidPattern};
+pub use rule::{Filter, FindingKey, Rule};

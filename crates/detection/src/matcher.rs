@@ -1,122 +1,112 @@
-//! All patterns matched in one pass, at a cost that hardly depends on their number.
+//! All rules matched in one pass, at a cost that hardly depends on their number.
 //!
-//! An event is walked once, along the paths that some pattern asks about (`paths`). The values found name the few branches that
-//! may match (`index`), and those are checked exactly.
+//! An event is walked once, along the paths that some rule asks about (`paths`; `walk` in a value, `scan` in a JSON text). The values
+//! found name the few candidates that may match (`index`, by the keys that `gate` chooses), and those are checked exactly: the
+//! branches of patterns (`branch`) and the conditions of Sigma rules (`condition`). A matcher never changes: who adds or removes a
+//! rule makes another and puts it in its place.
 
+mod branch;
+mod condition;
+mod found;
+mod gate;
+mod hash;
 mod index;
 mod paths;
-
-use std::sync::Arc;
+mod scan;
+mod walk;
 
 use serde_json::Value;
 
-use crate::{
-    EventPattern,
-    pattern::{Operator, Requirement, any_matches, assignable},
-};
+use crate::Filter;
+use branch::CompiledBranch;
+use condition::{CompiledExpression, Memory, Tests};
+use found::Found;
+use gate::Usage;
 use index::Index;
-use paths::{Found, Paths, Slot};
+use paths::Paths;
 
-/// Many patterns, compiled together. `Id` names the rule that a pattern belongs to.
+/// Many rules, compiled together. `Id` names the rule that a filter belongs to.
 #[derive(Clone, Debug)]
 pub struct Matcher<Id> {
     ids: Vec<Id>,
     paths: Paths,
-    branches: Vec<CompiledBranch>,
+    candidates: Vec<Candidate>,
+    tests: Tests,
     index: Index,
 }
 
-/// One combination of a pattern's `$or`s: all of it must be met.
+/// One way in which a rule matches.
 #[derive(Clone, Debug)]
-struct CompiledBranch {
+struct Candidate {
     /// The place of its rule among the ids.
     rule: usize,
-    /// In the order of the paths.
-    conditions: Vec<Condition>,
+    wanted: Wanted,
 }
 
 #[derive(Clone, Debug)]
-struct Condition {
-    slot: Slot,
-    operators: Arc<[Operator]>,
-    /// Whether absence will do.
-    may_be_absent: bool,
+enum Wanted {
+    /// One combination of a pattern's `$or`s: all of it must be met.
+    Branch(CompiledBranch),
+    /// A Sigma rule's condition.
+    Condition(CompiledExpression),
 }
 
-impl<Id: Clone> Matcher<Id> {
-    /// Compiles the patterns.
-    pub fn new(rules: Vec<(Id, EventPattern)>) -> Matcher<Id> {
-        let mut paths = Paths::default();
-        let mut branches = Vec::new();
+impl<Id> Matcher<Id> {
+    /// Compiles patterns and conditions of Sigma rules.
+    pub fn new(rules: Vec<(Id, impl Into<Filter>)>) -> Matcher<Id> {
+        let (mut paths, mut tests) = (Paths::default(), Tests::default());
+        let mut candidates = Vec::new();
         let mut ids = Vec::with_capacity(rules.len());
-        for (rule, (id, pattern)) in rules.into_iter().enumerate() {
+        for (rule, (id, filter)) in rules.into_iter().enumerate() {
             ids.push(id);
-            branches.extend(pattern.branches().iter().map(|branch| {
-                CompiledBranch {
-                    rule,
-                    conditions: branch
-                        .iter()
-                        .map(|(path, operators)| Condition {
-                            slot: paths.intern(path),
-                            operators: Arc::clone(operators),
-                            may_be_absent: operators.contains(&Operator::Absent),
-                        })
-                        .collect(),
+            match filter.into() {
+                Filter::Pattern(pattern) => candidates.extend(pattern.branches().iter().map(|branch| {
+                    let wanted = Wanted::Branch(CompiledBranch::new(branch, &mut paths));
+                    Candidate { rule, wanted }
+                })),
+                Filter::Sigma(condition) => {
+                    let wanted = Wanted::Condition(tests.compile(&condition.0, &mut paths));
+                    candidates.push(Candidate { rule, wanted });
                 }
-            }));
+            }
         }
-        let index = Index::new(&branches);
-        Matcher { ids, paths, branches, index }
+        let index = {
+            let usage = Usage::of(&candidates, &tests);
+            Index::new(candidates.iter().map(|candidate| usage.gate(candidate, &tests)))
+        };
+        Matcher { ids, paths, candidates, tests, index }
     }
 
-    /// The rules whose pattern matches, each once, in the order in which they were given.
+    /// The rules that match an event's envelope, each once, in the order in which they were given.
     pub fn matches(&self, event: &Value) -> Vec<&Id> {
-        if !event.is_object() {
-            return Vec::new();
+        if event.is_object() { self.matching(&self.paths.walk(event)) } else { Vec::new() }
+    }
+
+    /// The same of an event's JSON text, of which only what some rule asks about is read. So a text that is no JSON may go
+    /// unnoticed: who takes it from outside checks that first.
+    pub fn matches_json(&self, event: &str) -> Vec<&Id> {
+        match self.paths.scan(event) {
+            Some(found) => self.matching(&found),
+            None => serde_json::from_str(event).map(|event| self.matches(&event)).unwrap_or_default(),
         }
-        let found = self.paths.find(event);
-        let mut rules: Vec<usize> = self
-            .index
-            .candidates(&found)
-            .into_iter()
-            .filter_map(|branch| self.branches.get(branch))
-            .filter(|branch| branch.matches(&found))
-            .map(|branch| branch.rule)
-            .collect();
-        rules.sort_unstable();
-        rules.dedup();
-        rules.into_iter().filter_map(|rule| self.ids.get(rule)).collect()
-    }
-}
-
-impl CompiledBranch {
-    fn matches(&self, found: &Found<'_>) -> bool {
-        let each_alone = self.conditions.iter().all(|condition| {
-            let values = found.values(condition.slot);
-            values.iter().any(|found| any_matches(&condition.operators, found.value))
-                || condition.may_be_absent && (values.is_empty() || found.has_memberships())
-        });
-        each_alone && (!found.has_memberships() || self.matches_together(found))
     }
 
-    /// Whether the values agree on the elements of arrays that they are in.
-    fn matches_together(&self, found: &Found<'_>) -> bool {
-        let requirements: Vec<Requirement<'_>> = self
-            .conditions
-            .iter()
-            .map(|condition| {
-                let values = found.values(condition.slot);
-                Requirement {
-                    matching: values
-                        .iter()
-                        .filter(|found| any_matches(&condition.operators, found.value))
-                        .map(|found| &found.membership)
-                        .collect(),
-                    absent: condition.may_be_absent.then(|| values.iter().map(|found| &found.membership).collect()),
+    fn matching(&self, found: &Found<'_>) -> Vec<&Id> {
+        let mut memory = Memory::default();
+        let mut rules: Vec<usize> = Vec::new();
+        for candidate in self.index.candidates(found) {
+            let Some(candidate) = self.candidates.get(candidate) else { continue };
+            // Candidates stand in the order of their rules.
+            if rules.last() != Some(&candidate.rule)
+                && match &candidate.wanted {
+                    Wanted::Branch(branch) => branch.matches(found),
+                    Wanted::Condition(condition) => self.tests.hold(condition, found, &mut memory),
                 }
-            })
-            .collect();
-        assignable(&requirements)
+            {
+                rules.push(candidate.rule);
+            }
+        }
+        rules.into_iter().filter_map(|rule| self.ids.get(rule)).collect()
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod assignment;
 mod branch;
+mod complexity;
 mod document;
 mod field;
 mod operator;
@@ -22,7 +23,7 @@ use field::Field;
 
 pub(crate) use assignment::{Membership, Requirement, assignable};
 pub(crate) use branch::Branch;
-pub(crate) use operator::{Operator, any_matches};
+pub(crate) use operator::{AddressRange, Affix, Operator, Wildcard, any_matches, comparable};
 
 /// The longest pattern that EventBridge takes, in characters. Source:
 /// <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_TestEventPattern.html>
@@ -125,7 +126,7 @@ fn branch_matches(branch: &Branch, fields: &[Field<'_>]) -> bool {
             Requirement {
                 matching: present
                     .iter()
-                    .filter(|field| any_matches(operators, field.value))
+                    .filter(|field| any_matches(operators, field.value.into()))
                     .map(|field| &field.membership)
                     .collect(),
                 absent: operators

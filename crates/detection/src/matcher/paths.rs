@@ -1,61 +1,29 @@
-//! The paths that patterns ask about, as a tree; and an event's values along them.
+//! The paths that rules ask about, as a tree.
 
-use std::collections::HashMap;
-
-use serde_json::Value;
-
-use crate::pattern::Membership;
+use super::hash::RuleMap;
 
 /// The number of a path.
 pub(super) type Slot = usize;
 
-/// The paths that patterns ask about. A dot in a key is a step like any other, so paths are split at dots.
+/// The paths that rules ask about. A dot in a key is a step like any other, so paths are split at dots.
 #[derive(Clone, Debug)]
 pub(super) struct Paths {
     steps: Vec<Step>,
     slots: usize,
 }
 
+/// A step on the way to a value.
 #[derive(Clone, Debug, Default)]
-struct Step {
-    next: HashMap<Box<str>, usize>,
-    slot: Option<Slot>,
-}
-
-/// What an event has along the paths: as many values as it has, however many paths there are.
-#[derive(Debug, Default)]
-pub(super) struct Found<'event> {
-    /// In the order of their slots.
-    values: Vec<FoundValue<'event>>,
-    has_memberships: bool,
-    arrays: usize,
-}
-
-#[derive(Debug)]
-pub(super) struct FoundValue<'event> {
-    pub slot: Slot,
-    pub value: &'event Value,
-    pub membership: Membership,
-}
-
-impl<'event> Found<'event> {
-    /// The scalars at all paths.
-    pub fn all(&self) -> &[FoundValue<'event>] {
-        &self.values
-    }
-
-    /// The scalars at a path.
-    pub fn values(&self, slot: Slot) -> &[FoundValue<'event>] {
-        let start = self.values.partition_point(|found| found.slot < slot);
-        let rest = self.values.get(start..).unwrap_or_default();
-        let length = rest.iter().take_while(|found| found.slot == slot).count();
-        rest.get(..length).unwrap_or_default()
-    }
-
-    /// Whether any of the scalars is within an element of an array.
-    pub fn has_memberships(&self) -> bool {
-        self.has_memberships
-    }
+pub(super) struct Step {
+    next: RuleMap<Box<str>, usize>,
+    /// The lengths of the keys in `next`, a bit each; the last bit is any longer length.
+    lengths: u64,
+    /// Its place among the steps beside it.
+    pub ordinal: u32,
+    /// The path that ends here.
+    pub slot: Option<Slot>,
+    /// Whether an object here is looked at too.
+    pub is_whole: bool,
 }
 
 impl Default for Paths {
@@ -67,68 +35,60 @@ impl Default for Paths {
 impl Paths {
     /// The number of a path, a new one where it is new.
     pub fn intern(&mut self, path: &str) -> Slot {
+        self.intern_step(path, false)
+    }
+
+    /// The same of a path where objects are looked at too.
+    pub fn intern_whole(&mut self, path: &str) -> Slot {
+        self.intern_step(path, true)
+    }
+
+    fn intern_step(&mut self, path: &str, is_whole: bool) -> Slot {
         let mut at = 0;
         for segment in path.split('.') {
             let fresh = self.steps.len();
             let Some(step) = self.steps.get_mut(at) else {
                 break;
             };
+            let ordinal = u32::try_from(step.next.len()).unwrap_or(u32::MAX);
+            step.lengths |= bit_of(segment.len());
             at = *step.next.entry(segment.into()).or_insert(fresh);
             if at == fresh {
-                self.steps.push(Step::default());
+                self.steps.push(Step { ordinal, ..Step::default() });
             }
         }
         let fresh = self.slots;
-        let slot = self.steps.get_mut(at).map_or(fresh, |step| *step.slot.get_or_insert(fresh));
+        let slot = self.steps.get_mut(at).map_or(fresh, |step| {
+            step.is_whole |= is_whole;
+            *step.slot.get_or_insert(fresh)
+        });
         if slot == fresh {
             self.slots += 1;
         }
         slot
     }
 
-    /// An event's values along the paths.
-    pub fn find<'event>(&self, event: &'event Value) -> Found<'event> {
-        let mut found = Found::default();
-        if let Some(root) = self.steps.first() {
-            self.walk(root, event, &Membership::default(), &mut found);
-        }
-        found.values.sort_by_key(|found| found.slot);
-        found
+    /// Where every path begins.
+    pub fn root(&self) -> Option<&Step> {
+        self.steps.first()
     }
 
-    fn walk<'event>(&self, step: &Step, value: &'event Value, membership: &Membership, found: &mut Found<'event>) {
-        match value {
-            Value::Object(entries) => {
-                for (key, value) in entries {
-                    if let Some(next) = self.next(step, key) {
-                        self.walk(next, value, membership, found);
-                    }
-                }
-            }
-            Value::Array(elements) => {
-                let array = found.arrays;
-                found.arrays += 1;
-                for (index, element) in elements.iter().enumerate() {
-                    if element.is_object() || element.is_array() {
-                        self.walk(step, element, &membership.with(array, index), found);
-                    } else {
-                        self.walk(step, element, membership, found);
-                    }
-                }
-            }
-            scalar => {
-                if let Some(slot) = step.slot {
-                    found.has_memberships |= *membership != Membership::default();
-                    found.values.push(FoundValue { slot, value: scalar, membership: membership.clone() });
-                }
-            }
-        }
-    }
-
-    fn next<'paths>(&'paths self, step: &'paths Step, key: &str) -> Option<&'paths Step> {
+    /// The step that a key leads to.
+    pub fn next<'paths>(&'paths self, step: &'paths Step, key: &str) -> Option<&'paths Step> {
         if !key.contains('.') {
-            return self.steps.get(*step.next.get(key)?);
+            return self.next_undotted(step, key);
         }
-        key.split('.').try_fold(step, |step, segment| self.steps.get(*step.next.get(segment)?))
+        key.split('.').try_fold(step, |step, segment| self.next_undotted(step, segment))
     }
+
+    fn next_undotted(&self, step: &Step, key: &str) -> Option<&Step> {
+        if step.lengths & bit_of(key.len()) == 0 {
+            return None;
+        }
+        self.steps.get(*step.next.get(key)?)
+    }
+}
+
+fn bit_of(length: usize) -> u64 {
+    1 << length.min(63)
 }

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::EventPattern;
 
 fn compile(patterns: &[Value]) -> Matcher<usize> {
     Matcher::new(patterns.iter().map(|pattern| EventPattern::from_value(pattern).unwrap()).enumerate().collect())
@@ -90,6 +91,8 @@ proptest! {
             patterns.iter().enumerate().filter(|(_, pattern)| pattern.matches(&event)).map(|(rule, _)| rule).collect();
         let matcher = Matcher::new(patterns.into_iter().enumerate().collect());
         let compiled: Vec<usize> = matcher.matches(&event).into_iter().copied().collect();
-        prop_assert_eq!(naive, compiled);
+        prop_assert_eq!(&naive, &compiled);
+        let scanned: Vec<usize> = matcher.matches_json(&event.to_string()).into_iter().copied().collect();
+        prop_assert_eq!(naive, scanned);
     }
 }

@@ -10,6 +10,11 @@ use std::collections::{HashMap, HashSet};
 pub(crate) struct Membership(Vec<(usize, usize)>);
 
 impl Membership {
+    /// Whether the value is in no array's element.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The membership of what is in an element of an array within this.
     pub fn with(&self, array: usize, index: usize) -> Membership {
         let mut inner = self.clone();

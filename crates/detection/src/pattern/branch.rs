@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    COMBINATIONS_MAX,
+    COMBINATIONS_MAX, complexity,
     document::{Fault, Kind, Node},
     operator::{self, Operator},
 };
@@ -129,9 +129,11 @@ fn leaf(node: &Node, elements: &[Node]) -> Result<Arc<[Operator]>, Fault> {
     if elements.is_empty() {
         return Err(Fault::at(node.end, "Empty arrays are not allowed"));
     }
-    elements
+    let operators: Arc<[Operator]> = elements
         .iter()
         .enumerate()
         .map(|(index, element)| operator::parse(element).map_err(|fault| fault.under(&index.to_string())))
-        .collect()
+        .collect::<Result<_, _>>()?;
+    complexity::check(&operators)?;
+    Ok(operators)
 }

@@ -11,8 +11,14 @@ mod wildcard;
 use serde_json::{Number, Value};
 
 use super::document::{Fault, Kind, Node};
+use crate::scalar::Scalar;
 
-pub(crate) use {address::AddressRange, affix::Affix, numeric::NumericRange, wildcard::Wildcard};
+pub(crate) use {
+    address::AddressRange,
+    affix::Affix,
+    numeric::{NumericRange, comparable},
+    wildcard::Wildcard,
+};
 
 /// One alternative of a leaf.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,15 +51,17 @@ pub(crate) enum Operator {
 
 impl Operator {
     /// Whether a scalar is what the operator asks for.
-    pub fn matches(&self, value: &Value) -> bool {
+    pub fn matches(&self, scalar: Scalar<'_>) -> bool {
         match self {
-            Operator::Number(number) => exact::number_matches(number, value),
-            Operator::Literal(literal) => literal == value,
-            Operator::Numeric(range) => range.matches(value),
-            Operator::AnythingBut(operators) => !any_matches(operators, value),
+            Operator::AnythingBut(operators) => !any_matches(operators, scalar),
             Operator::Present => true,
             Operator::Absent => false,
-            _ => value.as_str().is_some_and(|text| self.matches_text(text)),
+            _ => match scalar {
+                Scalar::Text(text) => self.matches_text(text),
+                Scalar::Value(value) => self.matches_value(value),
+                // No pattern looks at objects.
+                Scalar::Json(_) => false,
+            },
         }
     }
 
@@ -68,11 +76,20 @@ impl Operator {
             _ => false,
         }
     }
+
+    fn matches_value(&self, value: &Value) -> bool {
+        match self {
+            Operator::Number(number) => exact::number_matches(number, value),
+            Operator::Literal(literal) => literal == value,
+            Operator::Numeric(range) => range.matches(value),
+            _ => false,
+        }
+    }
 }
 
 /// Whether a scalar is what one of the operators asks for.
-pub(crate) fn any_matches(operators: &[Operator], value: &Value) -> bool {
-    operators.iter().any(|operator| operator.matches(value))
+pub(crate) fn any_matches(operators: &[Operator], scalar: Scalar<'_>) -> bool {
+    operators.iter().any(|operator| operator.matches(scalar))
 }
 
 /// Reads one alternative of a leaf.

@@ -15,13 +15,13 @@ use rules::Rules;
 /// Tell what would have fired on past events; nothing is touched.
 ///
 /// Reads CloudTrail log files, EventBridge envelopes and JSON Lines of either, gzipped or not.
-/// Exit status: 0 all was read, 1 something could not be read (it is told), 2 nothing could be done.
+/// Exit status: 0 all was read, 1 an event or a rule could not be (it is told), 2 nothing could be done.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Files, and folders of files
     #[arg(required = true)]
     paths: Vec<PathBuf>,
-    /// A folder of further rules: event patterns (.json, named by their file) and guardrails (.yaml)
+    /// A folder of further rules: event patterns, guardrails and Sigma rules for AWS CloudTrail (.json, .yaml, .yml)
     #[arg(long, value_name = "DIR")]
     rules: Option<PathBuf>,
     #[arg(long, value_enum, default_value_t)]
@@ -52,6 +52,9 @@ const RESOURCES_COUNTED: usize = 100_000;
 
 pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
     let rules = Rules::load(arguments.rules.as_deref())?;
+    for told in rules.passed_over.iter().chain(&rules.refused) {
+        output::problem(told);
+    }
     let mut seen = Seen::default();
     let mut hits = Vec::new();
     let files = reader::files(&arguments.paths)?;
@@ -85,7 +88,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
         ),
     }
     output::problem(&format!("{} events of {} files, {} could not be read", seen.events, files.len(), seen.unreadable));
-    Ok(if seen.unreadable == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if !rules.refused.is_empty() {
+        output::problem(&format!("{} files of rules could not be used", rules.refused.len()));
+    }
+    Ok(if seen.unreadable == 0 && rules.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 impl Seen {

@@ -7,8 +7,8 @@ use std::{
     process::ExitCode,
 };
 
-use detection::EventPattern;
-use serde_json::Value;
+use detection::{EventPattern, Matcher};
+use serde::de::IgnoredAny;
 
 use super::Problem;
 use crate::output;
@@ -41,7 +41,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
         fs::read_to_string(&arguments.pattern)
             .map_err(|error| Problem(format!("the pattern's file {} can't be read: {error}", arguments.pattern)))?
     };
-    let pattern = EventPattern::parse(&text).map_err(Problem::new)?;
+    let pattern = Matcher::new(vec![((), EventPattern::parse(&text).map_err(Problem::new)?)]);
     let mut seen = Seen::default();
     if arguments.events.is_empty() {
         lines(&pattern, "standard input", io::stdin().lock(), &mut seen);
@@ -62,7 +62,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
     })
 }
 
-fn lines(pattern: &EventPattern, name: &str, mut reader: impl BufRead, seen: &mut Seen) {
+fn lines(pattern: &Matcher<()>, name: &str, mut reader: impl BufRead, seen: &mut Seen) {
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut line = Vec::new();
     for number in 1_u64.. {
@@ -81,9 +81,9 @@ fn lines(pattern: &EventPattern, name: &str, mut reader: impl BufRead, seen: &mu
         if text.is_empty() {
             continue;
         }
-        match serde_json::from_slice::<Value>(text) {
-            Ok(event @ Value::Object(_)) => {
-                if pattern.matches(&event) {
+        match json(text) {
+            Ok(event) if event.starts_with('{') => {
+                if !pattern.matches_json(event).is_empty() {
                     seen.matched = true;
                     if out.write_all(text).and_then(|()| out.write_all(b"\n")).is_err() {
                         return;
@@ -96,6 +96,13 @@ fn lines(pattern: &EventPattern, name: &str, mut reader: impl BufRead, seen: &mu
     }
     // A reader that has gone wants nothing more.
     drop(out.flush());
+}
+
+/// A line that is JSON, as text.
+fn json(line: &[u8]) -> Result<&str, String> {
+    let text = std::str::from_utf8(line).map_err(|error| error.to_string())?;
+    serde_json::from_str::<IgnoredAny>(text).map_err(|error| error.to_string())?;
+    Ok(text)
 }
 
 fn refuse(name: &str, number: u64, why: &str, seen: &mut Seen) {

@@ -46,7 +46,16 @@ impl AddressRange {
         Ok(AddressRange { first, last })
     }
 
-    pub(super) fn matches(&self, text: &str) -> bool {
+    /// A block as Sigma has it: whole addresses (`/32`, `/128`, no slash) are blocks too. `None` where it is none.
+    pub fn block(text: &str) -> Option<AddressRange> {
+        let Some((network, bits)) = text.split_once('/') else {
+            return AddressRange::exactly(text);
+        };
+        let whole = if network.contains(':') { "128" } else { "32" };
+        if bits == whole { AddressRange::exactly(network) } else { AddressRange::parse(text).ok() }
+    }
+
+    pub fn matches(&self, text: &str) -> bool {
         address(text).is_some_and(|address| {
             address.is_ipv4() == self.first.is_ipv4() && self.first <= address && address <= self.last
         })

@@ -14,6 +14,14 @@ impl Affix {
         Affix { text: text.to_owned(), ignore_case: false }
     }
 
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub fn ignores_case(&self) -> bool {
+        self.ignore_case
+    }
+
     pub(super) fn starts(&self, text: &str) -> bool {
         if !self.ignore_case {
             return text.starts_with(&self.text);

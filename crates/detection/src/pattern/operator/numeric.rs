@@ -33,7 +33,7 @@ impl NumericRange {
 }
 
 /// A number as AWS compares it; `None` beyond ±5,000,000,000.
-pub(super) fn comparable(number: &Number) -> Option<f64> {
+pub(crate) fn comparable(number: &Number) -> Option<f64> {
     number.as_f64().filter(|number| number.abs() <= COMPARABLE_MAX)
 }
 

@@ -1,6 +1,7 @@
 //! `wildcard`: `*` is any number of characters, `\*` and `\\` are themselves.
 
 use super::{Fault, Kind, Node, text};
+use crate::sigma::Place;
 
 /// A text with gaps.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,21 @@ impl Wildcard {
         }
         let mut parts = parts.into_iter();
         Ok(Wildcard { first: parts.next().unwrap_or_default(), rest: parts.collect() })
+    }
+
+    /// The texts between gaps, the outer ones too.
+    pub fn literals(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.first).chain(&self.rest).map(String::as_str)
+    }
+
+    /// The longest text between gaps, and where it has to be.
+    pub fn longest_literal(&self) -> (&str, Place) {
+        let Some((last, between)) = self.rest.split_last() else {
+            return (&self.first, Place::Whole);
+        };
+        let between = between.iter().map(|part| (part.as_str(), Place::Anywhere));
+        let ends = [(self.first.as_str(), Place::Start), (last.as_str(), Place::End)];
+        ends.into_iter().chain(between).max_by_key(|(text, _)| text.len()).unwrap_or(("", Place::Anywhere))
     }
 
     /// The first place for each part is the best one, so no way is tried twice.

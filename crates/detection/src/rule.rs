@@ -1,0 +1,146 @@
+//! What an event is held against: an event pattern or a Sigma rule, and what a match of it is called.
+
+use serde_json::Value;
+
+use crate::{Event, EventPattern, Finding, Severity, sigma::Condition};
+
+/// A rule that can match an event.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Its id; the file's name where the file has none.
+    pub id: String,
+    /// What a match of it is called.
+    pub title: String,
+    /// How bad a match is; `None` where the rule does not say.
+    pub severity: Option<Severity>,
+    /// Sigma's `tags`: `attack.t1078.004` …
+    pub tags: Vec<String>,
+    /// Sigma's `falsepositives`: what may match without anything being wrong.
+    pub false_positives: Vec<String>,
+    /// What it matches.
+    pub filter: Filter,
+}
+
+/// What a rule matches.
+#[derive(Clone, Debug)]
+pub enum Filter {
+    /// An event pattern of EventBridge.
+    Pattern(EventPattern),
+    /// The detection of a Sigma rule for AWS CloudTrail.
+    Sigma(Condition),
+}
+
+/// What makes two matches the same finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FindingKey {
+    /// The rule's id.
+    pub rule: String,
+    /// The event's account.
+    pub account: String,
+    /// The event's Region.
+    pub region: String,
+    /// The event's first resource; where it names none, who acted; empty where neither is known.
+    pub resource: String,
+}
+
+impl Filter {
+    /// Whether an event's envelope matches (naively: the oracle of the compiled [`Matcher`](crate::Matcher)).
+    pub fn matches(&self, envelope: &Value) -> bool {
+        match self {
+            Filter::Pattern(pattern) => pattern.matches(envelope),
+            Filter::Sigma(condition) => condition.matches(envelope),
+        }
+    }
+}
+
+impl From<EventPattern> for Filter {
+    fn from(pattern: EventPattern) -> Filter {
+        Filter::Pattern(pattern)
+    }
+}
+
+impl From<Condition> for Filter {
+    fn from(condition: Condition) -> Filter {
+        Filter::Sigma(condition)
+    }
+}
+
+impl Rule {
+    /// The key of the finding that a match of this rule makes.
+    pub fn finding_key(&self, event: &Event) -> FindingKey {
+        FindingKey {
+            rule: self.id.clone(),
+            account: event.account.clone(),
+            region: event.region.clone(),
+            resource: first_resource(event).or_else(|| actor(event)).unwrap_or_default(),
+        }
+    }
+}
+
+impl FindingKey {
+    /// The finding's id.
+    pub fn id(&self) -> String {
+        Finding::id_of(&self.rule, &self.account, &self.region, &self.resource)
+    }
+}
+
+/// The envelope's first resource, else the first that CloudTrail's record names.
+fn first_resource(event: &Event) -> Option<String> {
+    let recorded = || {
+        let resources = event.detail.get("resources")?.as_array()?;
+        resources.iter().find_map(|resource| said(resource, "ARN").or_else(|| said(resource, "arn")))
+    };
+    event.resources.iter().find(|resource| !resource.is_empty()).cloned().or_else(recorded)
+}
+
+/// Who acted, by CloudTrail's record: the ARN, else the next best name. Source:
+/// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html>
+fn actor(event: &Event) -> Option<String> {
+    let identity = event.detail.get("userIdentity")?;
+    ["arn", "principalId", "userName", "invokedBy", "type"].into_iter().find_map(|name| said(identity, name))
+}
+
+fn said(object: &Value, name: &str) -> Option<String> {
+    object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_finding_is_keyed_by_the_first_resource_else_the_actor() {
+        let pattern = EventPattern::parse(r#"{"source": ["aws.s3"]}"#).unwrap();
+        let rule = Rule {
+            id: "r".to_owned(),
+            title: "R".to_owned(),
+            severity: None,
+            tags: Vec::new(),
+            false_positives: Vec::new(),
+            filter: pattern.into(),
+        };
+        let check = |resources: Value, detail: Value, expected: &str| {
+            let envelope = json!({"id": "1", "detail-type": "T", "source": "s", "account": "123456789012", "region": "eu-west-1",
+                "time": "2015-11-11T21:29:54Z", "resources": resources, "detail": detail});
+            let key = rule.finding_key(&Event::from_envelope(envelope).unwrap());
+            assert_eq!(key.resource, expected);
+            assert_eq!(key.id(), Finding::id_of("r", "123456789012", "eu-west-1", expected));
+        };
+        check(json!(["arn:a", "arn:b"]), json!({"resources": [{"ARN": "arn:c"}]}), "arn:a");
+        check(
+            json!([]),
+            json!({"resources": [{"type": "x"}, {"ARN": "arn:c"}], "userIdentity": {"arn": "u"}}),
+            "arn:c",
+        );
+        check(json!([]), json!({"resources": null, "userIdentity": {"arn": "u", "principalId": "p"}}), "u");
+        check(json!([]), json!({"userIdentity": {"arn": "", "principalId": "p", "type": "Root"}}), "p");
+        check(
+            json!([]),
+            json!({"userIdentity": {"type": "AWSService", "invokedBy": "ec2.amazonaws.com"}}),
+            "ec2.amazonaws.com",
+        );
+        check(json!([]), json!({}), "");
+    }
+}
