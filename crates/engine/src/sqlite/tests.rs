@@ -33,6 +33,7 @@ fn progress() -> Progress {
         redrive: None,
         map_runs: Vec::new(),
         stopped_map_runs: Vec::new(),
+        redriven_map_runs: Vec::new(),
         standing: Standing::Working,
     }
 }
