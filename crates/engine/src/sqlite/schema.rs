@@ -192,7 +192,7 @@ mod tests {
         let of_map_runs = |migration: &&str| migration.contains("map_run_express_children");
         let before = MIGRATIONS.iter().take_while(|migration| !of_map_runs(migration));
         before.for_each(|migration| connection.execute_batch(migration).unwrap());
-        let version = MIGRATIONS.iter().position(|migration| of_map_runs(&migration)).unwrap();
+        let version = MIGRATIONS.iter().position(|migration| of_map_runs(migration)).unwrap();
         connection.pragma_update(None, "user_version", i64::try_from(version).unwrap()).unwrap();
         let reading = Reading { config: json!({"MaxItems": 1.5e300}), max_items: 7, ..Reading::default() };
         let surroundings = Surroundings {
