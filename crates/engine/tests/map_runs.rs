@@ -1,5 +1,13 @@
 //! Map runs on a real store: reading while children run, Express children, redrives, crashes.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails panics"
+)]
+
 mod support;
 
 use std::{

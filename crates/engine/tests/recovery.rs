@@ -292,7 +292,7 @@ async fn engine_on(
 }
 
 /// Answers whatever question is open, until the execution has ended.
-async fn answer_until_the_end(home: &Home, engine: &Engine, arn: &str) -> execution::Ended {
+async fn answer_until_the_end(home: &Home, engine: &Engine, arn: &str) -> Ended {
     let end = engine.wait_for_end(arn);
     let answers = async {
         let mut nth = 0;

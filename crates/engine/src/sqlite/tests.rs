@@ -46,6 +46,7 @@ pub(super) fn progress() -> Progress {
         redrive: None,
         map_runs: Vec::new(),
         stopped_map_runs: Vec::new(),
+        redriven_map_runs: Vec::new(),
         standing: Standing::Working,
         stands_as_before: false,
     }

@@ -313,9 +313,8 @@ async fn a_row_of_a_newer_format_is_refused_in_every_table() {
 fn a_map_run_that_an_older_program_left_reading_has_its_items() {
     let mut connection = Connection::open_in_memory().unwrap();
     let of_map_runs = |migration: &&str| migration.contains("map_run_express_children");
-    let before = MIGRATIONS.iter().take_while(|migration| !of_map_runs(migration));
-    before.for_each(|migration| connection.execute_batch(migration).unwrap());
-    let version = MIGRATIONS.iter().position(|migration| of_map_runs(&migration)).unwrap();
+    let version = MIGRATIONS.iter().position(of_map_runs).unwrap();
+    MIGRATIONS.iter().take(version).for_each(|migration| connection.execute_batch(migration).unwrap());
     connection.pragma_update(None, "user_version", i64::try_from(version).unwrap()).unwrap();
     let reading = Reading { config: json!({"MaxItems": 1.5e300}), max_items: 7, ..Reading::default() };
     let surroundings = Surroundings {

@@ -119,7 +119,7 @@ fn batch(driver: &mut Driver<'_, '_>, state: &State, batching: Batching, items: 
         batching: Some(batching),
         ..MapRunSpecification::default()
     };
-    let mut inputs = Inputs::new(&run, None);
+    let mut inputs = Inputs::new(&run, None, 0);
     let mut batches = Vec::new();
     let failed = |failure: MapRunFailure| Failure::given(failure.error, failure.cause);
     for value in items.value().as_array().into_iter().flatten() {
