@@ -33,10 +33,6 @@ use self::{
     ways::{Api, Library},
 };
 
-/// As the binary has it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// What others reach where this was first measured, beside 39,000 rows a second of SQLite at 100 rows a commit: who, the machine,
 /// clients, executions a second.
 const OTHERS: [(&str, Machine, u32, f64); 4] = [
