@@ -6,9 +6,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
     clippy::print_stdout,
-    clippy::indexing_slicing,
     reason = "a benchmark prints, and ends when it fails"
 )]
 
