@@ -6,7 +6,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
     clippy::print_stdout,
     clippy::indexing_slicing,
     reason = "a benchmark prints, and ends when it fails"
@@ -32,10 +31,6 @@ use self::{
     process::Process,
     ways::{Api, Library},
 };
-
-/// As the binary has it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What others reach where this was first measured, beside 39,000 rows a second of SQLite at 100 rows a commit: who, the machine,
 /// clients, executions a second.

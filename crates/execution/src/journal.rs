@@ -20,7 +20,7 @@ const RECORD_BYTES: usize = 192;
 
 /// The records of a step as bytes.
 pub fn write(mut records: Vec<Record>) -> Result<Vec<u8>, serde_json::Error> {
-    let mut seen: HashMap<Json, usize> = HashMap::new();
+    let mut seen: HashMap<Box<str>, usize> = HashMap::new();
     // Most often it is the same document once more, and no text need be compared.
     let mut last: Option<(Json, Json)> = None;
     for payload in records.iter_mut().filter_map(payload_mut).filter(|payload| payload.text().len() >= LONG) {
@@ -30,12 +30,12 @@ pub fn write(mut records: Vec<Record>) -> Result<Vec<u8>, serde_json::Error> {
             *payload = reference.clone();
             continue;
         }
-        let number = seen.get(payload).copied();
+        let number = seen.get(payload.text()).copied();
         let reference = Json::reference(number.unwrap_or(seen.len()));
         let document = match number {
             Some(_) => std::mem::replace(payload, reference.clone()),
             None => {
-                seen.insert(payload.clone(), seen.len());
+                seen.insert(payload.text().into(), seen.len());
                 payload.clone()
             }
         };

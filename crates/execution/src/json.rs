@@ -114,12 +114,6 @@ impl PartialEq for Json {
 
 impl Eq for Json {}
 
-impl std::hash::Hash for Json {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.text().hash(state);
-    }
-}
-
 impl std::fmt::Debug for Json {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(self.text())

@@ -14,10 +14,6 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-/// A quarter of the time of a small execution goes into the system's allocator; this one takes a fraction of it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let arguments = commands::Arguments::parse();
     start::logging(matches!(arguments.command, commands::Command::Serve(_)), arguments.verbose);
