@@ -1,5 +1,5 @@
 //! `rectify run`: states are shown while they happen.
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test tells what broke by panicking")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test tells what broke by panicking")]
 
 use std::{
     fs,

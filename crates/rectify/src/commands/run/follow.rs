@@ -98,7 +98,11 @@ impl<'a> Follower<'a> {
     /// Shows how the children of map runs stand, where that changed.
     async fn count(&mut self, now: Timestamp) -> Result<(), Problem> {
         let runs = self.engine.list_map_runs(self.arn, None, MAP_RUNS).await.map_err(Problem::new)?;
-        let lines = runs.iter().filter(|run| run.status == MapRunStatus::Running).map(|run| {
+        let running = runs.iter().filter(|run| {
+            // One that is still reading its items has no children.
+            run.status == MapRunStatus::Running && run.standing.counts.total().executions > 0
+        });
+        let lines = running.map(|run| {
             let counts = &run.standing.counts;
             format!(
                 "map run {}: {} pending, {} running, {} succeeded, {} failed",
