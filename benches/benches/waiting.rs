@@ -2,8 +2,8 @@
 //! taken from beside this benchmark's, so `cargo build --release -p rectify` comes first.
 //!
 //! Each is one Parallel of a task that waits for its token, with a heartbeat and a time-out of days, and of a Wait of days. They are
-//! begun in this process, which is measured while they wait; those beyond 10,000 are copied in the store, row by row, each with its own
-//! name and token. Then `rectify serve` is started on that store.
+//! begun in this process, which is measured while they wait; those beyond 10,000 are copied in the store, each with its own name and
+//! token. Then `rectify serve` is started on that store.
 
 #![expect(
     clippy::unwrap_used,
@@ -38,8 +38,6 @@ use serde_json::{Value, json};
 const CLIENTS: u64 = 256;
 /// Executions begun by the engine, at most; the others are copies of them.
 const BEGUN: u64 = 10_000;
-/// Copies in one transaction.
-const COPIES_AT_ONCE: u64 = 50_000;
 /// Executions whose timers are due when the process starts again.
 const DUE: u64 = 1000;
 const TOKENS_ANSWERED: usize = 100;
@@ -226,44 +224,37 @@ async fn fill(folder: &Path, count: u64) -> Vec<String> {
 /// Copies the first execution in the store so many times: its row, its journal and its token, under names as scattered as UUIDs.
 fn copy(folder: &Path, copies: u64) {
     let mut connection = Connection::open(folder.join("rectify.sqlite")).unwrap();
-    connection.pragma_update(None, "synchronous", "normal").unwrap();
-    connection.pragma_update(None, "cache_size", -(256 << 10)).unwrap();
-    let columns: Vec<String> = {
-        let mut statement = connection.prepare("SELECT name FROM pragma_table_info('executions')").unwrap();
+    connection.pragma_update(None, "cache_size", -(1 << 20)).unwrap();
+    let others: Vec<String> = {
+        let sql =
+            "SELECT name FROM pragma_table_info('executions') WHERE name NOT IN ('id', 'arn', 'name', 'next_timer_at')";
+        let mut statement = connection.prepare(sql).unwrap();
         statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     };
-    let others: Vec<&str> = columns
-        .iter()
-        .map(String::as_str)
-        .filter(|name| !["id", "arn", "name", "next_timer_at"].contains(name))
-        .collect();
     let others = others.join(", ");
+    let top: i64 = connection.query_row("SELECT max(id) FROM executions", [], |row| row.get(0)).unwrap();
     let began = Instant::now();
-    let mut number: u64 = 0;
-    while number < copies {
-        let transaction = connection.transaction().unwrap();
-        for _ in 0..COPIES_AT_ONCE.min(copies - number) {
-            number += 1;
-            let name = format!("{:016x}-copied-in-the-store", number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-            let execution = format!(
-                "INSERT INTO executions (arn, name, next_timer_at, {others})
-                 SELECT ?1, ?2, next_timer_at + ?3, {others} FROM executions WHERE id = 1"
-            );
-            let arn = format!("arn:aws:states:{REGION}:{ACCOUNT}:execution:waiting:{name}");
-            let later = i64::try_from(number).unwrap();
-            transaction.prepare_cached(&execution).unwrap().execute(rusqlite::params![arn, name, later]).unwrap();
-            let id = transaction.last_insert_rowid();
-            for sql in [
-                "INSERT INTO journal (execution, seq, format, last_event, records)
-                 SELECT ?1, seq, format, last_event, records FROM journal WHERE execution = 1",
-                "INSERT INTO task_tokens (hash, execution, event_id)
-                 SELECT randomblob(32), ?1, event_id FROM task_tokens WHERE execution = 1",
-            ] {
-                transaction.prepare_cached(sql).unwrap().execute([id]).unwrap();
-            }
-        }
-        transaction.commit().unwrap();
+    let transaction = connection.transaction().unwrap();
+    let counted = format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {copies})");
+    let name = "printf('%08x-%08x-copied-in-the-store', i * 2654435761 % 4294967296, i)";
+    let arn = format!("'arn:aws:states:{REGION}:{ACCOUNT}:execution:waiting:' || {name}");
+    for sql in [
+        format!(
+            "INSERT INTO executions (id, arn, name, next_timer_at, {others}) {counted}
+             SELECT {top} + i, {arn}, {name}, next_timer_at + i, {others} FROM n, executions WHERE id = 1"
+        ),
+        format!(
+            "INSERT INTO journal (execution, seq, format, last_event, records) {counted}
+             SELECT {top} + i, seq, format, last_event, records FROM n, journal WHERE execution = 1"
+        ),
+        format!(
+            "INSERT INTO task_tokens (hash, execution, event_id) {counted}
+             SELECT randomblob(32), {top} + i, event_id FROM n, task_tokens WHERE execution = 1"
+        ),
+    ] {
+        transaction.execute(&sql, []).unwrap();
     }
+    transaction.commit().unwrap();
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
     println!("{copies} more copied in {:.0} s", began.elapsed().as_secs_f64());
 }

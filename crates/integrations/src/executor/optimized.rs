@@ -14,9 +14,9 @@ mod table;
 mod tests;
 
 use asl::integration::Pattern;
-use aws::VersionOneAnswer;
+use aws::{CallError, VersionOneAnswer};
 use engine::ports::{Task, TaskOutcome};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use self::row::Row;
 use super::{
@@ -62,12 +62,40 @@ impl Executor {
         let call = (row.aws_service, row.aws_action);
         let caller = self.caller(row.aws_service, task)?;
         let answer = aws_sdk::request_as_version_1(caller, task, call, Value::Object(parameters), PATIENCE).await;
-        let answer = answer.map_err(|error| match error.of_parameters(&task.scheduled.arguments) {
-            Ok(failure) => failure,
-            Err(error) => as_failure(row.service, error),
-        })?;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => match self.started_before(row, task, &error).await {
+                Some(answer) => answer,
+                None => {
+                    return Err(match error.of_parameters(&task.scheduled.arguments) {
+                        Ok(failure) => failure,
+                        Err(error) => as_failure(row.service, error),
+                    });
+                }
+            },
+        };
         let result = (row.answer)(members(answer.result), pattern)?;
         Ok(with_metadata(result, &VersionOneAnswer { result: Value::Null, ..answer }))
+    }
+}
+
+impl Executor {
+    /// The execution that this very task started before a crash, where it has ended since: starting it by the same name is refused then.
+    async fn started_before(&self, row: &Row, task: &Task, error: &aws_sdk::Error) -> Option<VersionOneAnswer> {
+        let aws_sdk::Error::Call(CallError::Service { code, cause, .. }) = error else { return None };
+        // Told in the error: Execution Already Exists: 'ARN'.
+        let arn = cause.split('\'').nth(1).filter(|_| row.service == "states" && code == "ExecutionAlreadyExists")?;
+        let is_its_own = task.scheduled.arguments.get("Name").is_none_or(Value::is_null);
+        if !is_its_own || arn.rsplit(':').next() != Some(task.scheduled.idempotency_token.as_str()) {
+            return None;
+        }
+        let caller = self.caller(row.aws_service, task).ok()?;
+        let call = (row.aws_service, "describeExecution");
+        let told =
+            aws_sdk::request_as_version_1(caller, task, call, json!({"ExecutionArn": arn}), PATIENCE).await.ok()?;
+        let mut begun = members(told.result);
+        begun.retain(|name, _| ["ExecutionArn", "StartDate"].contains(&name.as_str()));
+        Some(VersionOneAnswer { result: Value::Object(begun), ..told })
     }
 }
 

@@ -305,6 +305,29 @@ async fn an_execution_is_started_once_by_its_name_and_asked_after_until_it_ends(
 }
 
 #[tokio::test]
+async fn an_execution_that_was_started_before_a_crash_and_has_ended_is_not_refused() {
+    let token = "11111111-2222-4333-8444-555555555555";
+    let arn = format!("arn:aws:states:eu-west-1:123456789012:execution:m:{token}");
+    let error = json!({"__type": "ExecutionAlreadyExists", "message": format!("Execution Already Exists: '{arn}'")});
+    let error = error.to_string();
+    let refused = format!("400 x\r\ncontent-length: {}\r\n\r\n{error}", error.len());
+    let told = json!({"executionArn": arn, "status": "SUCCEEDED", "startDate": 1.5, "stopDate": 2.5});
+    let resource = "arn:aws:states:::states:startExecution.sync";
+    let (executor, _, _folder) = executor_answered(vec![refused.clone(), ok(&told)]).await;
+    let outcome = executor.perform(task(resource, json!({"StateMachineArn": "m"}))).await;
+    let TaskOutcome::Submitted(answer) = outcome else { panic!("{outcome:?}") };
+    assert_eq!((&answer["ExecutionArn"], &answer["StartDate"]), (&json!(arn), &json!(1500)));
+    assert_eq!(answer.get("Status"), None);
+    // A name of somebody else's choosing is taken.
+    let (executor, _, _folder) = executor_answered(vec![refused, ok(&told)]).await;
+    let outcome = executor.perform(task(resource, json!({"StateMachineArn": "m", "Name": token}))).await;
+    assert!(
+        matches!(&outcome, TaskOutcome::Failed { error, .. } if error.contains("ExecutionAlreadyExists")),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_container_that_fails_fails_the_task() {
     let stopped = |code: i64| json!({"tasks": [{"taskArn": "t", "lastStatus": "STOPPED", "stopCode": "EssentialContainerExited", "containers": [{"exitCode": code}]}]});
     let placed = json!({"tasks": [{"taskArn": "t", "clusterArn": "c"}], "failures": []});
