@@ -12,12 +12,10 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::Poll,
-    time::Duration,
 };
 
 use asl::{Kind, StateMachine, integration};
 use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
-use jiff::SignedDuration;
 use tokio::{
     runtime::Handle,
     sync::{mpsc, watch},

@@ -78,7 +78,8 @@ pub fn item_reader_data(config: &Value, data: String) -> Result<String, Cause> {
         Some(_) => {}
     }
     let mut items = Vec::new();
-    Format::of(config)?.parse(data.as_bytes(), &mut |item, _| {
+    let content = Content::of(std::io::Cursor::new(data.into_bytes()))?;
+    Format::of(config)?.parse(content, &mut |item, _, _| {
         items.push(item);
         true
     })?;
