@@ -228,9 +228,9 @@ impl<'a> Reader<'a> {
                 "memory" => {
                     for (key, at, _) in self.object(&at, &["evict_after_seconds", "executions"]) {
                         if key == "executions" {
-                            configuration.executions_in_memory = self.within(&at, 1, EXECUTIONS_IN_MEMORY_MAX);
+                            configuration.executions_in_memory = self.within(&at, "executions", 1, EXECUTIONS_IN_MEMORY_MAX);
                         } else {
-                            configuration.evict_after_seconds = self.within(&at, 0, EVICT_AFTER_SECONDS_MAX);
+                            configuration.evict_after_seconds = self.within(&at, "seconds", 0, EVICT_AFTER_SECONDS_MAX);
                         }
                     }
                 }
@@ -357,9 +357,15 @@ impl<'a> Reader<'a> {
         quotas
     }
 
-    /// A whole number within limits.
-    fn within<T: DeserializeOwned + Display + PartialOrd>(&mut self, at: &str, lowest: T, highest: T) -> Option<T> {
-        let wanted = format!("a whole number from {lowest} to {highest}");
+    /// A whole number of something, within limits.
+    fn within<T: DeserializeOwned + Display + PartialOrd>(
+        &mut self,
+        at: &str,
+        unit: &str,
+        lowest: T,
+        highest: T,
+    ) -> Option<T> {
+        let wanted = format!("a whole number of {unit} from {lowest} to {highest}");
         let number = self.value(at, &wanted)?;
         if number >= lowest && number <= highest {
             return Some(number);

@@ -21,10 +21,7 @@ use server::{Access, App, Intake, Registry, queue::Queue, router::router, tls::T
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use super::{Problem, end_asked_for};
-use crate::{
-    configuration::{Configuration, Unusable},
-    content, diagnostics, output, start,
-};
+use crate::{configuration::Configuration, content, diagnostics, output, start};
 
 /// How long requests under way may take once the end was asked for.
 const GRACE: Duration = Duration::from_secs(5);

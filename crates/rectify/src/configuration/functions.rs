@@ -163,16 +163,6 @@ impl Reader<'_> {
         }
         environment
     }
-
-    fn within(&mut self, at: &str, unit: &str, lowest: u64, highest: u64) -> Option<u64> {
-        let wanted = format!("a whole number of {unit}, {lowest} to {highest},");
-        let number = self.value(at, &wanted)?;
-        if (lowest..=highest).contains(&number) {
-            return Some(number);
-        }
-        self.problem(at, &format!("{wanted} is wanted here"), None);
-        None
-    }
 }
 
 /// What Lambda would start.

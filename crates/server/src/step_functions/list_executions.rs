@@ -89,7 +89,7 @@ pub async fn call(app: &App, request: Request) -> Result<Response, ApiError> {
         }
     };
     let next_token = page::cut(&mut executions, length, |execution| execution.arn.clone());
-    let item = |execution: ExecutionRecord| Item {
+    let item = |execution: engine::engine::ExecutionRecord| Item {
         execution_arn: execution.arn,
         state_machine_arn: execution.state_machine_arn,
         state_machine_version_arn: execution.version_arn,
