@@ -233,6 +233,10 @@ fn copy(folder: &Path, copies: u64) {
     };
     let others = others.join(", ");
     let top: i64 = connection.query_row("SELECT max(id) FROM executions", [], |row| row.get(0)).unwrap();
+    let event_id: i64 = {
+        let sql = "SELECT event_id FROM task_tokens WHERE execution = 1";
+        connection.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
     let began = Instant::now();
     let transaction = connection.transaction().unwrap();
     let counted = format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {copies})");
@@ -249,7 +253,7 @@ fn copy(folder: &Path, copies: u64) {
         ),
         format!(
             "INSERT INTO task_tokens (hash, execution, event_id) {counted}
-             SELECT randomblob(32), {top} + i, event_id FROM n, task_tokens WHERE execution = 1"
+             SELECT randomblob(32), {top} + i, {event_id} FROM n"
         ),
     ] {
         transaction.execute(&sql, []).unwrap();
