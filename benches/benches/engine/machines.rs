@@ -72,7 +72,7 @@ impl Machine {
                 }},
             }),
             Machine::Parallel => {
-                let branch = json!({"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": true}}});
+                let branch = |name: &str| json!({"StartAt": name, "States": {name: {"Type": "Pass", "End": true}}});
                 json!({
                     "StartAt": "Which",
                     "States": {
@@ -87,7 +87,7 @@ impl Machine {
                             ],
                             "Default": "Nobody",
                         },
-                        "Together": {"Type": "Parallel", "Branches": [branch, branch, branch], "End": true},
+                        "Together": {"Type": "Parallel", "Branches": [branch("One"), branch("Two"), branch("Three")], "End": true},
                         "Nobody": {"Type": "Fail"},
                     },
                 })
