@@ -45,11 +45,10 @@ fn main() {
         println!("Sigma rules: skipped, RECTIFY_CORPUS is not set");
         return;
     };
-    let rules: Vec<Filter> = lines(&corpus.join("rules/sigma-aws.jsonl.gz"), |case| filter(&case)).collect();
-    let records = lines(&corpus.join("events/cloudtrail-invictus.jsonl.gz"), |case| {
+    let rules: Vec<Filter> = lines(&corpus.join("rules/sigma-aws.jsonl.gz"), |case| filter(&case));
+    let records: Vec<String> = lines(&corpus.join("events/cloudtrail-invictus.jsonl.gz"), |case| {
         normalize::read(case["record"].to_string().as_bytes()).remove(0).unwrap().envelope().to_string()
     });
-    let records: Vec<String> = records.collect();
     let floor_of_records = self::floor(&records);
     let bytes = records.iter().map(String::len).sum::<usize>() / records.len();
     println!("floor: {floor_of_records:>10.0} events/s of {bytes} bytes (CloudTrail's)");
@@ -156,9 +155,8 @@ fn filter(case: &Value) -> Filter {
     .unwrap()
 }
 
-fn lines<T>(path: &std::path::Path, each: impl Fn(Value) -> T) -> impl Iterator<Item = T> {
+fn lines<T>(path: &std::path::Path, each: impl Fn(Value) -> T) -> Vec<T> {
     let mut text = String::new();
     MultiGzDecoder::new(File::open(path).unwrap()).read_to_string(&mut text).unwrap();
-    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    lines.into_iter().map(move |line| each(serde_json::from_str(&line).unwrap()))
+    text.lines().map(|line| each(serde_json::from_str(line).unwrap())).collect()
 }

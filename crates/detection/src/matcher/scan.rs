@@ -231,7 +231,7 @@ fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
     let (words, rest) = bytes.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        let found = zeros(word ^ EACH * 0x22) | zeros(word ^ EACH * 0x5c);
+        let found = zeros(word ^ (EACH * 0x22)) | zeros(word ^ (EACH * 0x5c));
         if found != 0 {
             return usize::try_from(found.trailing_zeros() / 8).ok().map(|offset| index * 8 + offset);
         }

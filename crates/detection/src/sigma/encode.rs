@@ -37,7 +37,7 @@ pub(super) fn base64(bytes: &[u8]) -> String {
 pub(super) fn base64_at_each_offset(bytes: &[u8]) -> Vec<String> {
     (0..3_usize)
         .map(|offset| {
-            let padded = [&b"  "[..].get(..offset).unwrap_or_default(), bytes].concat();
+            let padded = [b"  ".get(..offset).unwrap_or_default(), bytes].concat();
             let encoded = base64(&padded);
             // Digits that depend on what stands before and behind are left out.
             let start = [0, 2, 3].get(offset).copied().unwrap_or_default();
