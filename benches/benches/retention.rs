@@ -60,6 +60,9 @@ async fn commit(store: &SqliteStore, number: usize) -> Duration {
         redrive: None,
         map_runs: vec![],
         stopped_map_runs: vec![],
+        redriven_map_runs: vec![],
+        jobs: vec![],
+        stands_as_before: false,
         standing: Standing::Working,
     };
     let begun = Instant::now();
