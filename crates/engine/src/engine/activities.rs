@@ -219,6 +219,14 @@ impl Claim {
 }
 
 impl Activities {
+    /// Polls and claims that have not ended.
+    #[cfg(feature = "simulator")]
+    pub(super) fn held(&self) -> Option<String> {
+        let polls = self.polls.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let claims = self.numbers.lock().unwrap_or_else(PoisonError::into_inner).len();
+        (polls + claims > 0).then(|| format!("{polls} activities are polled, {claims} tasks are claimed"))
+    }
+
     fn release(&self, number: u64) {
         self.numbers.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
     }

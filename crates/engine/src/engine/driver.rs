@@ -5,10 +5,12 @@
 
 use std::{
     collections::HashMap,
+    future::poll_fn,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -25,7 +27,10 @@ use super::{
     message::{Arn, Effect, Live, Message},
     worker::Worker,
 };
-use crate::ports::{Begun, ExecutionKind, MapRunChild, StoreError, Task, TaskOutcome};
+use crate::{
+    ports::{Begun, ExecutionKind, MapRunChild, StoreError, Task, TaskOutcome},
+    threads::Threads,
+};
 
 /// A sleep is never longer, so that a clock that was set is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -43,6 +48,14 @@ struct Jobs {
     /// Jobs that are being begun though nobody waits for them any more: to be stopped as soon as their service has answered. Each has
     /// its permit until then.
     unwanted: HashMap<Id, Box<Task>>,
+    /// Whether what has ended goes before the inbox: every other time, so that neither waits for ever.
+    ended_first: bool,
+}
+
+/// What a worker waits for, beside the time.
+enum Happened {
+    Message(Message),
+    Ended(Box<Result<(Id, Message), JoinError>>),
 }
 
 #[derive(Clone)]
@@ -70,6 +83,11 @@ pub(super) fn spawn(
     inbox: mpsc::Receiver<Message>,
     stopped: watch::Receiver<()>,
 ) -> Result<(), StoreError> {
+    #[cfg(feature = "simulator")]
+    if shared.threads == Threads::One {
+        tokio::spawn(run(shared, inbox, stopped));
+        return Ok(());
+    }
     let runtime = Handle::current();
     let work = move || runtime.block_on(run(shared, inbox, stopped));
     std::thread::Builder::new().name("worker".to_owned()).spawn(work).map(drop).map_err(|error| {
@@ -87,6 +105,7 @@ async fn run(shared: Arc<Shared>, mut inbox: mpsc::Receiver<Message>, mut stoppe
         kinds: HashMap::new(),
         tasks: HashMap::new(),
         unwanted: HashMap::new(),
+        ended_first: false,
     };
     let mut effects = Vec::new();
     loop {
@@ -115,19 +134,42 @@ impl Shared {
 }
 
 impl Jobs {
-    /// The next thing that happens, whichever it is: none of the three goes before another, so none has to wait for ever.
+    /// The next thing that happens, whichever it is.
     async fn next(&mut self, inbox: &mut mpsc::Receiver<Message>, due: Option<jiff::Timestamp>) -> Message {
         loop {
-            tokio::select! {
-                Some(message) = inbox.recv() => return message,
-                Some(ended) = self.running.join_next_with_id(), if !self.running.is_empty() => {
-                    if let Some(message) = self.ended(ended) {
+            let shared = self.shared.clone();
+            // Whatever is due is done in one tick: nothing waits for ever behind it, nor it behind anything.
+            if due.is_some_and(|due| due <= shared.clock.now()) {
+                return Message::Tick;
+            }
+            let happened = tokio::select! {
+                biased;
+                happened = poll_fn(|context| self.poll(inbox, context)) => happened,
+                () = shared.sleep_until(due) => return Message::Tick,
+            };
+            match happened {
+                Happened::Message(message) => return message,
+                Happened::Ended(ended) => {
+                    if let Some(message) = self.ended(*ended) {
                         return message;
                     }
                 }
-                () = self.shared.sleep_until(due) => return Message::Tick,
             }
         }
+    }
+
+    fn poll(&mut self, inbox: &mut mpsc::Receiver<Message>, context: &mut Context<'_>) -> Poll<Happened> {
+        self.ended_first = !self.ended_first;
+        for ended in [self.ended_first, !self.ended_first] {
+            let happened = match ended {
+                true => self.running.poll_join_next_with_id(context).map(|ended| ended.map(Box::new).map(Happened::Ended)),
+                false => inbox.poll_recv(context).map(|message| message.map(Happened::Message)),
+            };
+            if let Poll::Ready(Some(happened)) = happened {
+                return Poll::Ready(happened);
+            }
+        }
+        Poll::Pending
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -306,7 +348,7 @@ async fn load(shared: &Shared, arn: &str, even_if_ended: bool) -> Result<Option<
         Some(child) => processor(&machine, child)?,
         None => machine,
     };
-    let replayed = tokio::task::spawn_blocking(move || {
+    let replayed = shared.threads.run(move || {
         let execution = match stored.records.is_empty() {
             true => execution::Execution::new(),
             false => execution::replay(&machine, &stored.records).map_err(|error| {

@@ -1,7 +1,7 @@
 //! One execution in memory: takes inputs from its queue, steps, and says what is to be written before anything is done.
 
 use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -29,7 +29,7 @@ pub(super) struct Slot {
     /// What has not been taken yet.
     pub(super) queue: VecDeque<Queued>,
     /// Tasks under way whose answer is not durable yet: not to be performed a second time by this process.
-    pub(super) under_way: HashSet<u64>,
+    pub(super) under_way: BTreeSet<u64>,
     /// Its timers.
     pub(super) timers: BTreeMap<Timer, Timestamp>,
     /// Loads and writes that failed in a row.
@@ -95,7 +95,7 @@ impl Slot {
         Slot {
             phase,
             queue: VecDeque::new(),
-            under_way: HashSet::new(),
+            under_way: BTreeSet::new(),
             timers: BTreeMap::new(),
             failures: 0,
             beginners: Vec::new(),
@@ -251,7 +251,7 @@ fn delivered(step: &Step, now: Timestamp) -> Delivered {
 }
 
 /// What a task token is looked up by.
-pub(super) fn hash_of(token: &str) -> [u8; 32] {
+pub(crate) fn hash_of(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 

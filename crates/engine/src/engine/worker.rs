@@ -76,6 +76,8 @@ impl Worker {
 
     /// The one place where things happen.
     pub(super) fn handle(&mut self, message: Message, effects: &mut Vec<Effect>) {
+        #[cfg(feature = "simulator")]
+        super::simulated::count(&message);
         match message {
             Message::Begin(beginning) => self.begin(*beginning, effects),
             Message::TakeUp { arn, room } => {
@@ -102,9 +104,31 @@ impl Worker {
                 // Who has gone away needs no word.
                 let _ = watching.send(());
             }
+            #[cfg(feature = "simulator")]
+            Message::Look { look, done } => {
+                look(self.memory());
+                // Whoever asks is there.
+                let _ = done.send(());
+            }
             Message::MakeRoom => self.make_room(effects),
             Message::Nothing => {}
             Message::Tick => self.tick(effects),
+        }
+    }
+
+    #[cfg(feature = "simulator")]
+    fn memory(&self) -> super::simulated::Memory {
+        let idle = self.slots.iter().filter_map(|(arn, slot)| match &slot.phase {
+            Phase::Idle(live) if live.new.kind == ExecutionKind::Standard => Some((arn.clone(), live.machine.clone(), live.execution.clone())),
+            _ => None,
+        });
+        let mut idle: Vec<_> = idle.collect();
+        idle.sort_by(|(one, ..), (other, ..)| one.cmp(other));
+        super::simulated::Memory {
+            slots: self.slots.len(),
+            timers: self.timers.len(),
+            watchers: self.watchers.values().flatten().filter(|watcher| !watcher.is_closed()).count(),
+            idle,
         }
     }
 

@@ -345,7 +345,7 @@ fn vanished(arn: &str) -> StoreError {
     StoreError::Damaged(format!("the execution `{arn}` is and is not in the store"))
 }
 
-fn load(connection: &Connection, arn: &str, even_if_ended: bool) -> Result<Option<Stored>, StoreError> {
+pub(super) fn load(connection: &Connection, arn: &str, even_if_ended: bool) -> Result<Option<Stored>, StoreError> {
     let found = connection
         .prepare_cached(
             "SELECT id, name, state_machine_arn, definition, role_arn, input, finding, started_at, waiting, next_timer_at,

@@ -34,7 +34,7 @@ pub(super) async fn read(shared: &Arc<Shared>, run: MapRunRecord) -> Result<(), 
     let reading = fetch(shared, &run.specification, pages);
     // Expressions compute for as long as they do: not on the async runtime. The thread ends once nobody listens to it.
     let specification = run.specification.clone();
-    let making = tokio::task::spawn_blocking(move || make_children(&specification, &machine, items, batches));
+    let making = shared.threads.block_on(make_children(specification, machine, items, batches));
     let (read, made, written) = tokio::join!(reading, making, write(shared, number, children));
     let made = made.map_err(|_| {
         StoreError::Damaged("making a map run's inputs panicked; this is a bug: please report it".to_owned())
@@ -97,9 +97,9 @@ async fn fetch(
     }
 }
 
-fn make_children(
-    specification: &MapRunSpecification,
-    machine: &StateMachine,
+async fn make_children(
+    specification: MapRunSpecification,
+    machine: Arc<StateMachine>,
     mut pages: mpsc::Receiver<Vec<Item>>,
     batches: mpsc::Sender<Vec<ChildInput>>,
 ) -> Result<(), MapRunFailure> {
@@ -111,10 +111,10 @@ fn make_children(
         ItemSource::Reader(reading) => u64::try_from(reading.max_items).ok().filter(|most| *most > 0),
         ItemSource::Items(_) => None,
     };
-    let mut inputs = Inputs::new(specification, selector);
+    let mut inputs = Inputs::new(&specification, selector);
     let mut children = Children { batches, batch: Vec::new(), bytes: 0 };
     let mut count = 0_u64;
-    while let Some(page) = pages.blocking_recv() {
+    while let Some(page) = pages.recv().await {
         for item in page {
             if most == Some(count) {
                 pages.close();
@@ -125,11 +125,11 @@ fn make_children(
                 let text = format!("There are more than {ITEMS_MAX} items, and a map run takes no more: set MaxItems.");
                 return Err(MapRunFailure::of_reader(text));
             }
-            children.add(inputs.push(item)?);
+            children.add(inputs.push(item)?).await;
         }
     }
-    children.add(inputs.finish()?);
-    children.send();
+    children.add(inputs.finish()?).await;
+    children.send().await;
     Ok(())
 }
 
@@ -141,18 +141,18 @@ struct Children {
 }
 
 impl Children {
-    fn add(&mut self, input: Option<ChildInput>) {
+    async fn add(&mut self, input: Option<ChildInput>) {
         let Some(input) = input else { return };
         self.bytes = self.bytes.saturating_add(input.text.len());
         self.batch.push(input);
         if self.batch.len() >= CHILDREN_ADDED || self.bytes >= BYTES_ADDED {
-            self.send();
+            self.send().await;
         }
     }
 
-    fn send(&mut self) {
+    async fn send(&mut self) {
         if !self.batch.is_empty() {
-            let _ = self.batches.blocking_send(std::mem::take(&mut self.batch));
+            let _ = self.batches.send(std::mem::take(&mut self.batch)).await;
             self.bytes = 0;
         }
     }
