@@ -219,12 +219,10 @@ impl Claim {
 }
 
 impl Activities {
-    /// Polls and claims that have not ended.
+    /// Claims that have not ended.
     #[cfg(feature = "simulator")]
-    pub(super) fn held(&self) -> Option<String> {
-        let polls = self.polls.lock().unwrap_or_else(PoisonError::into_inner).len();
-        let claims = self.numbers.lock().unwrap_or_else(PoisonError::into_inner).len();
-        (polls + claims > 0).then(|| format!("{polls} activities are polled, {claims} tasks are claimed"))
+    pub(super) fn claimed(&self) -> usize {
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     fn release(&self, number: u64) {

@@ -88,9 +88,13 @@ impl Engine {
 
     /// What is held of the engine's limits, by their names: nothing, once all has ended.
     pub(crate) fn held(&self) -> Vec<String> {
-        let Shared { memory, express, tasks, local_tasks, jobs, activities, .. } = &**self.shared();
+        let Shared { memory, express, tasks, local_tasks, jobs, .. } = &**self.shared();
         let limits = [memory, express, tasks, local_tasks, jobs];
-        let held = limits.into_iter().filter(|limit| limit.held() > 0).map(Limit::to_string);
-        held.chain(activities.held()).collect()
+        limits.into_iter().filter(|limit| limit.held() > 0).map(Limit::to_string).collect()
+    }
+
+    /// Activity tasks that are claimed.
+    pub(crate) fn claimed(&self) -> usize {
+        self.shared().activities.claimed()
     }
 }

@@ -18,7 +18,7 @@ use crate::{Engine, engine::Refusal, ports::Responder};
 const RESOURCES: u64 = 2;
 const EVENTS: u64 = 8;
 /// Executions begun by name in a run.
-const EXECUTIONS: usize = 8;
+const EXECUTIONS: usize = 6;
 
 /// Does one thing, whichever.
 pub(super) async fn act(world: Arc<World>) {
@@ -154,9 +154,11 @@ fn any_execution(world: &World) -> Option<String> {
 }
 
 fn meddle(world: &World, arn: &str) {
-    if let Some(start) = world.state().ledger.starts.get_mut(arn) {
-        start.is_meddled = true;
-    }
+    let mut state = world.state();
+    let starts = &mut state.ledger.starts;
+    // A nested execution, or a map run's child, is a part of another: whose is not looked up.
+    let is_of_another = !starts.contains_key(arn);
+    starts.iter_mut().filter(|(start, _)| is_of_another || *start == arn).for_each(|(_, start)| start.is_meddled = true);
 }
 
 async fn stop(world: &Arc<World>, engine: &Engine) {

@@ -4,9 +4,12 @@
 //! often, it is made. Of a *determined* machine the answers alone decide the output: it has no time-outs, and nothing can fail in it
 //! beside something else that goes on.
 
+use std::sync::Arc;
+
+use asl::StateMachine;
 use serde_json::{Map, Value, json};
 
-use super::random::Random;
+use super::{random::Random, reference};
 
 pub(super) const ACCOUNT: &str = "123456789012";
 pub(super) const REGION: &str = "eu-central-1";
@@ -26,6 +29,7 @@ const STATES: usize = 9;
 pub(super) struct Machine {
     pub(super) name: String,
     pub(super) definition: Value,
+    pub(super) parsed: Arc<StateMachine>,
     pub(super) is_express: bool,
     pub(super) is_determined: bool,
 }
@@ -58,7 +62,8 @@ pub(super) fn machine(random: &mut Random, name: &str, purpose: Use) -> Machine 
     if !is_determined && maker.random.chance(30) {
         definition["TimeoutSeconds"] = json!(maker.random.between(20, 300));
     }
-    Machine { name: name.to_owned(), definition, is_express: purpose == Use::Express, is_determined }
+    let parsed = Arc::new(reference::parse(&definition));
+    Machine { name: name.to_owned(), definition, parsed, is_express: purpose == Use::Express, is_determined }
 }
 
 /// What begins an execution: whatever its machine, it finds this in its input.
@@ -192,9 +197,6 @@ impl Maker<'_> {
             // Express has neither tokens nor jobs.
             let kind = if processor.to_string().contains(CALL) && !waits(&processor) { "EXPRESS" } else { "STANDARD" };
             processor["ProcessorConfig"] = json!({"Mode": "DISTRIBUTED", "ExecutionType": kind});
-            if self.is_jsonata {
-                processor["QueryLanguage"] = json!("JSONata");
-            }
         }
         let concurrency = self.random.between(0, 2);
         let mut state = json!({"Type": "Map", "ItemProcessor": processor, "MaxConcurrency": concurrency});

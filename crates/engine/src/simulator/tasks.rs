@@ -214,7 +214,7 @@ pub(super) async fn answer_token(world: Arc<World>, token: String) {
             2..=7 => state.random.between(1, 20),
             _ => state.random.between(30, 100),
         };
-        (engine, known, (is_lost, seconds, state.random.chance(25), state.random.chance(30)))
+        (engine, known, (is_lost, seconds, state.random.chance(25), state.random.chance(10)))
     };
     let (is_lost, seconds, is_doubled, beats) = plan;
     if is_lost {

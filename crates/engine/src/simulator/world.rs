@@ -38,6 +38,8 @@ pub(super) struct State {
     pub(super) engine: Option<Engine>,
     pub(super) counts: BTreeMap<&'static str, u64>,
     pub(super) violations: Vec<String>,
+    /// Everything that executions need is in the store.
+    pub(super) is_registered: bool,
     pub(super) is_crashed: bool,
     /// How far this life's own time is.
     began: Option<Instant>,
@@ -148,6 +150,7 @@ impl World {
             engine: None,
             counts: BTreeMap::new(),
             violations: Vec::new(),
+            is_registered: false,
             is_crashed: false,
             began: None,
             before: Duration::ZERO,
