@@ -177,8 +177,8 @@ async fn live_until_its_end(world: &Arc<World>, options: &Options, life: Life) {
     let storm = Duration::from_millis(match world.state().random.between(0, 3) {
         0 => 50,
         1 => 3_000,
-        2 => 15_000,
-        _ => 60_000,
+        2 => 10_000,
+        _ => 40_000,
     });
     let living = async {
         let engine = loop {

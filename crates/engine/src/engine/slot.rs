@@ -142,14 +142,14 @@ impl Slot {
         Ok(batch)
     }
 
-    /// The task that an input answers is no longer under way.
-    pub(super) fn answered(&mut self, input: &Input) {
-        if let Input::TaskSucceeded { event_id, .. }
-        | Input::TaskFailed { event_id, .. }
-        | Input::ActivityScheduleFailed { event_id, .. }
-        | Input::TaskSubmitted { event_id, .. } = input
-        {
-            self.under_way.remove(event_id);
+    /// The task that an input answers is no longer under way; which it is, if it was.
+    pub(super) fn answered(&mut self, input: &Input) -> Option<u64> {
+        match input {
+            Input::TaskSucceeded { event_id, .. }
+            | Input::TaskFailed { event_id, .. }
+            | Input::ActivityScheduleFailed { event_id, .. }
+            | Input::TaskSubmitted { event_id, .. } => self.under_way.remove(event_id).then_some(*event_id),
+            _ => None,
         }
     }
 

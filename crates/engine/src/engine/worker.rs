@@ -327,7 +327,11 @@ impl Worker {
     fn durable(&mut self, arn: Arn, mut slot: Slot, live: Box<Live>, batch: Batch, effects: &mut Vec<Effect>) {
         slot.failures = 0;
         for (queued, delivered) in batch.taken {
-            slot.answered(&queued.input);
+            let was_under_way = slot.answered(&queued.input);
+            // Answered by its token before its performer has ended, or even begun: nobody waits for that any more.
+            if let (Some(event_id), Some(_)) = (was_under_way, &queued.reply) {
+                effects.push(Effect::Cancel { arn: arn.clone(), event_id });
+            }
             queued.answer(Ok(delivered));
         }
         perform(&arn, &mut slot, &live, batch.commands, effects);

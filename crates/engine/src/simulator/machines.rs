@@ -55,7 +55,7 @@ pub(super) fn machine(random: &mut Random, name: &str, purpose: Use) -> Machine 
     let is_determined = matches!(purpose, Use::Any(true) | Use::Nested | Use::Express);
     let is_jsonata = random.chance(50);
     let mut maker = Maker { random, purpose, is_determined, is_jsonata, number: 0, is_first: true, left: STATES };
-    let mut definition = maker.chain(2, false, &[]);
+    let mut definition = maker.chain(2, purpose == Use::Nested, &[]);
     if is_jsonata {
         definition["QueryLanguage"] = json!("JSONata");
     }
