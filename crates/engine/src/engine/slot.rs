@@ -118,7 +118,7 @@ impl Slot {
                     self.answered(&queued.input);
                     // A heart may beat for a task that needs none.
                     let beats = matches!(queued.input, Input::TaskHeartbeat { event_id } if live.execution.awaits_task(event_id));
-                    queued.answer(Ok(if beats { Delivered::Taken(to_the_millisecond(now)) } else { Delivered::Late }));
+                    batch.answer(queued, if beats { Delivered::Taken(to_the_millisecond(now)) } else { Delivered::Late });
                 }
                 Ok(step) => {
                     let delivered = delivered(&step, now);
@@ -128,14 +128,10 @@ impl Slot {
                     }
                     batch.taken.push((queued, delivered));
                 }
-                // Another redrive was quicker: that is told once it is durable, so that the one who asks finds it.
-                Err(IllegalInput::NotRedrivable) if batch.redrive.is_some() => {
-                    batch.taken.push((queued, Delivered::Late));
-                }
                 Err(illegal) => {
                     tracing::debug!(arn = live.new.arn, %illegal, "an input was refused");
                     self.answered(&queued.input);
-                    queued.answer(Ok(Delivered::Late));
+                    batch.answer(queued, Delivered::Late);
                 }
             }
         }
@@ -200,6 +196,16 @@ impl Batch {
             live.next_seq = live.next_seq.saturating_add(1);
         }
         self.commands.extend(step.commands);
+    }
+
+    /// Answers an input that changed nothing. What came before it may have made it late, as an end or another redrive does: then it is
+    /// answered once that is durable, and given back if it never is.
+    fn answer(&mut self, queued: Queued, delivered: Delivered) {
+        if self.rows.is_empty() {
+            queued.answer(Ok(delivered));
+        } else {
+            self.taken.push((queued, delivered));
+        }
     }
 
     /// What is to be written; the rows leave the batch.

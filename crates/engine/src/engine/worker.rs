@@ -93,7 +93,8 @@ impl Worker {
             Message::BeginWritten { arn, outcome } => self.begin_written(&arn, outcome, effects),
             Message::Written { arn, outcome } => self.written(&arn, outcome, effects),
             Message::TaskEnded { arn, event_id, outcome } => {
-                if self.slots.contains_key(&arn) {
+                // An execution that waits for a worker of an activity may have left memory when there turns out to be no such activity.
+                if self.slots.contains_key(&arn) || matches!(outcome, TaskOutcome::ScheduleFailed { .. }) {
                     self.deliver(arn, Queued::new(input_of(event_id, outcome)), effects);
                 }
             }

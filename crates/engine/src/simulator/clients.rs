@@ -18,7 +18,7 @@ use crate::{Engine, engine::Refusal, ports::Responder};
 const RESOURCES: u64 = 2;
 const EVENTS: u64 = 8;
 /// Executions begun by name in a run.
-const EXECUTIONS: usize = 6;
+const EXECUTIONS: usize = 4;
 
 /// Does one thing, whichever.
 pub(super) async fn act(world: Arc<World>) {
@@ -165,7 +165,9 @@ async fn stop(world: &Arc<World>, engine: &Engine) {
     let Some(arn) = any_execution(world) else { return };
     meddle(world, &arn);
     world.note(format_args!("stop {arn}"));
-    match engine.stop_execution(&arn, Some("Stopped".to_owned()), None).await {
+    let stopped = engine.stop_execution(&arn, Some("Stopped".to_owned()), None).await;
+    world.note(format_args!("stop {arn}: {stopped:?}"));
+    match stopped {
         Ok(_) => {
             world.count("executions stopped");
             let mut state = world.state();

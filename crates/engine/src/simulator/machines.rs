@@ -172,7 +172,7 @@ impl Maker<'_> {
         match self.random.chance(70) {
             true => json!({"Type": "Wait", "Seconds": seconds}),
             false if jsonata => json!({"Type": "Wait", "Timestamp":
-                format!("{{% $fromMillis($toMillis($states.context.Execution.StartTime) + {seconds}000) %}}")}),
+                format!("{{% $fromMillis($toMillis($states.context.Execution.StartTime) + {}) %}}", seconds * 1000)}),
             false => json!({"Type": "Wait", "Timestamp": format!("2026-01-01T00:{:02}:{:02}Z", seconds / 60, seconds % 60)}),
         }
     }

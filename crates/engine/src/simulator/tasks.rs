@@ -8,7 +8,7 @@ use execution::Status;
 use serde_json::{Value, json};
 
 use super::{
-    machines::{ACTIVITY, ASK, JOB, NESTED},
+    machines::{ACTIVITY, ASK, CALL, JOB, NESTED},
     world::{Answer, Token, World},
 };
 use crate::{
@@ -153,6 +153,11 @@ impl TaskExecutor for WorldExecutor {
         }
         tokio::time::sleep(time).await;
         match fate {
+            // Whoever calls a service waits for it only so long; what is cut off then is not known to have happened.
+            Fate::Lost if task.scheduled.resource != CALL && task.scheduled.submitted.is_none() => {
+                tokio::time::sleep(Duration::from_secs(100)).await;
+                self.answered(&task, Answer::Error("Broken".to_owned(), "no answer".to_owned()))
+            }
             Fate::Lost => std::future::pending().await,
             Fate::Throttled => self.answered(&task, Answer::Error("Throttled".to_owned(), "slow down".to_owned())),
             Fate::Answered if task.scheduled.resource == ASK => TaskOutcome::Submitted(json!({"MessageId": "m"})),
