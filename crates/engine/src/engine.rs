@@ -40,17 +40,17 @@ use tokio::{
 };
 
 use self::{activities::Activities, limit::Limit, machines::Machines, map_runs::MapRuns, message::Message};
-#[cfg(feature = "simulator")]
-pub(crate) use self::{
-    simulated::{Memory, take_counts},
-    slot::hash_of as hash_of_token,
-};
 pub use self::{
     activities::HandedOver,
     express::SyncExecution,
     machines::NewMachine,
     revisions::Updated,
     test_state::{TestRefusal, Testee},
+};
+#[cfg(feature = "simulator")]
+pub(crate) use self::{
+    simulated::{Memory, take_counts},
+    slot::hash_of as hash_of_token,
 };
 use crate::{
     Clock, ExecutionStore, FindingStore, TaskExecutor,

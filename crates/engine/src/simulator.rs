@@ -158,8 +158,7 @@ fn set_weather(world: &World, life: Life) {
     state.weather.write_fails = chance(&mut state.random, 15);
     state.weather.one_write_fails = chance(&mut state.random, 15);
     state.weather.read_fails = chance(&mut state.random, 10);
-    state.weather.tasks =
-        (state.random.between(0, 30), state.random.between(0, 20), state.random.between(0, 20));
+    state.weather.tasks = (state.random.between(0, 30), state.random.between(0, 20), state.random.between(0, 20));
     state.weather.write_milliseconds = state.random.pick(&[0, 3, 50]);
     state.weather.read_milliseconds = state.random.pick(&[0, 0, 10]);
     state.weather.is_calm = false;
@@ -179,9 +178,9 @@ async fn live(world: &Arc<World>, options: &Options, life: Life) {
 async fn live_until_its_end(world: &Arc<World>, options: &Options, life: Life) {
     let storm = Duration::from_millis(match world.state().random.between(0, 3) {
         0 => 50,
-        1 => 2_000,
-        2 => 6_000,
-        _ => 20_000,
+        1 => 1_000,
+        2 => 4_000,
+        _ => 12_000,
     });
     let living = async {
         let engine = loop {

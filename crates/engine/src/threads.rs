@@ -18,16 +18,11 @@ pub(crate) struct Panicked;
 
 impl Threads {
     /// Does work that waits for nothing.
-    pub(crate) async fn run<T: Send + 'static>(
-        self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Panicked> {
+    pub(crate) async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Panicked> {
         match self {
             Threads::Many => tokio::task::spawn_blocking(work).await.map_err(|_| Panicked),
             #[cfg(feature = "simulator")]
-            Threads::One => {
-                std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).map_err(|_| Panicked)
-            }
+            Threads::One => std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).map_err(|_| Panicked),
         }
     }
 

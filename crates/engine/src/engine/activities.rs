@@ -221,7 +221,9 @@ impl Claim {
                         let _nobody_chooses = shared.activities.claimed.lock().await;
                         return shared.activities.release(number);
                     }
-                    Err(error) => tracing::warn!(number, %error, "an activity task that a worker has can't be forgotten"),
+                    Err(error) => {
+                        tracing::warn!(number, %error, "an activity task that a worker has can't be forgotten")
+                    }
                 }
                 tokio::time::sleep(PAUSE).await;
             }

@@ -162,7 +162,9 @@ impl Jobs {
         self.ended_first = !self.ended_first;
         for ended in [self.ended_first, !self.ended_first] {
             let happened = match ended {
-                true => self.running.poll_join_next_with_id(context).map(|ended| ended.map(Box::new).map(Happened::Ended)),
+                true => {
+                    self.running.poll_join_next_with_id(context).map(|ended| ended.map(Box::new).map(Happened::Ended))
+                }
                 false => inbox.poll_recv(context).map(|message| message.map(Happened::Message)),
             };
             if let Poll::Ready(Some(happened)) = happened {

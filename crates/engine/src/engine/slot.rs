@@ -118,7 +118,10 @@ impl Slot {
                     self.answered(&queued.input);
                     // A heart may beat for a task that needs none.
                     let beats = matches!(queued.input, Input::TaskHeartbeat { event_id } if live.execution.awaits_task(event_id));
-                    batch.answer(queued, if beats { Delivered::Taken(to_the_millisecond(now)) } else { Delivered::Late });
+                    batch.answer(
+                        queued,
+                        if beats { Delivered::Taken(to_the_millisecond(now)) } else { Delivered::Late },
+                    );
                 }
                 Ok(step) => {
                     let delivered = delivered(&step, now);

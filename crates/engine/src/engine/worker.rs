@@ -120,7 +120,9 @@ impl Worker {
     #[cfg(feature = "simulator")]
     fn memory(&self) -> super::simulated::Memory {
         let idle = self.slots.iter().filter_map(|(arn, slot)| match &slot.phase {
-            Phase::Idle(live) if live.new.kind == ExecutionKind::Standard => Some((arn.clone(), live.machine.clone(), live.execution.clone())),
+            Phase::Idle(live) if live.new.kind == ExecutionKind::Standard => {
+                Some((arn.clone(), live.machine.clone(), live.execution.clone()))
+            }
             _ => None,
         });
         let mut idle: Vec<_> = idle.collect();

@@ -18,7 +18,7 @@ use crate::{Engine, engine::Refusal, ports::Responder};
 const RESOURCES: u64 = 2;
 const EVENTS: u64 = 8;
 /// Executions begun by name in a run.
-const EXECUTIONS: usize = 4;
+const EXECUTIONS: usize = 3;
 
 /// Does one thing, whichever.
 pub(super) async fn act(world: Arc<World>) {
@@ -97,7 +97,10 @@ pub(super) async fn repeat_starts(world: &Arc<World>) {
         let unanswered: Vec<(String, Start)> = {
             let state = world.state();
             let starts = state.ledger.starts.iter();
-            starts.filter(|(_, start)| start.acknowledged.is_none()).map(|(arn, start)| (arn.clone(), start.clone())).collect()
+            starts
+                .filter(|(_, start)| start.acknowledged.is_none())
+                .map(|(arn, start)| (arn.clone(), start.clone()))
+                .collect()
         };
         if unanswered.is_empty() {
             return;
@@ -122,7 +125,10 @@ async fn begin(world: &World, engine: &Engine, arn: &str, start: &Start, input: 
             let other = known.acknowledged.clone().filter(|acknowledged| *acknowledged != record.input);
             known.acknowledged = Some(record.input.clone());
             if record.input != input || other.is_some() {
-                state.violation(format_args!("{arn}: acknowledged with {} and {other:?}, asked with {input}", record.input));
+                state.violation(format_args!(
+                    "{arn}: acknowledged with {} and {other:?}, asked with {input}",
+                    record.input
+                ));
             }
             if state.last_event(arn).is_none() {
                 state.violation(format_args!("{arn}: acknowledged before it is durable"));
@@ -148,7 +154,9 @@ fn any_execution(world: &World) -> Option<String> {
     let chance = state.random.next();
     let mut statement = state
         .store
-        .prepare_cached("SELECT arn FROM executions ORDER BY id LIMIT 1 OFFSET ?1 % max((SELECT count(*) FROM executions), 1)")
+        .prepare_cached(
+            "SELECT arn FROM executions ORDER BY id LIMIT 1 OFFSET ?1 % max((SELECT count(*) FROM executions), 1)",
+        )
         .expect("the store is readable");
     statement.query_row([chance >> 8 & 0xFFFF_FFFF].map(|number| number as i64), |row| row.get(0)).ok()
 }
@@ -158,7 +166,10 @@ fn meddle(world: &World, arn: &str) {
     let starts = &mut state.ledger.starts;
     // A nested execution, or a map run's child, is a part of another: whose is not looked up.
     let is_of_another = !starts.contains_key(arn);
-    starts.iter_mut().filter(|(start, _)| is_of_another || *start == arn).for_each(|(_, start)| start.is_meddled = true);
+    starts
+        .iter_mut()
+        .filter(|(start, _)| is_of_another || *start == arn)
+        .for_each(|(_, start)| start.is_meddled = true);
 }
 
 async fn stop(world: &Arc<World>, engine: &Engine) {
@@ -171,11 +182,11 @@ async fn stop(world: &Arc<World>, engine: &Engine) {
         Ok(_) => {
             world.count("executions stopped");
             let mut state = world.state();
-            let is_running = state
-                .store
-                .query_row("SELECT status = 'RUNNING' AND redrive_count = 0 FROM executions WHERE arn = ?1", [&arn], |row| {
-                    row.get::<_, bool>(0)
-                });
+            let is_running = state.store.query_row(
+                "SELECT status = 'RUNNING' AND redrive_count = 0 FROM executions WHERE arn = ?1",
+                [&arn],
+                |row| row.get::<_, bool>(0),
+            );
             if is_running == Ok(true) {
                 state.violation(format_args!("{arn}: its stop was acknowledged, and it runs"));
             }
@@ -265,15 +276,17 @@ async fn receive(world: &World, engine: &Engine, number: u64) {
     let resource = format!("bucket-{}", number % RESOURCES);
     let event = event(world, &id);
     let responder = responder(&event, &resource);
-    {
+    let was_acknowledged = {
         let mut state = world.state();
-        if state.ledger.events.get(&id).is_some_and(|(_, acknowledged)| *acknowledged) {
+        let was_acknowledged = state.ledger.events.get(&id).is_some_and(|(_, acknowledged)| *acknowledged);
+        if was_acknowledged {
             state.count("fault: event doubled");
         }
         state.ledger.events.entry(id.clone()).or_insert((resource.clone(), false));
         state.ledger.responses.entry(resource.clone()).or_default().1 += 1;
         state.note(format_args!("receive {id}"));
-    }
+        was_acknowledged
+    };
     match engine.receive(&event, vec![responder]).await {
         Ok(receipt) => {
             let mut state = world.state();
@@ -281,8 +294,8 @@ async fn receive(world: &World, engine: &Engine, number: u64) {
             let responses = state.ledger.responses.entry(resource.clone()).or_default();
             responses.1 -= 1;
             responses.0 += u64::try_from(receipt.started).unwrap_or(0);
-            let was = state.ledger.events.insert(id.clone(), (resource, true));
-            if was.is_some_and(|(_, acknowledged)| acknowledged) && !receipt.duplicate {
+            state.ledger.events.insert(id.clone(), (resource, true));
+            if was_acknowledged && !receipt.duplicate {
                 state.violation(format_args!("{id} was acknowledged, and is new again"));
             }
         }

@@ -73,7 +73,11 @@ impl Disk for WorldDisk {
 
     fn crash(&self) {
         let after = self.0.state().weather.crash_after;
-        self.0.count(if after { "fault: crash after a commit, its answers lost" } else { "fault: crash before a commit" });
+        self.0.count(if after {
+            "fault: crash after a commit, its answers lost"
+        } else {
+            "fault: crash before a commit"
+        });
         self.0.note(format_args!("crash at a commit"));
         self.0.crash();
     }

@@ -142,9 +142,13 @@ impl Maker<'_> {
             2 | 3 => self.wait(jsonata),
             4 | 5 if !last => choice(jsonata),
             4 => json!({"Type": "Succeed"}),
-            5 if last && !beside && self.purpose != Use::Nested => json!({"Type": "Fail", "Error": "Failed", "Cause": "so"}),
+            5 if last && !beside && self.purpose != Use::Nested => {
+                json!({"Type": "Fail", "Error": "Failed", "Cause": "so"})
+            }
             6..=8 if depth > 0 && self.left > 2 => self.parallel(jsonata, depth, variables),
-            9..=11 if depth > 0 && self.left > 2 && self.purpose != Use::Response => self.map(jsonata, depth, variables),
+            9..=11 if depth > 0 && self.left > 2 && self.purpose != Use::Response => {
+                self.map(jsonata, depth, variables)
+            }
             _ => self.task(jsonata, beside || last, variables),
         };
         if jsonata && !self.is_jsonata {
@@ -157,8 +161,12 @@ impl Maker<'_> {
         let variable = format!("v{}", self.number);
         let number = self.random.between(0, 99);
         match (jsonata, skipped) {
-            (true, true) => json!({"Type": "Pass", "Output": format!("{{% $merge([$states.input, {{'p': {number}}}]) %}}")}),
-            (true, false) => json!({"Type": "Pass", "Assign": {(variable): format!("{{% [$states.input.n, {number}] %}}")}}),
+            (true, true) => {
+                json!({"Type": "Pass", "Output": format!("{{% $merge([$states.input, {{'p': {number}}}]) %}}")})
+            }
+            (true, false) => {
+                json!({"Type": "Pass", "Assign": {(variable): format!("{{% [$states.input.n, {number}] %}}")}})
+            }
             (false, true) => json!({"Type": "Pass", "Result": {"x": number}, "ResultPath": "$.p"}),
             (false, false) => json!({"Type": "Pass", "Assign": {(variable): {"x": number}}}),
         }
@@ -173,7 +181,9 @@ impl Maker<'_> {
             true => json!({"Type": "Wait", "Seconds": seconds}),
             false if jsonata => json!({"Type": "Wait", "Timestamp":
                 format!("{{% $fromMillis($toMillis($states.context.Execution.StartTime) + {}) %}}", seconds * 1000)}),
-            false => json!({"Type": "Wait", "Timestamp": format!("2026-01-01T00:{:02}:{:02}Z", seconds / 60, seconds % 60)}),
+            false => {
+                json!({"Type": "Wait", "Timestamp": format!("2026-01-01T00:{:02}:{:02}Z", seconds / 60, seconds % 60)})
+            }
         }
     }
 
@@ -189,7 +199,8 @@ impl Maker<'_> {
     }
 
     fn map(&mut self, jsonata: bool, depth: u32, variables: &[String]) -> Value {
-        let is_distributed = depth == 2 && !matches!(self.purpose, Use::Express | Use::Nested) && self.random.chance(50);
+        let is_distributed =
+            depth == 2 && !matches!(self.purpose, Use::Express | Use::Nested) && self.random.chance(50);
         // Children of a map run see no variables.
         let variables = if is_distributed { &[] } else { variables };
         let mut processor = self.chain(if is_distributed { 0 } else { depth - 1 }, true, variables);
@@ -219,10 +230,12 @@ impl Maker<'_> {
             (Use::Express, _) | (_, 0..=3) => CALL,
             (_, 4 | 5) => ASK,
             (_, 6) => JOB,
-            (Use::Nested | Use::Response, _) | (_, 7 | 8) => match self.random.chance(if self.is_determined { 0 } else { 5 }) {
-                true => NO_ACTIVITY,
-                false => ACTIVITY,
-            },
+            (Use::Nested | Use::Response, _) | (_, 7 | 8) => {
+                match self.random.chance(if self.is_determined { 0 } else { 5 }) {
+                    true => NO_ACTIVITY,
+                    false => ACTIVITY,
+                }
+            }
             _ => NESTED,
         };
         let fails = if self.random.chance(35) { self.random.between(1, 3) } else { 0 };

@@ -122,8 +122,10 @@ pub(super) fn check_end(world: &World) -> u64 {
 /// The trace, with the journals.
 fn trace(state: &mut State) -> u64 {
     let rows: Vec<Vec<u8>> = {
-        let mut statement =
-            state.store.prepare("SELECT CAST(records AS BLOB) FROM journal ORDER BY execution, seq").expect("it is SQL");
+        let mut statement = state
+            .store
+            .prepare("SELECT CAST(records AS BLOB) FROM journal ORDER BY execution, seq")
+            .expect("it is SQL");
         let rows = statement.query_map([], |row| row.get(0)).expect("the store is readable");
         rows.collect::<Result<_, _>>().expect("the store is readable")
     };
@@ -131,10 +133,7 @@ fn trace(state: &mut State) -> u64 {
 }
 
 /// What a child runs is in its parent's definition.
-fn machine_of<'m>(
-    stored: &Stored,
-    machines: &'m mut BTreeMap<(String, String), StateMachine>,
-) -> &'m StateMachine {
+fn machine_of<'m>(stored: &Stored, machines: &'m mut BTreeMap<(String, String), StateMachine>) -> &'m StateMachine {
     let state_name = stored.new.map_run.as_ref().map(|child| child.state_name.clone()).unwrap_or_default();
     let key = (stored.definition.clone(), state_name.clone());
     machines.entry(key).or_insert_with(|| {
@@ -256,11 +255,13 @@ fn check_tasks(state: &mut State, arn: &str, history: &[HistoryEvent]) {
     let over = history.last().filter(|last| last.kind.is_end()).map(|last| last.timestamp);
     let is_redriven = history.iter().any(|event| event.kind == EventType::ExecutionRedriven);
     if !state.has_jumped && !is_redriven {
-        let late = state.ledger.tasks.range((arn.to_owned(), 0)..=(arn.to_owned(), u64::MAX)).find_map(|((_, id), performed)| {
-            let over = ends.get(id).map(|(_, at)| *at).or(over)?;
-            let last = performed.times.last()?;
-            (last.as_millisecond() > over.as_millisecond() + SLACK).then_some((*id, *last, over))
-        });
+        let late = state.ledger.tasks.range((arn.to_owned(), 0)..=(arn.to_owned(), u64::MAX)).find_map(
+            |((_, id), performed)| {
+                let over = ends.get(id).map(|(_, at)| *at).or(over)?;
+                let last = performed.times.last()?;
+                (last.as_millisecond() > over.as_millisecond() + SLACK).then_some((*id, *last, over))
+            },
+        );
         if let Some((id, last, over)) = late {
             state.violation(format_args!("{arn}: task {id} is performed at {last}, and was over at {over}"));
         }
@@ -274,7 +275,9 @@ fn check_tasks(state: &mut State, arn: &str, history: &[HistoryEvent]) {
         .collect();
     for (event_id, answer) in taken {
         if ends.get(&event_id).is_none_or(|(end, _)| end.as_ref() != Some(&answer)) {
-            state.violation(format_args!("{arn}: the token of task {event_id} was taken, and its history does not say so"));
+            state.violation(format_args!(
+                "{arn}: the token of task {event_id} was taken, and its history does not say so"
+            ));
         }
     }
 }
@@ -329,7 +332,8 @@ fn check_findings(state: &mut State) {
             let events = state.ledger.events.values();
             events.filter(|(of, done)| *of == resource && (*done || !acknowledged)).count() as u64
         };
-        let finding = state.store.query_row("SELECT body FROM findings WHERE id = ?1", [&id], |row| row.get::<_, String>(0));
+        let finding =
+            state.store.query_row("SELECT body FROM findings WHERE id = ?1", [&id], |row| row.get::<_, String>(0));
         let finding: Option<Finding> =
             finding.ok().map(|body| serde_json::from_str(&body).expect("the store wrote it"));
         let (least, most) = (of_resource(state, true), of_resource(state, false));
@@ -339,7 +343,8 @@ fn check_findings(state: &mut State) {
             state.violation(format_args!("{resource}: {least} to {most} events, and generation {generation}"));
         }
         if occurrence < began || occurrence > began + lost {
-            state.violation(format_args!("{resource}: {began} responses ({lost} unknown), and occurrence {occurrence}"));
+            state
+                .violation(format_args!("{resource}: {began} responses ({lost} unknown), and occurrence {occurrence}"));
         }
         let failed: u64 = state
             .store

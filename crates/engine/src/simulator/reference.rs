@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use asl::{Document, Format, Kind, StateMachine, parse::AnyResource};
 use execution::{
-    Command, Ended, Execution, ExecutionStart, Input, MapRunSpecification, Moment, Quotas, ScheduledTask, Status, Timer,
+    Command, Ended, Execution, ExecutionStart, Input, MapRunSpecification, Moment, Quotas, ScheduledTask, Status,
+    Timer,
     map_run::{Inputs, Item, ItemSource},
     step,
 };

@@ -30,7 +30,12 @@ impl Pool {
                 Ok(connection)
             })
             .collect::<Result<Vec<_>, StoreError>>()?;
-        Ok(Pool { free: Arc::new(Mutex::new(connections)), permits: Arc::new(Semaphore::new(READERS)), #[cfg(feature = "simulator")] disk: None })
+        Ok(Pool {
+            free: Arc::new(Mutex::new(connections)),
+            permits: Arc::new(Semaphore::new(READERS)),
+            #[cfg(feature = "simulator")]
+            disk: None,
+        })
     }
 
     /// One reader in the runtime's one thread, on a disk that fails as it is told.
