@@ -206,7 +206,10 @@ impl Worker {
                 }
             }
             Err(error) => {
-                self.watchers.remove(arn);
+                // Of a Standard execution that is there already, others wait for its end.
+                if live.new.kind != ExecutionKind::Standard {
+                    self.watchers.remove(arn);
+                }
                 answer(reply, Err(error.clone().into()));
                 beginners.into_iter().for_each(|beginner| answer(beginner, Err(error.clone().into())));
                 self.forget_timers(arn, &mut slot);

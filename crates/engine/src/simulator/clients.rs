@@ -252,7 +252,8 @@ async fn watch(world: &Arc<World>, engine: &Engine) {
             state.count("watchers told");
             state.ledger.told.push((arn, ended));
         }
-        Err(refusal) if is_store(&refusal) => {}
+        // The engine is not stopping: whoever hears that was forgotten.
+        Err(refusal) if is_store(&refusal) && !refusal.to_string().contains("is stopping") => {}
         Err(refusal) => state.violation(format_args!("{arn}: can't be watched: {refusal}")),
     }
 }
