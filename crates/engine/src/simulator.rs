@@ -11,13 +11,11 @@
 //! cargo run -p engine --features simulator --example simulate -- --seed 17 --trace
 //! ```
 
-#![allow(
-    clippy::unwrap_used,
+#![expect(
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    clippy::cast_possible_wrap,
     reason = "it is a test: what can't be is to end it"
 )]
 

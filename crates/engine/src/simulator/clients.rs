@@ -158,7 +158,7 @@ fn any_execution(world: &World) -> Option<String> {
             "SELECT arn FROM executions ORDER BY id LIMIT 1 OFFSET ?1 % max((SELECT count(*) FROM executions), 1)",
         )
         .expect("the store is readable");
-    statement.query_row([chance >> 8 & 0xFFFF_FFFF].map(|number| number as i64), |row| row.get(0)).ok()
+    statement.query_row([u32::try_from(chance >> 32).unwrap_or_default()], |row| row.get(0)).ok()
 }
 
 fn meddle(world: &World, arn: &str) {
