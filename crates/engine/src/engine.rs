@@ -14,6 +14,8 @@ mod message;
 pub(crate) mod names;
 mod redrive;
 mod revisions;
+#[cfg(feature = "simulator")]
+mod simulated;
 mod sleepers;
 mod slot;
 mod tags;
@@ -49,10 +51,16 @@ pub use self::{
     revisions::{Updated, VersionToPublish},
     test_state::{TestRefusal, Testee},
 };
+#[cfg(feature = "simulator")]
+pub(crate) use self::{
+    simulated::{Memory, take_counts},
+    slot::hash_of as hash_of_token,
+};
 use crate::{
     Clock, ExecutionStore, FindingStore, TaskExecutor,
     ports::{Receipt, Responder, StoreError},
     sqlite::SqliteStore,
+    threads::Threads,
 };
 
 /// Workers; each owns its share of the executions and is a thread of its own. More than there are cores: a step computes for as
@@ -316,6 +324,7 @@ struct Shared {
     executor: Arc<dyn TaskExecutor>,
     clock: Arc<dyn Clock>,
     options: Options,
+    threads: Threads,
     machines: Machines,
     workers: Vec<mpsc::Sender<Message>>,
     activities: Activities,
@@ -357,14 +366,28 @@ impl Engine {
         clock: Arc<dyn Clock>,
         options: Options,
     ) -> Result<Engine, StoreError> {
+        Engine::start_in(Threads::Many, WORKERS, store, findings, executor, clock, options).await
+    }
+
+    /// The same, with so many workers.
+    async fn start_in(
+        threads: Threads,
+        workers: usize,
+        store: Arc<dyn ExecutionStore>,
+        findings: Arc<dyn FindingStore>,
+        executor: Arc<dyn TaskExecutor>,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Result<Engine, StoreError> {
         // Whether the store answers at all is told now, and not only in the log.
         store.with_work(0, 1).await?;
         let last_express = store.last_express().await?;
-        let (workers, inboxes): (Vec<_>, Vec<_>) = (0..WORKERS).map(|_| mpsc::channel(INBOX_LIMIT)).unzip();
+        let (workers, inboxes): (Vec<_>, Vec<_>) = (0..workers).map(|_| mpsc::channel(INBOX_LIMIT)).unzip();
         let shared = Arc::new(Shared {
             store,
             executor,
             clock,
+            threads,
             machines: Machines::default(),
             activities: Activities::default(),
             workers,

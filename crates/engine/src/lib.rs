@@ -7,11 +7,15 @@
 //! - [`ports`]: what the engine needs of others, and the two ports of the store; what a crash means is said at each method.
 //! - [`engine`]: the API of executions, in the semantics of Step Functions, and the intake of events.
 //! - [`sqlite`]: both stores in one file, one writer with group commit.
+//! - `simulator` (a feature, for tests): all of this in one thread, from a seed.
 
 mod clock;
 pub mod engine;
 pub mod ports;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 pub mod sqlite;
+mod threads;
 
 pub use clock::SystemClock;
 pub use engine::{Engine, Options};

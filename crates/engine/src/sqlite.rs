@@ -38,6 +38,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode};
 
 pub(crate) use self::state_machines::{hash_of, revision_hash};
+#[cfg(feature = "simulator")]
+pub(crate) use self::writer::simulated::{Disk, Fate};
 pub use self::{
     backup::{BackupProgress, BackupSummary, backup},
     retention::{DEFAULT_FINDINGS_RETENTION_DAYS, DEFAULT_RETENTION_DAYS, Pruned, Pruner, Retention},
@@ -90,6 +92,36 @@ impl SqliteStore {
     /// The same, with a clock of one's own: what findings and exceptions take for now.
     pub fn open_with(folder: &Path, clock: Arc<dyn Clock>) -> Result<SqliteStore, StoreError> {
         SqliteStore::open_as(folder, clock, None)
+    }
+
+    /// A store in memory, which other connections of the same name keep there: all in the runtime's one thread, on a disk that fails
+    /// as it is told.
+    #[cfg(feature = "simulator")]
+    pub(crate) fn open_simulated(
+        name: &str,
+        clock: Arc<dyn Clock>,
+        disk: Arc<dyn Disk>,
+    ) -> Result<SqliteStore, StoreError> {
+        let mut connection = SqliteStore::connect_simulated(name)?;
+        configure(&connection)?;
+        schema::migrate(&mut connection)?;
+        let readers = Pool::simulate(SqliteStore::connect_simulated(name)?, disk.clone());
+        Ok(SqliteStore { writer: Writer::simulate(connection, disk), readers, clock })
+    }
+
+    /// Everything that is kept of an execution, by what is committed.
+    #[cfg(feature = "simulator")]
+    pub(crate) fn load_simulated(
+        connection: &Connection,
+        arn: &str,
+    ) -> Result<Option<crate::ports::Stored>, StoreError> {
+        executions::load(connection, arn, true)
+    }
+
+    /// One more connection to it.
+    #[cfg(feature = "simulator")]
+    pub(crate) fn connect_simulated(name: &str) -> Result<Connection, StoreError> {
+        Ok(Connection::open(format!("file:{name}?mode=memory&cache=shared"))?)
     }
 
     fn open_as(

@@ -25,6 +25,9 @@ const POLL_LIMIT: Duration = Duration::from_secs(60);
 /// Workers that ask for one activity's tasks at once.
 /// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
 const POLLS_AT_ONCE: usize = 1000;
+/// The pause after a failure of the store, and how often it is asked to forget a task.
+const PAUSE: Duration = Duration::from_secs(1);
+const FORGETTINGS: usize = 60;
 /// Activities of an account and Region, at most. Source: the same.
 const ACTIVITIES: usize = 10_000;
 
@@ -161,9 +164,17 @@ impl HandedOver {
 }
 
 impl Shared {
-    /// Wakes one who asks for this activity's tasks. Whether there is such an activity; where the store can't say, a worker will.
+    /// Wakes one who asks for this activity's tasks. Whether there is such an activity.
     pub(super) async fn offer(&self, activity: &str) -> bool {
-        let exists = !matches!(self.store.catalogue().activity(activity).await, Ok(None));
+        let exists = loop {
+            match self.store.catalogue().activity(activity).await {
+                Ok(found) => break found.is_some(),
+                Err(error) => {
+                    tracing::warn!(activity, %error, "the store does not say whether there is an activity; trying again");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        };
         let polls = self.activities.polls.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(polls) = polls.get(activity) {
             polls.offers.notify_one();
@@ -236,22 +247,32 @@ impl Claim {
         self.done = true;
         let (shared, number) = (self.shared.clone(), self.task.number);
         tokio::spawn(async move {
-            match shared.store.forget_activity_task(number).await {
-                Ok(()) => {
-                    // Whoever is choosing may have read it from the store before it was forgotten.
-                    let _nobody_chooses = shared.activities.claimed.lock().await;
-                    shared.activities.release(number);
+            for _ in 0..FORGETTINGS {
+                match shared.store.forget_activity_task(number).await {
+                    Ok(()) => {
+                        // Whoever is choosing may have read it from the store before it was forgotten.
+                        let _nobody_chooses = shared.activities.claimed.lock().await;
+                        return shared.activities.release(number);
+                    }
+                    Err(error) => {
+                        tracing::warn!(number, %error, "an activity task that a worker has can't be forgotten")
+                    }
                 }
-                // Still claimed, so that this process hands it out no more.
-                Err(error) => {
-                    tracing::warn!(number, %error, "an activity task that a worker has is handed out again after a restart")
-                }
+                tokio::time::sleep(PAUSE).await;
             }
+            // Still claimed, so that this process hands it out no more.
+            tracing::error!(number, "an activity task that a worker has is handed out again after a restart");
         });
     }
 }
 
 impl Activities {
+    /// Claims that have not ended.
+    #[cfg(feature = "simulator")]
+    pub(super) fn claimed(&self) -> usize {
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     fn release(&self, number: u64) {
         self.numbers.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
     }

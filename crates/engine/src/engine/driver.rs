@@ -11,7 +11,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::Poll,
+    task::{Context, Poll},
 };
 
 use asl::{Kind, StateMachine, integration};
@@ -27,7 +27,10 @@ use super::{
     message::{Arn, Effect, Live, Message},
     worker::Worker,
 };
-use crate::ports::{Begun, ExecutionKind, MapRunChild, StoreError, Task, TaskOutcome};
+use crate::{
+    ports::{Begun, ExecutionKind, MapRunChild, StoreError, Task, TaskOutcome},
+    threads::Threads,
+};
 
 /// How long an Express execution may take.
 /// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
@@ -45,6 +48,17 @@ struct Jobs {
     /// Jobs that are being begun though nobody waits for them any more: to be stopped as soon as their service has answered. Each has
     /// its permit until then.
     unwanted: HashMap<Id, Box<Task>>,
+    /// Whose turn it is among [`SOURCES`].
+    turn: usize,
+}
+
+/// What a worker hears from: its inbox, its writes, what else it has under way, and the time.
+const SOURCES: usize = 4;
+
+/// What a worker hears.
+enum Happened {
+    Message(Message),
+    Ended(Box<Result<(Id, Message), JoinError>>),
 }
 
 #[derive(Clone)]
@@ -72,6 +86,11 @@ pub(super) fn spawn(
     inbox: mpsc::Receiver<Message>,
     stopped: watch::Receiver<()>,
 ) -> Result<(), StoreError> {
+    #[cfg(feature = "simulator")]
+    if shared.threads == Threads::One {
+        tokio::spawn(run(shared, inbox, stopped));
+        return Ok(());
+    }
     let runtime = Handle::current();
     let work = move || runtime.block_on(run(shared, inbox, stopped));
     std::thread::Builder::new().name("worker".to_owned()).spawn(work).map(drop).map_err(|error| {
@@ -90,6 +109,7 @@ async fn run(shared: Arc<Shared>, mut inbox: mpsc::Receiver<Message>, mut stoppe
         kinds: HashMap::new(),
         tasks: HashMap::new(),
         unwanted: HashMap::new(),
+        turn: 0,
     };
     let mut effects = Vec::new();
     loop {
@@ -121,20 +141,49 @@ impl Shared {
 }
 
 impl Jobs {
-    /// The next thing that happens, whichever it is: none of the four goes before another, so none has to wait for ever.
+    /// The next thing that happens, whichever it is.
     async fn next(&mut self, inbox: &mut mpsc::Receiver<Message>, due: Option<jiff::Timestamp>) -> Message {
         loop {
-            tokio::select! {
-                Some(message) = inbox.recv() => return message,
-                Some(message) = self.writes.next(), if !self.writes.is_empty() => return message,
-                Some(ended) = self.running.join_next_with_id(), if !self.running.is_empty() => {
-                    if let Some(message) = self.ended(ended) {
+            let shared = self.shared.clone();
+            let is_due = due.is_some_and(|due| due <= shared.clock.now());
+            let happened = tokio::select! {
+                biased;
+                happened = poll_fn(|context| self.poll(inbox, is_due, context)) => happened,
+                () = shared.sleep_until(due) => return Message::Tick,
+            };
+            match happened {
+                Happened::Message(message) => return message,
+                Happened::Ended(ended) => {
+                    if let Some(message) = self.ended(*ended) {
                         return message;
                     }
                 }
-                () = self.shared.sleep_until(due) => return Message::Tick,
             }
         }
+    }
+
+    /// Of what has happened, each kind in its turn: none goes before another for long, so none has to wait for ever.
+    fn poll(
+        &mut self,
+        inbox: &mut mpsc::Receiver<Message>,
+        is_due: bool,
+        context: &mut Context<'_>,
+    ) -> Poll<Happened> {
+        for _ in 0..SOURCES {
+            self.turn = (self.turn + 1) % SOURCES;
+            let message = |polled: Poll<Option<Message>>| polled.map(|message| message.map(Happened::Message));
+            let happened = match self.turn {
+                0 => message(inbox.poll_recv(context)),
+                1 => message(self.writes.poll_next_unpin(context)),
+                2 => self.running.poll_join_next_with_id(context).map(|ended| ended.map(Box::new).map(Happened::Ended)),
+                _ if is_due => return Poll::Ready(Happened::Message(Message::Tick)),
+                _ => Poll::Pending,
+            };
+            if let Poll::Ready(Some(happened)) = happened {
+                return Poll::Ready(happened);
+            }
+        }
+        Poll::Pending
     }
 
     fn perform(&mut self, effect: Effect) {
@@ -330,7 +379,7 @@ async fn load(shared: &Shared, arn: &str, even_if_ended: bool) -> Result<Option<
         Some(child) => processor(&machine, child)?,
         None => machine,
     };
-    let replayed = tokio::task::spawn_blocking(move || {
+    let replayed = shared.threads.run(move || {
         let execution = match stored.records.is_empty() {
             true => execution::Execution::new(),
             false => execution::replay(&machine, &stored.records).map_err(|error| {

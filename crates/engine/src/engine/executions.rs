@@ -79,14 +79,14 @@ impl Engine {
     ) -> Result<NewExecution, Refusal> {
         let name = match name {
             Some(name) => name.to_owned(),
-            None => Uuid::new_v4().to_string(),
+            None => self.uuid().to_string(),
         };
         names::check_name(&name)?;
         check_input(input, self.shared().options.quotas.payload_bytes)?;
         let machine = &registered.record;
         let arn = match kind {
             ExecutionKind::Standard => names::execution_arn(&machine.arn, &name),
-            _ => names::express_arn(&machine.arn, &format!("{name}:{}", Uuid::new_v4())),
+            _ => names::express_arn(&machine.arn, &format!("{name}:{}", self.uuid())),
         };
         Ok(NewExecution {
             arn: arn.ok_or_else(|| Refusal::InvalidArn(format!("Invalid Arn: '{}'", machine.arn)))?,
@@ -103,6 +103,12 @@ impl Engine {
             map_run: None,
             started_at: to_the_millisecond(self.shared().clock.now()),
         })
+    }
+
+    fn uuid(&self) -> Uuid {
+        let mut bytes = [0; 16];
+        bytes.iter_mut().zip(self.shared().clock.seed()).for_each(|(byte, random)| *byte = random);
+        uuid::Builder::from_random_bytes(bytes).into_uuid()
     }
 
     /// DescribeExecution.

@@ -42,6 +42,12 @@ impl Limit {
         }
     }
 
+    /// How many permits are held.
+    #[cfg(feature = "simulator")]
+    pub(super) fn held(&self) -> usize {
+        self.limit.saturating_sub(self.permits.available_permits())
+    }
+
     fn is_to_be_told(&self, now: Instant) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due = told.is_none_or(|told| now.saturating_duration_since(told) >= TOLD_AGAIN_AFTER);
@@ -49,6 +55,13 @@ impl Limit {
             *told = Some(now);
         }
         is_due
+    }
+}
+
+#[cfg(feature = "simulator")]
+impl std::fmt::Display for Limit {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} of {}: {}", self.held(), self.name, self.limit)
     }
 }
 

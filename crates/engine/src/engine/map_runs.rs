@@ -79,6 +79,7 @@ pub(super) async fn drive_all(shared: Arc<Shared>) {
             driven.insert(job.id(), arn);
         }
         tokio::select! {
+            biased;
             Some(ended) = jobs.join_next_with_id(), if !jobs.is_empty() => {
                 let id = ended.as_ref().map_or_else(tokio::task::JoinError::id, |(id, _)| *id);
                 let arn = driven.remove(&id);

@@ -36,6 +36,9 @@ pub(super) enum Message {
     TaskEnded { arn: Arn, event_id: u64, outcome: TaskOutcome },
     /// Somebody wants to know when an execution ends, and that it will be told. Does not load it.
     Watch { arn: Arn, watching: oneshot::Sender<()>, reply: oneshot::Sender<Ended> },
+    /// The simulator looks at what is in memory.
+    #[cfg(feature = "simulator")]
+    Look { look: super::simulated::Look, done: oneshot::Sender<()> },
     /// Others want to get into memory.
     MakeRoom,
     /// Something ended that nobody waits for.

@@ -66,6 +66,7 @@ pub(super) async fn wake(shared: Arc<Shared>) {
             }
         };
         tokio::select! {
+            biased;
             () = shared.sleep_until(next) => {}
             () = shared.evictions.notified() => {}
         }

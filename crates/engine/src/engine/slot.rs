@@ -1,7 +1,7 @@
 //! One execution in memory: takes inputs from its queue, steps, and says what is to be written before anything is done.
 
 use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -29,7 +29,7 @@ pub(super) struct Slot {
     /// What has not been taken yet.
     pub(super) queue: VecDeque<Queued>,
     /// Tasks under way whose answer is not durable yet: not to be performed a second time by this process.
-    pub(super) under_way: HashSet<u64>,
+    pub(super) under_way: BTreeSet<u64>,
     /// Jobs that its journal tells of and that the store may not have.
     pub(super) jobs_found: Vec<Command>,
     /// Its timers.
@@ -97,7 +97,7 @@ impl Slot {
         Slot {
             phase,
             queue: VecDeque::new(),
-            under_way: HashSet::new(),
+            under_way: BTreeSet::new(),
             jobs_found: Vec::new(),
             timers: BTreeMap::new(),
             failures: 0,
@@ -121,7 +121,10 @@ impl Slot {
                     self.answered(&queued.input);
                     // A heart may beat for a task that needs none.
                     let beats = matches!(queued.input, Input::TaskHeartbeat { event_id } if live.execution.awaits_task(event_id));
-                    queued.answer(Ok(if beats { Delivered::Taken(to_the_millisecond(now)) } else { Delivered::Late }));
+                    batch.answer(
+                        queued,
+                        if beats { Delivered::Taken(to_the_millisecond(now)) } else { Delivered::Late },
+                    );
                 }
                 Ok(step) => {
                     let delivered = delivered(&step, now);
@@ -131,28 +134,24 @@ impl Slot {
                     }
                     batch.taken.push((queued, delivered));
                 }
-                // Another redrive was quicker: that is told once it is durable, so that the one who asks finds it.
-                Err(IllegalInput::NotRedrivable) if batch.redrive.is_some() => {
-                    batch.taken.push((queued, Delivered::Late));
-                }
                 Err(illegal) => {
                     tracing::debug!(arn = live.new.arn, %illegal, "an input was refused");
                     self.answered(&queued.input);
-                    queued.answer(Ok(Delivered::Late));
+                    batch.answer(queued, Delivered::Late);
                 }
             }
         }
         Ok(batch)
     }
 
-    /// The task that an input answers is no longer under way.
-    pub(super) fn answered(&mut self, input: &Input) {
-        if let Input::TaskSucceeded { event_id, .. }
-        | Input::TaskFailed { event_id, .. }
-        | Input::ActivityScheduleFailed { event_id, .. }
-        | Input::TaskSubmitted { event_id, .. } = input
-        {
-            self.under_way.remove(event_id);
+    /// The task that an input answers is no longer under way; which it is, if it was.
+    pub(super) fn answered(&mut self, input: &Input) -> Option<u64> {
+        match input {
+            Input::TaskSucceeded { event_id, .. }
+            | Input::TaskFailed { event_id, .. }
+            | Input::ActivityScheduleFailed { event_id, .. }
+            | Input::TaskSubmitted { event_id, .. } => self.under_way.remove(event_id).then_some(*event_id),
+            _ => None,
         }
     }
 
@@ -203,6 +202,16 @@ impl Batch {
             live.next_seq = live.next_seq.saturating_add(1);
         }
         self.commands.extend(step.commands);
+    }
+
+    /// Answers an input that changed nothing. What came before it may have made it late, as an end or another redrive does: then it is
+    /// answered once that is durable, and given back if it never is.
+    fn answer(&mut self, queued: Queued, delivered: Delivered) {
+        if self.rows.is_empty() {
+            queued.answer(Ok(delivered));
+        } else {
+            self.taken.push((queued, delivered));
+        }
     }
 
     /// What is to be written; the rows leave the batch. Jobs that were begun are asked after from `ask_at` on.
@@ -281,7 +290,7 @@ fn delivered(step: &Step, now: Timestamp) -> Delivered {
 }
 
 /// What a task token is looked up by.
-pub(super) fn hash_of(token: &str) -> [u8; 32] {
+pub(crate) fn hash_of(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 

@@ -85,6 +85,8 @@ impl Worker {
 
     /// The one place where things happen.
     pub(super) fn handle(&mut self, message: Message, effects: &mut Vec<Effect>) {
+        #[cfg(feature = "simulator")]
+        super::simulated::count(&message);
         match message {
             Message::Begin(beginning) => self.begin(*beginning, effects),
             Message::TakeUp { arn, room } => {
@@ -100,7 +102,8 @@ impl Worker {
             Message::BeginWritten { arn, outcome } => self.begin_written(&arn, outcome, effects),
             Message::Written { arn, outcome } => self.written(&arn, outcome, effects),
             Message::TaskEnded { arn, event_id, outcome } => {
-                if self.slots.contains_key(&arn) {
+                // An execution that waits for a worker of an activity may have left memory when there turns out to be no such activity.
+                if self.slots.contains_key(&arn) || matches!(outcome, TaskOutcome::ScheduleFailed { .. }) {
                     self.deliver(arn, Queued::new(input_of(event_id, outcome)), effects);
                 }
             }
@@ -111,9 +114,33 @@ impl Worker {
                 // Who has gone away needs no word.
                 let _ = watching.send(());
             }
+            #[cfg(feature = "simulator")]
+            Message::Look { look, done } => {
+                look(self.memory());
+                // Whoever asks is there.
+                let _ = done.send(());
+            }
             Message::MakeRoom => self.make_room(effects),
             Message::Nothing => {}
             Message::Tick => self.tick(effects),
+        }
+    }
+
+    #[cfg(feature = "simulator")]
+    fn memory(&self) -> super::simulated::Memory {
+        let idle = self.slots.iter().filter_map(|(arn, slot)| match &slot.phase {
+            Phase::Idle(live) if live.new.kind == ExecutionKind::Standard => {
+                Some((arn.clone(), live.machine.clone(), live.execution.clone()))
+            }
+            _ => None,
+        });
+        let mut idle: Vec<_> = idle.collect();
+        idle.sort_by(|(one, ..), (other, ..)| one.cmp(other));
+        super::simulated::Memory {
+            slots: self.slots.len(),
+            timers: self.timers.len(),
+            watchers: self.watchers.values().flatten().filter(|watcher| !watcher.is_closed()).count(),
+            idle,
         }
     }
 
@@ -189,7 +216,10 @@ impl Worker {
                 }
             }
             Err(error) => {
-                self.watchers.remove(arn);
+                // Of a Standard execution that is there already, others wait for its end.
+                if live.new.kind != ExecutionKind::Standard {
+                    self.watchers.remove(arn);
+                }
                 answer(reply, Err(error.clone().into()));
                 beginners.into_iter().for_each(|beginner| answer(beginner, Err(error.clone().into())));
                 self.forget_timers(arn, &mut slot);
@@ -323,7 +353,11 @@ impl Worker {
     fn durable(&mut self, arn: Arn, mut slot: Slot, live: Box<Live>, batch: Batch, effects: &mut Vec<Effect>) {
         slot.failures = 0;
         for (queued, delivered) in batch.taken {
-            slot.answered(&queued.input);
+            let was_under_way = slot.answered(&queued.input);
+            // Answered by its token before its performer has ended, or even begun: nobody waits for that any more.
+            if let (Some(event_id), Some(_)) = (was_under_way, &queued.reply) {
+                effects.push(Effect::Cancel { arn: arn.clone(), event_id });
+            }
             queued.answer(Ok(delivered));
         }
         perform(&arn, &mut slot, &live, batch.commands, effects);

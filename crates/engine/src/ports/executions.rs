@@ -258,7 +258,8 @@ pub trait ExecutionStore: JobStore + MapRunStore + Send + Sync {
     /// What is needed to replay an execution that has not ended, or whichever.
     async fn load(&self, arn: &str, even_if_ended: bool) -> Result<Option<Stored>, StoreError>;
 
-    /// Executions that have not ended and do not only wait: numbers above `after`, ascending.
+    /// Executions that have not ended and do not only wait, or wait for a worker of an activity that is not there: numbers above
+    /// `after`, ascending.
     async fn with_work(&self, after: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError>;
 
     /// Executions that only wait, by their next timer, after the one named.

@@ -135,8 +135,15 @@ impl ExecutionStore for SqliteStore {
     async fn with_work(&self, after: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError> {
         self.readers
             .read(move |connection| {
+                // What waits for a worker of an activity that is not there has to be told so.
                 let mut statement = connection.prepare_cached(
-                    "SELECT id, arn FROM executions WHERE status = 'RUNNING' AND waiting = 0 AND id > ?1 ORDER BY id LIMIT ?2",
+                    "SELECT * FROM (SELECT id, arn FROM executions WHERE status = 'RUNNING' AND waiting = 0 AND id > ?1 ORDER BY id LIMIT ?2)
+                     UNION
+                     SELECT * FROM (
+                         SELECT e.id, e.arn FROM activity_tasks t JOIN executions e ON e.id = t.execution
+                         WHERE t.execution > ?1 AND e.status = 'RUNNING' AND t.activity NOT IN (SELECT arn FROM activities)
+                         ORDER BY t.execution LIMIT ?2)
+                     ORDER BY 1 LIMIT ?2",
                 )?;
                 let mut rows = statement.query(params![integer(after)?, at_most(limit)])?;
                 let mut found = Vec::new();
@@ -413,7 +420,7 @@ fn vanished(arn: &str) -> StoreError {
     StoreError::Damaged(format!("the execution `{arn}` is and is not in the store"))
 }
 
-fn load(connection: &Connection, arn: &str, even_if_ended: bool) -> Result<Option<Stored>, StoreError> {
+pub(super) fn load(connection: &Connection, arn: &str, even_if_ended: bool) -> Result<Option<Stored>, StoreError> {
     let found = connection
         .prepare_cached(
             "SELECT id, name, state_machine_arn, definition, role_arn, input, finding, started_at, waiting, next_timer_at,

@@ -13,10 +13,11 @@ use crate::ports::StoreError;
 /// Readers at once; more wait.
 const READERS: usize = 4;
 
-#[derive(Debug)]
 pub(super) struct Pool {
     free: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
+    #[cfg(feature = "simulator")]
+    disk: Option<Arc<dyn super::writer::simulated::Disk>>,
 }
 
 impl Pool {
@@ -29,7 +30,19 @@ impl Pool {
                 Ok(connection)
             })
             .collect::<Result<Vec<_>, StoreError>>()?;
-        Ok(Pool { free: Arc::new(Mutex::new(connections)), permits: Arc::new(Semaphore::new(READERS)) })
+        Ok(Pool {
+            free: Arc::new(Mutex::new(connections)),
+            permits: Arc::new(Semaphore::new(READERS)),
+            #[cfg(feature = "simulator")]
+            disk: None,
+        })
+    }
+
+    /// One reader in the runtime's one thread, on a disk that fails as it is told.
+    #[cfg(feature = "simulator")]
+    pub(super) fn simulate(connection: Connection, disk: Arc<dyn super::writer::simulated::Disk>) -> Pool {
+        connection.set_prepared_statement_cache_capacity(super::STATEMENTS_KEPT);
+        Pool { free: Arc::new(Mutex::new(vec![connection])), permits: Arc::new(Semaphore::new(1)), disk: Some(disk) }
     }
 
     /// Reads what was committed before the call.
@@ -41,6 +54,12 @@ impl Pool {
         let gone = || StoreError::Unavailable("the store's readers have ended: restart the program".to_owned());
         let permit = self.permits.clone().acquire_owned().await.map_err(|_| gone())?;
         let free = self.free.clone();
+        #[cfg(feature = "simulator")]
+        if let Some(disk) = &self.disk {
+            disk.read().await?;
+            let free = free.lock().unwrap_or_else(PoisonError::into_inner);
+            return query(free.first().ok_or_else(gone)?);
+        }
         tokio::task::spawn_blocking(move || {
             let connection = free.lock().unwrap_or_else(PoisonError::into_inner).pop().ok_or_else(gone)?;
             let answer = query(&connection);

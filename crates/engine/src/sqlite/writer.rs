@@ -5,6 +5,9 @@
 //! one fail, the group is begun anew, with savepoints for all. When the commit fails, or SQLite gives up the transaction (a full disk), every write of the group is
 //! answered [`StoreError::Unavailable`], and the next group tries again: the writer never ends before its store does.
 
+#[cfg(feature = "simulator")]
+pub(super) mod simulated;
+
 use std::{
     fs::File,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -193,13 +196,7 @@ fn run(
     mut observe: CommitObserver,
 ) {
     while let Some(first) = queue.blocking_recv() {
-        let mut group = vec![first];
-        while group.len() < GROUP_LIMIT {
-            match queue.try_recv() {
-                Ok(job) => group.push(job),
-                Err(_) => break,
-            }
-        }
+        let mut group = group_of(first, &mut queue);
         let writes = u64::try_from(group.len()).unwrap_or(u64::MAX);
         let number = counters.commits.load(Ordering::Relaxed).saturating_add(1);
         let outcome = commit_group(connection, &mut group, &mut || observe(CommitMoment::Before(number)));
@@ -216,6 +213,18 @@ fn run(
         }
         checkpoints.after_commit(connection);
     }
+}
+
+/// A job, and those that wait behind it.
+fn group_of(first: Box<dyn Job>, queue: &mut mpsc::Receiver<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
+    let mut group = vec![first];
+    while group.len() < GROUP_LIMIT {
+        match queue.try_recv() {
+            Ok(job) => group.push(job),
+            Err(_) => break,
+        }
+    }
+    group
 }
 
 fn commit_group(

@@ -89,20 +89,22 @@ impl Reader {
         let (made, batches) = mpsc::channel(PAGES_AHEAD);
         let fetching = tokio::spawn(fetch(shared.clone(), specification.clone(), cursor.clone(), pages));
         // Expressions compute for as long as they do: not on the async runtime. The thread ends once nobody listens to it.
-        let handle = tokio::runtime::Handle::current();
-        tokio::task::spawn_blocking(move || {
+        let threads = shared.threads;
+        tokio::spawn(threads.block_on(async move {
             let mut maker = Maker::new(&specification, cursor, made);
-            let outcome = maker.take_all(&machine, items);
+            let outcome = maker.take_all(&machine, items).await;
             if maker.batches.is_closed() {
                 return fetching.abort();
             }
             // What the making stumbled over came first: the fetching was broken off by it.
-            let outcome = outcome.and_then(|()| match handle.block_on(fetching) {
-                Ok(fetched) => fetched,
-                Err(_) => Err(MapRunFailure::of_reader("reading the items panicked; this is a bug: please report it")),
-            });
-            maker.end(outcome);
-        });
+            let outcome = match outcome {
+                Ok(()) => fetching.await.unwrap_or_else(|_| {
+                    Err(MapRunFailure::of_reader("reading the items panicked; this is a bug: please report it"))
+                }),
+                failed => failed,
+            };
+            maker.end(outcome).await;
+        }));
         Ok(Reader { batches })
     }
 
@@ -170,7 +172,11 @@ impl<'run> Maker<'run> {
         Maker { specification, batches, cursor, pages: VecDeque::new(), children: Vec::new(), bytes: 0 }
     }
 
-    fn take_all(&mut self, machine: &StateMachine, mut pages: mpsc::Receiver<ItemPage>) -> Result<(), MapRunFailure> {
+    async fn take_all(
+        &mut self,
+        machine: &StateMachine,
+        mut pages: mpsc::Receiver<ItemPage>,
+    ) -> Result<(), MapRunFailure> {
         let selector = machine.find(&self.specification.state_name).and_then(|(_, state)| match &state.kind {
             Kind::Map(map) => map.item_selector.as_ref().map(|template| (template, state.query_language)),
             _ => None,
@@ -182,7 +188,7 @@ impl<'run> Maker<'run> {
         let read_before = self.cursor.items;
         let mut count = read_before.saturating_sub(self.cursor.skip);
         let mut inputs = Inputs::new(self.specification, selector, read_before);
-        'pages: while let Some(ItemPage { position, skip, items }) = pages.blocking_recv() {
+        'pages: while let Some(ItemPage { position, skip, items }) = pages.recv().await {
             self.pages.push_back((count, position, skip));
             for item in items {
                 if count < read_before {
@@ -200,35 +206,35 @@ impl<'run> Maker<'run> {
                     return Err(MapRunFailure::of_reader(text));
                 }
                 if let Some(child) = inputs.push(item)? {
-                    self.add(child);
+                    self.add(child).await;
                 }
                 if self.batches.is_closed() {
                     return Ok(());
                 }
             }
             // What a page makes is not held back: its children can begin.
-            self.send();
+            self.send().await;
         }
         if let Some(child) = inputs.finish()? {
-            self.add(child);
+            self.add(child).await;
         }
         Ok(())
     }
 
-    fn add(&mut self, child: ChildInput) {
+    async fn add(&mut self, child: ChildInput) {
         self.cursor.items = self.cursor.items.saturating_add(child.items);
         self.cursor.children = self.cursor.children.saturating_add(1);
         self.bytes = self.bytes.saturating_add(child.text.len());
         self.children.push(child);
         if self.children.len() >= BATCH_CHILDREN || self.bytes >= BATCH_BYTES {
-            self.send();
+            self.send().await;
         }
     }
 
-    fn send(&mut self) {
+    async fn send(&mut self) {
         if !self.children.is_empty() {
             let batch = self.batch();
-            self.say(Read::Batch(batch));
+            self.say(Read::Batch(batch)).await;
         }
     }
 
@@ -246,16 +252,16 @@ impl<'run> Maker<'run> {
         Batch { children: std::mem::take(&mut self.children), cursor: self.cursor.clone() }
     }
 
-    fn end(mut self, outcome: Result<(), MapRunFailure>) {
+    async fn end(mut self, outcome: Result<(), MapRunFailure>) {
         let last = self.batch();
         match outcome {
-            Ok(()) => self.say(Read::Complete(last)),
-            Err(failure) => self.say(Read::Failed(failure)),
+            Ok(()) => self.say(Read::Complete(last)).await,
+            Err(failure) => self.say(Read::Failed(failure)).await,
         }
     }
 
-    fn say(&self, read: Read) {
+    async fn say(&self, read: Read) {
         // Nobody listens: the reader was dropped, and begins anew from the cursor.
-        let _ = self.batches.blocking_send(read);
+        let _ = self.batches.send(read).await;
     }
 }

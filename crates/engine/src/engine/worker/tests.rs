@@ -114,6 +114,11 @@ fn task() -> Arc<StateMachine> {
     machine(json!({"T": {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:listBuckets", "End": true}}))
 }
 
+fn asked() -> Arc<StateMachine> {
+    let resource = "arn:aws:states:::aws-sdk:sqs:sendMessage.waitForTaskToken";
+    machine(json!({"T": {"Type": "Task", "Resource": resource, "Parameters": {"T.$": "$$.Task.Token"}, "End": true}}))
+}
+
 fn wait(seconds: u64) -> Arc<StateMachine> {
     machine(json!({"W": {"Type": "Wait", "Seconds": seconds, "End": true}}))
 }
@@ -303,4 +308,39 @@ fn a_damaged_execution_is_left_and_told() {
     world.handle(Message::Loaded { arn: ARN.into(), outcome: Ok(None) });
     assert_eq!(answer.try_recv().unwrap(), Ok(Delivered::Late));
     assert!(world.worker.slots.is_empty());
+}
+
+#[test]
+fn what_is_late_because_of_what_is_not_durable_is_told_once_that_is() {
+    for (outcome, expected) in [(Ok(()), Ok(Ok(Delivered::Late))), (Err(full()), Ok(Err(full())))] {
+        let mut world = World::new(60);
+        world.begin(&task());
+        // While it is being begun, both wait, and are then taken together.
+        let stop = || Input::StopExecution { error: None, cause: None };
+        let (_, mut first) = world.deliver(stop());
+        let (_, mut second) = world.deliver(stop());
+        assert_eq!(names(&world.begin_written()), ["perform 3", "write 1 rows"]);
+        assert!(first.try_recv().is_err() && second.try_recv().is_err(), "the end is not durable");
+        world.written(outcome);
+        assert_eq!(second.try_recv(), expected);
+    }
+}
+
+#[test]
+fn a_task_that_its_token_answered_is_no_longer_performed() {
+    let mut world = World::new(60);
+    world.begin(&asked());
+    assert_eq!(names(&world.begin_written()), ["perform 3"]);
+    let (effects, mut answer) = world.deliver(Input::TaskSucceeded { event_id: 3, output: json!(1) });
+    assert_eq!(names(&effects), ["write 1 rows"]);
+    assert_eq!(names(&world.written(Ok(()))), ["cancel 3"]);
+    assert!(matches!(answer.try_recv(), Ok(Ok(Delivered::Taken(_)))));
+}
+
+#[test]
+fn an_activity_that_is_not_there_is_told_to_what_has_left_memory() {
+    let mut world = World::new(60);
+    let cause = "gone".to_owned();
+    let outcome = TaskOutcome::ScheduleFailed { error: "States.Runtime".to_owned(), cause };
+    assert_eq!(names(&world.task_ended(3, outcome)), ["load after 0 ms"]);
 }
