@@ -144,6 +144,7 @@ fn make(world: &World) -> Options {
         tasks_at_once: state.random.pick(&[1, 2, 100]),
         quotas: Quotas::AWS,
         jobs_at_once: few(&mut state.random, &[1, 100]),
+        ask_jobs_after_milliseconds: state.random.pick(&[0, 1000]),
         express_executions: state.random.pick(&[1, 100]),
     }
 }

@@ -228,7 +228,8 @@ impl<'a> Reader<'a> {
                 "memory" => {
                     for (key, at, _) in self.object(&at, &["evict_after_seconds", "executions"]) {
                         if key == "executions" {
-                            configuration.executions_in_memory = self.within(&at, "executions", 1, EXECUTIONS_IN_MEMORY_MAX);
+                            configuration.executions_in_memory =
+                                self.within(&at, "executions", 1, EXECUTIONS_IN_MEMORY_MAX);
                         } else {
                             configuration.evict_after_seconds = self.within(&at, "seconds", 0, EVICT_AFTER_SECONDS_MAX);
                         }

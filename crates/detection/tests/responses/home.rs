@@ -170,7 +170,7 @@ impl Home {
                     Command::StartTimer { timer, at } => _ = timers.insert(timer, at),
                     Command::CancelTimer { timer } => _ = timers.remove(&timer),
                     Command::HandOver(_) => panic!("no guardrail has an activity"),
-                    Command::StartMapRun(_) | Command::StopMapRun { .. } => {
+                    Command::StartMapRun(_) | Command::RedriveMapRun(_) | Command::StopMapRun { .. } => {
                         panic!("no guardrail has a Distributed Map")
                     }
                     Command::Continue => goes_on = true,

@@ -163,12 +163,7 @@ impl Jobs {
     }
 
     /// Of what has happened, each kind in its turn: none goes before another for long, so none has to wait for ever.
-    fn poll(
-        &mut self,
-        inbox: &mut mpsc::Receiver<Message>,
-        is_due: bool,
-        context: &mut Context<'_>,
-    ) -> Poll<Happened> {
+    fn poll(&mut self, inbox: &mut mpsc::Receiver<Message>, is_due: bool, context: &mut Context<'_>) -> Poll<Happened> {
         for _ in 0..SOURCES {
             self.turn = (self.turn + 1) % SOURCES;
             let message = |polled: Poll<Option<Message>>| polled.map(|message| message.map(Happened::Message));

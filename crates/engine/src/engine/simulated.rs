@@ -88,8 +88,8 @@ impl Engine {
 
     /// What is held of the engine's limits, by their names: nothing, once all has ended.
     pub(crate) fn held(&self) -> Vec<String> {
-        let Shared { memory, express, tasks, local_tasks, jobs, .. } = &**self.shared();
-        let limits = [memory, express, tasks, local_tasks, jobs];
+        let Shared { memory, express, tasks, local_tasks, .. } = &**self.shared();
+        let limits = [memory, express, tasks, local_tasks];
         limits.into_iter().filter(|limit| limit.held() > 0).map(Limit::to_string).collect()
     }
 

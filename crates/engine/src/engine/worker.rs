@@ -325,8 +325,7 @@ impl Worker {
         live.standing = standing.clone();
         let (kind, number) = (live.new.kind, live.number);
         batch.commands.extend(found);
-        let progress =
-            Progress { stands_as_before, ..batch.progress(&live.new, standing, self.job_times(now)) };
+        let progress = Progress { stands_as_before, ..batch.progress(&live.new, standing, self.job_times(now)) };
         effects.push(Effect::Write { arn: arn.clone(), kind, number, progress });
         slot.phase = Phase::Writing(live, batch);
         self.slots.insert(arn, slot);

@@ -217,8 +217,8 @@ async fn redrive(world: &Arc<World>, engine: &Engine) {
         world.count("fault: redrive doubled");
         match engine.redrive_execution(&arn, Some(token)).await {
             Ok(again) if again != at => {
-                let redriven = engine.describe_execution(&arn).await.ok().and_then(|record| record.redrive_token);
-                if redriven.as_deref() == Some("again") {
+                let known = engine.describe_execution(&arn).await.ok().map(|record| record.redrive_tokens);
+                if known.iter().flatten().any(|(known, _)| known == token) {
                     world.violation(format_args!("{arn}: the same redrive was at {at} and at {again}"));
                 }
             }

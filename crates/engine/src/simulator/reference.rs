@@ -94,6 +94,7 @@ impl Reference<'_> {
             Command::CancelTask { .. }
             | Command::HandOver(_)
             | Command::StopMapRun { .. }
+            | Command::RedriveMapRun(_)
             | Command::CompleteExecution(_) => {}
         }
     }
@@ -139,7 +140,7 @@ impl Reference<'_> {
             flow: (*map.processor).clone(),
         };
         let ItemSource::Items(items) = &run.source else { panic!("the items are in the input") };
-        let mut inputs = Inputs::new(run, map.item_selector.as_ref().zip(language));
+        let mut inputs = Inputs::new(run, map.item_selector.as_ref().zip(language), 0);
         let outputs = items.value().as_array().into_iter().flatten().map(|value| {
             let item = Item { value: value.clone(), key: None, source: "STATE_DATA".to_owned() };
             let input = inputs.push(item).expect("it can be made").expect("there are no batches").text;

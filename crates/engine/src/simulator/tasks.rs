@@ -168,10 +168,11 @@ impl TaskExecutor for WorldExecutor {
         }
     }
 
-    async fn stop_job(&self, task: Task) {
+    async fn stop_job(&self, task: Task) -> Result<(), String> {
         self.0.note(format_args!("stop job {} {}", task.execution_arn, task.scheduled.event_id));
         self.0.count("jobs stopped");
         self.0.pause(0, 1000).await;
+        Ok(())
     }
 
     async fn tell_of_failure(&self, finding: &Finding) -> Result<(), String> {

@@ -344,7 +344,6 @@ fn a_map_run_that_an_older_program_left_reading_has_its_items() {
     let items: String = connection.query_row("SELECT items FROM map_runs", [], |row| row.get(0)).unwrap();
     let found: (ItemSource, Option<Surroundings>) = serde_json::from_str(&items).unwrap();
     assert_eq!(found, (source, Some(surroundings)));
-    let children: i64 =
-        connection.query_row("SELECT count(*) FROM map_run_children", [], |row| row.get(0)).unwrap();
+    let children: i64 = connection.query_row("SELECT count(*) FROM map_run_children", [], |row| row.get(0)).unwrap();
     assert_eq!(children, 0, "the reading that was broken off begins anew");
 }
