@@ -116,6 +116,7 @@ fn run(case: &Value) -> Result<(Execution, Vec<HistoryEvent>), String> {
                 // No recording of a map run is among those that are replayed here.
                 Command::HandOver(_)
                 | Command::StartMapRun(_)
+                | Command::RedriveMapRun(_)
                 | Command::StopMapRun { .. }
                 | Command::CompleteExecution(_) => {}
             }
