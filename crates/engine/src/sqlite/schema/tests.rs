@@ -102,7 +102,7 @@ fn write(folder: &Path, version: usize) {
                  VALUES (?1, ?2, ?3, ?4, 'r', '{}', ?5, ?6, 1000, ?7, ?8, ?9)",
                 params![arn, name, MACHINE, hash, status, ended, stopped_at, waiting, next],
             );
-            let records = execution::journal::write(&[Record::Event(Box::new(started()))]).unwrap();
+            let records = execution::journal::write(vec![Record::Event(Box::new(started()))]).unwrap();
             execute(
                 "INSERT INTO journal VALUES (?1, 0, 1, 1, ?2)",
                 params![
@@ -318,10 +318,10 @@ fn a_map_run_that_an_older_program_left_reading_has_its_items() {
     connection.pragma_update(None, "user_version", i64::try_from(version).unwrap()).unwrap();
     let reading = Reading { config: json!({"MaxItems": 1.5e300}), max_items: 7, ..Reading::default() };
     let surroundings = Surroundings {
-        input: execution::Json::new(json!([1])),
+        input: Json::new(json!([1])),
         context: json!({"State": {"Name": "M"}}),
         variables: serde_json::Map::new(),
-        now: jiff::Timestamp::UNIX_EPOCH,
+        now: Timestamp::UNIX_EPOCH,
         seed: [3; 32],
     };
     let source = ItemSource::Reader(reading);
