@@ -211,11 +211,24 @@ impl Maker<'_> {
         }
         let concurrency = self.random.between(0, 2);
         let mut state = json!({"Type": "Map", "ItemProcessor": processor, "MaxConcurrency": concurrency});
-        let (items, selector) = match jsonata {
+        let (field, selector) = match jsonata {
             true => ("Items", json!({"v": "{% $states.context.Map.Item.Value %}", "items": [1, 2], "n": 1})),
             false => ("ItemsPath", json!({"v.$": "$$.Map.Item.Value", "items": [1, 2], "n": 1})),
         };
-        state[items] = json!(if jsonata { "{% $states.input.items %}" } else { "$.items" });
+        if is_distributed && self.random.chance(50) {
+            let may_fail = !self.is_determined;
+            let arguments = super::items::arguments(self.random.between(0, 8), may_fail);
+            let most = self.random.pick(&[4, 100]);
+            state["ItemReader"] = json!({"Resource": "arn:aws:states:::s3:getObject",
+                "ReaderConfig": {"InputType": "JSON", "MaxItems": most},
+                (if jsonata { "Arguments" } else { "Parameters" }): arguments});
+        } else {
+            state[field] = json!(if jsonata { "{% $states.input.items %}" } else { "$.items" });
+        }
+        if is_distributed && self.random.chance(30) {
+            state["ItemBatcher"] = json!({"MaxItemsPerBatch": 2, "BatchInput": {"items": [1, 2], "n": 1}});
+            unpack(&mut state["ItemProcessor"], self.number);
+        }
         state["ItemSelector"] = selector;
         self.result(&mut state, jsonata);
         if !self.is_determined {
@@ -332,6 +345,14 @@ fn value(jsonata: bool, name: &str, expression: &str, path: &str) -> (String, Va
         true => (name.to_owned(), json!(format!("{{% {expression} %}}"))),
         false => (format!("{name}.$"), json!(path)),
     }
+}
+
+/// A batch becomes what a single item would be.
+fn unpack(processor: &mut Value, number: u32) {
+    let name = format!("B{number}");
+    processor["States"][&name] = json!({"Type": "Pass", "QueryLanguage": "JSONata", "Next": processor["StartAt"],
+        "Output": "{% $merge([$states.input.BatchInput, {'v': $states.input.Items.v}]) %}"});
+    processor["StartAt"] = json!(name);
 }
 
 /// Whether something in there waits for somebody.
