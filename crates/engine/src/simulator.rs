@@ -93,7 +93,7 @@ pub struct Report {
 pub fn simulate(seed: u64, is_printed: bool) -> Report {
     crate::engine::take_counts();
     let name = format!("simulated-{}", STORES.fetch_add(1, Ordering::Relaxed));
-    let store = SqliteStore::connect_simulated(&name).expect("SQLite has memory");
+    let store = SqliteStore::make_simulated(&name).expect("SQLite has memory");
     let world = Arc::new(World::new(seed, name, store, is_printed));
     let options = make(&world);
     let crashes = world.state().random.between(0, 2);

@@ -117,6 +117,8 @@ impl Shared {
 
     /// A new execution is in the store only, under this number: it is taken up when there is room.
     pub(super) fn put_off(&self, number: u64) {
+        #[cfg(feature = "simulator")]
+        super::simulated::count_put_off();
         self.put_off_from.fetch_min(number, Ordering::SeqCst);
         self.begun.notify_one();
     }

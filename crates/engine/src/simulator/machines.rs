@@ -21,8 +21,9 @@ pub(super) const CALL: &str = "arn:aws:states:::aws-sdk:sqs:sendMessage";
 pub(super) const ASK: &str = "arn:aws:states:::aws-sdk:sqs:sendMessage.waitForTaskToken";
 pub(super) const JOB: &str = "arn:aws:states:::glue:startJobRun.sync";
 pub(super) const NESTED: &str = "arn:aws:states:::states:startExecution.sync:2";
-/// States of a machine, about.
+/// States of a machine that clients start, and of another, about.
 const STATES: usize = 9;
+const FEW_STATES: usize = 5;
 
 /// A machine, and what is known of it.
 #[derive(Clone, Debug)]
@@ -54,7 +55,8 @@ pub(super) fn arn_of(machine: &str) -> String {
 pub(super) fn machine(random: &mut Random, name: &str, purpose: Use) -> Machine {
     let is_determined = matches!(purpose, Use::Any(true) | Use::Nested | Use::Express);
     let is_jsonata = random.chance(50);
-    let mut maker = Maker { random, purpose, is_determined, is_jsonata, number: 0, is_first: true, left: STATES };
+    let left = if matches!(purpose, Use::Any(_)) { STATES } else { FEW_STATES };
+    let mut maker = Maker { random, purpose, is_determined, is_jsonata, number: 0, is_first: true, left };
     let mut definition = maker.chain(2, purpose == Use::Nested, &[]);
     if is_jsonata {
         definition["QueryLanguage"] = json!("JSONata");
