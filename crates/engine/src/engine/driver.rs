@@ -215,6 +215,7 @@ impl Jobs {
             Effect::Submitted { arn, event_id } => drop(self.tasks.remove(&(arn, event_id))),
             Effect::Cancel { arn, event_id } => self.cancel(&(arn, event_id)),
             Effect::Evicted { next_timer_at } => shared.evicted(next_timer_at),
+            Effect::PutOff { number } => shared.put_off(number),
             Effect::Alert => shared.alerts.notify_one(),
             Effect::DriveMapRun { arn } => shared.map_runs.wake(arn),
         }

@@ -55,7 +55,8 @@ pub(super) struct Beginning {
     pub(super) kept_as: Option<u64>,
     /// Who wants to know when it ends.
     pub(super) watcher: Option<oneshot::Sender<Ended>>,
-    pub(super) room: Room,
+    /// Without it, it begins in the store only, if there is then something to do.
+    pub(super) room: Option<Room>,
     pub(super) reply: oneshot::Sender<Result<Started, Refusal>>,
 }
 
@@ -135,6 +136,8 @@ pub(super) enum Effect {
     Load { arn: Arn, even_if_ended: bool, after: Duration },
     /// Keep a new execution.
     Begin { arn: Arn, new: Arc<NewExecution>, kept_as: Option<u64>, progress: Progress },
+    /// A new execution is in the store only, for want of room: take it up when there is some.
+    PutOff { number: u64 },
     /// Keep what an execution's steps said.
     Write { arn: Arn, kind: ExecutionKind, number: u64, progress: Progress },
     /// Perform a task.

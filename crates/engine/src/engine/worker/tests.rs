@@ -64,7 +64,8 @@ impl World {
         let (reply, answer) = oneshot::channel();
         let new = NewExecution { arn: arn.to_owned(), ..new_execution() };
         let room = self.memory.clone().try_acquire_owned().unwrap();
-        let beginning = Beginning { new, machine: machine.clone(), kept_as: None, watcher: None, room, reply };
+        let beginning =
+            Beginning { new, machine: machine.clone(), kept_as: None, watcher: None, room: Some(room), reply };
         (self.handle(Message::Begin(Box::new(beginning))), answer)
     }
 
