@@ -27,7 +27,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicUsize, Ordering},
+        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -80,7 +80,7 @@ const ASK_FOR_ROOM: Duration = Duration::from_secs(1);
 pub struct Options {
     /// An execution that has only waited for this long leaves memory.
     pub evict_after_seconds: u64,
-    /// Executions in memory at once; beyond it, starts wait (back-pressure).
+    /// Executions in memory at once; beyond it, starts wait for a moment (back-pressure), and then for room in the store.
     pub executions_in_memory: usize,
     /// Tasks under way at once, and as many more of those that the executor performs itself ([`TaskExecutor::is_local`]); beyond it,
     /// tasks wait. What waits costs little: a limit only so that a flood ends somewhere.
@@ -338,6 +338,10 @@ struct Shared {
     tests: Limit,
     /// Told when an execution leaves memory whose timer is due before the waker wakes.
     evictions: Notify,
+    /// Told when an execution has begun for which there is no room.
+    begun: Notify,
+    /// The lowest number of those since they were last taken up.
+    put_off_from: AtomicU64,
     /// When the waker wakes, in microseconds since 1970.
     sleeping_until: AtomicI64,
     /// Told when there is a failure to be told of.
@@ -401,6 +405,8 @@ impl Engine {
             local_tasks: Limit::new("tasks_at_once, of built-in functions", options.tasks_at_once),
             tests: Limit::new("states tested at once", TESTS_AT_ONCE),
             evictions: Notify::new(),
+            begun: Notify::new(),
+            put_off_from: AtomicU64::new(u64::MAX),
             sleeping_until: AtomicI64::new(i64::MAX),
             alerts: Notify::new(),
             jobs_changed: Notify::new(),
@@ -471,17 +477,25 @@ impl Shared {
 
     /// Waits for room in memory, asking those who only wait to leave it.
     async fn room(&self) -> Result<message::Room, StoreError> {
-        if let Some(room) = self.memory.try_acquire() {
-            return Ok(room);
-        }
         loop {
-            for worker in &self.workers {
-                // A worker whose inbox is full is asked again later.
-                let _ = worker.try_send(Message::MakeRoom);
+            if let Some(room) = self.room_soon().await? {
+                return Ok(room);
             }
-            if let Ok(room) = tokio::time::timeout(ASK_FOR_ROOM, self.memory.acquire()).await {
-                return room.ok_or_else(stopping);
-            }
+        }
+    }
+
+    /// The same, but not for long: a start may come from a task whose execution has the room until it is answered.
+    async fn room_soon(&self) -> Result<Option<message::Room>, StoreError> {
+        if let Some(room) = self.memory.try_acquire() {
+            return Ok(Some(room));
+        }
+        for worker in &self.workers {
+            // A worker whose inbox is full is asked again later.
+            let _ = worker.try_send(Message::MakeRoom);
+        }
+        match tokio::time::timeout(ASK_FOR_ROOM, self.memory.acquire()).await {
+            Ok(room) => room.map(Some).ok_or_else(stopping),
+            Err(_) => Ok(None),
         }
     }
 }

@@ -21,6 +21,8 @@
 
 mod clients;
 mod disk;
+mod items;
+mod jobs;
 mod machines;
 mod oracle;
 mod random;
@@ -42,7 +44,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use self::{
     disk::WorldDisk,
-    machines::{ACCOUNT, ACTIVITY, NESTED, REGION, ROLE, Use},
+    machines::{ACCOUNT, ACTIVITY, REGION, ROLE, Use},
     tasks::WorldExecutor,
     world::{World, WorldClock},
 };
@@ -91,7 +93,7 @@ pub struct Report {
 pub fn simulate(seed: u64, is_printed: bool) -> Report {
     crate::engine::take_counts();
     let name = format!("simulated-{}", STORES.fetch_add(1, Ordering::Relaxed));
-    let store = SqliteStore::connect_simulated(&name).expect("SQLite has memory");
+    let store = SqliteStore::make_simulated(&name).expect("SQLite has memory");
     let world = Arc::new(World::new(seed, name, store, is_printed));
     let options = make(&world);
     let crashes = world.state().random.between(0, 2);
@@ -135,15 +137,12 @@ fn make(world: &World) -> Options {
         state.note(format_args!("{}: {}", machine.name, machine.definition));
     }
     state.weather.jumps = state.random.chance(25);
-    // Those who wait for a nested execution hold their places until it has ended: so there have to be more.
-    let nests = state.machines.iter().any(|machine| machine.definition.to_string().contains(NESTED));
-    let few = |random: &mut random::Random, few: &[usize]| if nests { 1000 } else { random.pick(few) };
     Options {
         evict_after_seconds: state.random.pick(&[0, 5, 60]),
-        executions_in_memory: few(&mut state.random, &[2, 5, 1000]),
+        executions_in_memory: state.random.pick(&[2, 5, 1000]),
         tasks_at_once: state.random.pick(&[1, 2, 100]),
         quotas: Quotas::AWS,
-        jobs_at_once: few(&mut state.random, &[1, 100]),
+        jobs_at_once: state.random.pick(&[1, 100]),
         ask_jobs_after_milliseconds: state.random.pick(&[0, 1000]),
         express_executions: state.random.pick(&[1, 100]),
     }

@@ -118,6 +118,28 @@ impl SqliteStore {
         executions::load(connection, arn, true)
     }
 
+    /// A store in memory that is new: a copy of one that this thread made once, since making it takes longer than most seeds.
+    #[cfg(feature = "simulator")]
+    pub(crate) fn make_simulated(name: &str) -> Result<Connection, StoreError> {
+        thread_local! {
+            static NEW: std::cell::OnceCell<Connection> = const { std::cell::OnceCell::new() };
+        }
+        let mut made = SqliteStore::connect_simulated(name)?;
+        NEW.with(|new| {
+            if new.get().is_none() {
+                let mut connection = Connection::open_in_memory()?;
+                schema::migrate(&mut connection)?;
+                // It was empty, in this thread.
+                let _ = new.set(connection);
+            }
+            if let Some(new) = new.get() {
+                rusqlite::backup::Backup::new(new, &mut made)?.step(-1)?;
+            }
+            Ok::<_, StoreError>(())
+        })?;
+        Ok(made)
+    }
+
     /// One more connection to it.
     #[cfg(feature = "simulator")]
     pub(crate) fn connect_simulated(name: &str) -> Result<Connection, StoreError> {

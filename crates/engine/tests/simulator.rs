@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    process::Command,
     sync::atomic::{AtomicU64, Ordering},
     thread,
 };
@@ -17,8 +18,11 @@ const MUST_OCCUR: &[&str] = &[
     "alerts",
     "asynchronous executions",
     "ends compared with the reference",
+    "executions begun without room",
     "executions redriven",
     "executions stopped",
+    "fault: a job was not stopped",
+    "fault: a service did not say how its job stands",
     "fault: activity worker went away",
     "fault: an alert was not heard",
     "fault: answer lost",
@@ -30,6 +34,7 @@ const MUST_OCCUR: &[&str] = &[
     "fault: disk full",
     "fault: event doubled",
     "fault: event late",
+    "fault: items not read",
     "fault: one write failed",
     "fault: read failed",
     "fault: redrive doubled",
@@ -40,13 +45,20 @@ const MUST_OCCUR: &[&str] = &[
     "fault: token never answered",
     "fault: unknown token",
     "fault: write of a group failed",
+    "jobs stopped for good",
+    "jobs that still ran",
     "live executions compared with their journals",
+    "map runs redriven",
+    "map runs that read on from their cursors",
     "message: BeginWritten, failed",
     "message: Loaded, failed",
     "message: MakeRoom",
     "message: Redrive",
     "message: Watch",
     "message: Written, failed",
+    "nested executions asked after",
+    "nested executions stopped",
+    "pages of items read",
     "synchronous executions",
     "tasks performed again",
     "tokens answered too late",
@@ -95,4 +107,33 @@ fn a_seed_is_a_run() {
         let (first, second) = (simulate(seed, false), simulate(seed, false));
         assert_eq!((first.trace, first.counts), (second.trace, second.counts), "seed {seed}");
     }
+}
+
+/// Said to a process of this test that is to tell the traces of some seeds, and to do nothing else.
+const TELL_TRACES: &str = "SIMULATOR_TELL_TRACES";
+/// What stands before them.
+const TRACES: &str = "traces: ";
+
+/// What differs between processes, as the order of hash maps and addresses do, must decide nothing.
+#[test]
+fn a_seed_is_the_same_run_in_every_process() {
+    let traces = || (20..30).map(|seed| format!("{:016x}", simulate(seed, false).trace)).collect::<Vec<_>>().join(" ");
+    if std::env::var_os(TELL_TRACES).is_some() {
+        println!("\n{TRACES}{}", traces());
+        return;
+    }
+    let told = || {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "a_seed_is_the_same_run_in_every_process", "--nocapture"])
+            .env(TELL_TRACES, "1")
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines()
+            .find_map(|line| line.strip_prefix(TRACES))
+            .unwrap_or_else(|| panic!("no traces: {text}"))
+            .to_owned()
+    };
+    let here = traces();
+    assert_eq!((told(), told()), (here.clone(), here));
 }

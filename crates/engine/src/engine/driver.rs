@@ -231,8 +231,10 @@ impl Jobs {
             Effect::Perform { arn, task } => self.perform_task(arn, *task),
             Effect::Offer { arn, activity, event_id } => self.offer(arn, activity, event_id),
             Effect::Submitted { arn, event_id } => drop(self.tasks.remove(&(arn, event_id))),
+            Effect::Withdraw { arn, event_id } => self.withdraw(&(arn, event_id)),
             Effect::Cancel { arn, event_id } => self.cancel(&(arn, event_id)),
             Effect::Evicted { next_timer_at } => shared.evicted(next_timer_at),
+            Effect::PutOff { number } => shared.put_off(number),
             Effect::Alert => shared.alerts.notify_one(),
             Effect::DriveMapRun { arn } => shared.map_runs.wake(arn),
         }
@@ -269,6 +271,16 @@ impl Jobs {
         });
         self.run_here(job, work.map(|ended| ended.unwrap_or(Message::Nothing)));
         self.tasks.insert(key, Performing::Here(handle));
+    }
+
+    /// A task was answered by its token. Its performer may still have something to put on record: it is let go on if it has begun.
+    fn withdraw(&mut self, key: &(Arn, u64)) {
+        if let Some(task) = self.tasks.get(key)
+            && !task.settled.swap(true, Ordering::SeqCst)
+        {
+            task.handle.abort();
+            self.tasks.remove(key);
+        }
     }
 
     /// Nobody waits for a task any more.

@@ -57,7 +57,7 @@ impl Engine {
         let new = NewExecution { alias_arn, finding, ..self.new_execution(&registered, name, input, kind)? };
         let arn = new.arn.clone();
         let shared = self.shared();
-        let room = shared.room().await?;
+        let room = shared.room_soon().await?;
         let (reply, answer) = oneshot::channel();
         let beginning =
             Beginning { new, machine: registered.machine.clone(), kept_as: None, watcher: None, room, reply };

@@ -83,7 +83,8 @@ impl Engine {
     ) -> Result<ExecutionRecord, Refusal> {
         let (reply, answer) = oneshot::channel();
         let arn = new.arn.clone();
-        let beginning = Beginning { new, machine: registered.machine.clone(), kept_as: None, watcher, room, reply };
+        let beginning =
+            Beginning { new, machine: registered.machine.clone(), kept_as: None, watcher, room: Some(room), reply };
         self.shared().send(&arn, Message::Begin(Box::new(beginning))).await?;
         match answer.await.map_err(|_| stopping())?? {
             Started::New(record) => Ok(*record),
@@ -183,6 +184,6 @@ pub(super) async fn begin_kept(
     // Nobody waits for the answer.
     let (reply, _) = oneshot::channel();
     let arn = new.arn.clone();
-    let beginning = Beginning { new, machine, kept_as: Some(number), watcher: None, room, reply };
+    let beginning = Beginning { new, machine, kept_as: Some(number), watcher: None, room: Some(room), reply };
     shared.send(&arn, Message::Begin(Box::new(beginning))).await
 }

@@ -55,7 +55,8 @@ pub(super) struct Beginning {
     pub(super) kept_as: Option<u64>,
     /// Who wants to know when it ends.
     pub(super) watcher: Option<oneshot::Sender<Ended>>,
-    pub(super) room: Room,
+    /// Without it, it begins in the store only, if there is then something to do.
+    pub(super) room: Option<Room>,
     pub(super) reply: oneshot::Sender<Result<Started, Refusal>>,
 }
 
@@ -135,6 +136,8 @@ pub(super) enum Effect {
     Load { arn: Arn, even_if_ended: bool, after: Duration },
     /// Keep a new execution.
     Begin { arn: Arn, new: Arc<NewExecution>, kept_as: Option<u64>, progress: Progress },
+    /// A new execution is in the store only, for want of room: take it up when there is some.
+    PutOff { number: u64 },
     /// Keep what an execution's steps said.
     Write { arn: Arn, kind: ExecutionKind, number: u64, progress: Progress },
     /// Perform a task.
@@ -143,6 +146,8 @@ pub(super) enum Effect {
     Offer { arn: Arn, activity: String, event_id: u64 },
     /// A job was begun, durably: it is asked after from now on.
     Submitted { arn: Arn, event_id: u64 },
+    /// A task was answered by its token: it is not begun any more. What has begun goes on, as a function does on AWS.
+    Withdraw { arn: Arn, event_id: u64 },
     /// Stop performing a task.
     Cancel { arn: Arn, event_id: u64 },
     /// An execution left memory until then: see that it is taken up.

@@ -59,6 +59,11 @@ pub(super) fn count(message: &Message) {
     COUNTS.with_borrow_mut(|counts| *counts.entry(what).or_default() += 1);
 }
 
+/// An execution of this thread began without room.
+pub(super) fn count_put_off() {
+    COUNTS.with_borrow_mut(|counts| *counts.entry("executions begun without room").or_default() += 1);
+}
+
 /// How often workers of this thread were told what, since this was asked last.
 pub(crate) fn take_counts() -> BTreeMap<&'static str, u64> {
     COUNTS.take()

@@ -15,16 +15,31 @@ const PAGE: usize = 256;
 /// The pause after a failure of the store.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Recovery: loads everything that was at work when the last process ended, as fast as there is room.
+/// Recovery: loads everything that was at work when the last process ended, as fast as there is room; from then on, what begins while
+/// there is none. Never ends.
 pub(super) async fn recover(shared: Arc<Shared>) {
-    let (mut after, mut taken_up) = (0, 0_usize);
+    let taken_up = take_up_after(&shared, 0).await;
+    tracing::info!(taken_up, "executions that were at work are taken up");
     loop {
-        match page_with_work(&shared, after).await {
+        shared.begun.notified().await;
+        // Taken before looking: what begins after the look is announced again.
+        let first = shared.put_off_from.swap(u64::MAX, Ordering::SeqCst);
+        if first != u64::MAX {
+            take_up_after(&shared, first.saturating_sub(1)).await;
+        }
+    }
+}
+
+/// Takes up everything that has something to do, above a number in the store; how much that was.
+async fn take_up_after(shared: &Shared, mut after: u64) -> usize {
+    let mut taken_up = 0_usize;
+    loop {
+        match page_with_work(shared, after).await {
             Ok((last, count)) => {
                 taken_up += count;
                 after = last;
                 if count < PAGE {
-                    break;
+                    return taken_up;
                 }
             }
             Err(error) => {
@@ -33,7 +48,6 @@ pub(super) async fn recover(shared: Arc<Shared>) {
             }
         }
     }
-    tracing::info!(taken_up, "executions that were at work are taken up");
 }
 
 async fn page_with_work(shared: &Shared, after: u64) -> Result<(u64, usize), StoreError> {
@@ -99,6 +113,14 @@ impl Shared {
     pub(super) async fn take_up(&self, arn: &str) -> Result<(), StoreError> {
         let room = Some(self.room().await?);
         self.send(arn, Message::TakeUp { arn: arn.into(), room }).await
+    }
+
+    /// A new execution is in the store only, under this number: it is taken up when there is room.
+    pub(super) fn put_off(&self, number: u64) {
+        #[cfg(feature = "simulator")]
+        super::simulated::count_put_off();
+        self.put_off_from.fetch_min(number, Ordering::SeqCst);
+        self.begun.notify_one();
     }
 
     /// An execution left memory: wakes the waker if it would sleep for too long.

@@ -43,7 +43,7 @@ pub(super) struct Slot {
     /// Since when it only waits.
     pub(super) idle_since: Option<Timestamp>,
     /// Dropped with the slot.
-    pub(super) _room: Option<Room>,
+    room: Option<Room>,
 }
 
 /// Where an execution is between the store and the next step.
@@ -104,8 +104,13 @@ impl Slot {
             beginners: Vec::new(),
             poisoned: false,
             idle_since: None,
-            _room: room,
+            room,
         }
+    }
+
+    /// Whether it counts among those that have room in memory.
+    pub(super) fn has_room(&self) -> bool {
+        self.room.is_some()
     }
 
     /// Takes what is queued. What comes too late is answered at once.

@@ -162,7 +162,7 @@ impl Worker {
             next_seq: 0,
             standing: Standing::Working,
         });
-        let mut slot = Slot::new(Phase::Loading, Some(room));
+        let mut slot = Slot::new(Phase::Loading, room);
         slot.queue.push_back(Queued::new(Input::StartExecution(Box::new(start_of(&live, self.quotas)))));
         match slot.take(&mut live, &*self.clock) {
             Ok(mut batch) if !batch.rows.is_empty() => {
@@ -203,7 +203,10 @@ impl Worker {
                 live.number = number;
                 answer(reply, Ok(Started::New(Box::new(live.record()))));
                 beginners.into_iter().for_each(|beginner| answer(beginner, Ok(Started::Exists(None))));
-                self.durable(arn.clone(), slot, live, batch, effects);
+                match slot.has_room() || !slot.queue.is_empty() || live.standing != Standing::Working {
+                    true => self.durable(arn.clone(), slot, live, batch, effects),
+                    false => self.put_off(arn, slot, &live, batch, effects),
+                }
             }
             Ok(Begun::Exists(there)) => {
                 let runs = there.status == Status::Running;
@@ -226,6 +229,14 @@ impl Worker {
                 slot.queue.into_iter().for_each(|queued| queued.answer(Err(error.clone())));
             }
         }
+    }
+
+    /// There is no room for a new execution that has something to do: that is found again by replay, when it is taken up.
+    fn put_off(&mut self, arn: &Arn, mut slot: Slot, live: &Live, batch: Batch, effects: &mut Vec<Effect>) {
+        self.forget_timers(arn, &mut slot);
+        let of_map_runs = batch.commands.into_iter().filter(|command| matches!(command, Command::StartMapRun(_)));
+        perform(arn, &mut slot, live, of_map_runs.collect(), effects);
+        effects.push(Effect::PutOff { number: live.number });
     }
 
     fn deliver(&mut self, arn: Arn, queued: Queued, effects: &mut Vec<Effect>) {
@@ -355,7 +366,7 @@ impl Worker {
             let was_under_way = slot.answered(&queued.input);
             // Answered by its token before its performer has ended, or even begun: nobody waits for that any more.
             if let (Some(event_id), Some(_)) = (was_under_way, &queued.reply) {
-                effects.push(Effect::Cancel { arn: arn.clone(), event_id });
+                effects.push(Effect::Withdraw { arn: arn.clone(), event_id });
             }
             queued.answer(Ok(delivered));
         }

@@ -21,8 +21,9 @@ pub(super) const CALL: &str = "arn:aws:states:::aws-sdk:sqs:sendMessage";
 pub(super) const ASK: &str = "arn:aws:states:::aws-sdk:sqs:sendMessage.waitForTaskToken";
 pub(super) const JOB: &str = "arn:aws:states:::glue:startJobRun.sync";
 pub(super) const NESTED: &str = "arn:aws:states:::states:startExecution.sync:2";
-/// States of a machine, about.
+/// States of a machine that clients start, and of another, about.
 const STATES: usize = 9;
+const FEW_STATES: usize = 5;
 
 /// A machine, and what is known of it.
 #[derive(Clone, Debug)]
@@ -54,7 +55,8 @@ pub(super) fn arn_of(machine: &str) -> String {
 pub(super) fn machine(random: &mut Random, name: &str, purpose: Use) -> Machine {
     let is_determined = matches!(purpose, Use::Any(true) | Use::Nested | Use::Express);
     let is_jsonata = random.chance(50);
-    let mut maker = Maker { random, purpose, is_determined, is_jsonata, number: 0, is_first: true, left: STATES };
+    let left = if matches!(purpose, Use::Any(_)) { STATES } else { FEW_STATES };
+    let mut maker = Maker { random, purpose, is_determined, is_jsonata, number: 0, is_first: true, left };
     let mut definition = maker.chain(2, purpose == Use::Nested, &[]);
     if is_jsonata {
         definition["QueryLanguage"] = json!("JSONata");
@@ -211,11 +213,24 @@ impl Maker<'_> {
         }
         let concurrency = self.random.between(0, 2);
         let mut state = json!({"Type": "Map", "ItemProcessor": processor, "MaxConcurrency": concurrency});
-        let (items, selector) = match jsonata {
+        let (field, selector) = match jsonata {
             true => ("Items", json!({"v": "{% $states.context.Map.Item.Value %}", "items": [1, 2], "n": 1})),
             false => ("ItemsPath", json!({"v.$": "$$.Map.Item.Value", "items": [1, 2], "n": 1})),
         };
-        state[items] = json!(if jsonata { "{% $states.input.items %}" } else { "$.items" });
+        if is_distributed && self.random.chance(50) {
+            let may_fail = !self.is_determined;
+            let arguments = super::items::arguments(self.random.between(0, 8), may_fail);
+            let most = self.random.pick(&[4, 100]);
+            state["ItemReader"] = json!({"Resource": "arn:aws:states:::s3:getObject",
+                "ReaderConfig": {"InputType": "JSON", "MaxItems": most},
+                (if jsonata { "Arguments" } else { "Parameters" }): arguments});
+        } else {
+            state[field] = json!(if jsonata { "{% $states.input.items %}" } else { "$.items" });
+        }
+        if is_distributed && self.random.chance(30) {
+            state["ItemBatcher"] = json!({"MaxItemsPerBatch": 2, "BatchInput": {"items": [1, 2], "n": 1}});
+            unpack(&mut state["ItemProcessor"], self.number);
+        }
         state["ItemSelector"] = selector;
         self.result(&mut state, jsonata);
         if !self.is_determined {
@@ -332,6 +347,14 @@ fn value(jsonata: bool, name: &str, expression: &str, path: &str) -> (String, Va
         true => (name.to_owned(), json!(format!("{{% {expression} %}}"))),
         false => (format!("{name}.$"), json!(path)),
     }
+}
+
+/// A batch becomes what a single item would be.
+fn unpack(processor: &mut Value, number: u32) {
+    let name = format!("B{number}");
+    processor["States"][&name] = json!({"Type": "Pass", "QueryLanguage": "JSONata", "Next": processor["StartAt"],
+        "Output": "{% $merge([$states.input.BatchInput, {'v': $states.input.Items.v}]) %}"});
+    processor["StartAt"] = json!(name);
 }
 
 /// Whether something in there waits for somebody.

@@ -1,6 +1,9 @@
 //! What has to be true, at any moment and in the end.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use asl::{Kind, StateMachine};
 use detection::Finding;
@@ -46,6 +49,7 @@ pub(super) fn unfinished(state: &State, with_express: bool) -> Vec<String> {
         "SELECT 'runs: ' || arn FROM executions WHERE status = 'RUNNING'",
         "SELECT 'map run not told: ' || arn FROM map_runs WHERE is_told = 0",
         "SELECT 'alert: ' || finding FROM alerts",
+        "SELECT 'job: ' || execution_arn || ' ' || event_id FROM jobs",
     ];
     // One whose end was not written is begun anew by the next process, and not before.
     let express = with_express.then_some("SELECT 'Express: ' || arn FROM express_executions");
@@ -108,6 +112,7 @@ pub(super) fn check_end(world: &World) -> u64 {
     check_starts(state, &ends);
     check_told(state, &ends);
     check_findings(state);
+    check_map_runs(state);
     for arn in state.ledger.express.difference(&state.ledger.express_performed).cloned().collect::<Vec<_>>() {
         state.violation(format_args!("{arn}: was acknowledged, and nothing of it was done"));
     }
@@ -117,6 +122,44 @@ pub(super) fn check_end(world: &World) -> u64 {
         }
     }
     trace(state)
+}
+
+/// Each child of a map run is counted once, as what it is, and has ended; one that succeeded has them all.
+fn check_map_runs(state: &mut State) {
+    let query = "SELECT arn, status, redrive_count,
+            json_extract(cursor, '$.children'), (SELECT count(*) FROM map_run_children WHERE map_run = id),
+            (SELECT coalesce(sum(executions), 0) FROM map_run_counts WHERE map_run = id),
+            (SELECT coalesce(sum(executions), 0) FROM map_run_counts WHERE map_run = id AND status = 'SUCCEEDED'),
+            (SELECT count(*) FROM executions WHERE map_run = map_runs.id)
+                + (SELECT count(*) FROM map_run_express_children WHERE map_run = map_runs.id),
+            (SELECT count(*) FROM executions WHERE map_run = map_runs.id AND status = 'SUCCEEDED')
+                + (SELECT count(*) FROM map_run_express_children WHERE map_run = map_runs.id AND status = 'SUCCEEDED')
+        FROM map_runs ORDER BY id";
+    let rows: Vec<(String, String, u32, [Option<u32>; 6])> = {
+        let mut statement = state.store.prepare(query).expect("it is SQL");
+        let rows = statement.query_map([], |row| {
+            let number = |index| row.get::<_, Option<u32>>(index);
+            let numbers = [number(3)?, number(4)?, number(5)?, number(6)?, number(7)?, number(8)?];
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, numbers))
+        });
+        rows.expect("the store is readable").collect::<Result<_, _>>().expect("the store is readable")
+    };
+    for (arn, status, redrives, [read, made, counted, succeeded, begun, begun_succeeded]) in rows {
+        state.count("map runs");
+        if redrives > 0 {
+            state.count("map runs redriven");
+        }
+        let is_succeeded = status == "SUCCEEDED";
+        if read.unwrap_or(0) != made.unwrap_or(0) || made != counted || succeeded != begun_succeeded {
+            state.violation(format_args!(
+                "{arn}: {read:?} children were read, {made:?} made, {counted:?} counted, {succeeded:?} of them SUCCEEDED, \
+                 and {begun_succeeded:?} did"
+            ));
+        }
+        if is_succeeded && begun != made {
+            state.violation(format_args!("{arn}: {status}, with {made:?} children, of which {begun:?} began"));
+        }
+    }
 }
 
 /// The trace, with the journals.
@@ -228,17 +271,10 @@ fn end_of(event: &HistoryEvent) -> Option<Option<Answer>> {
 /// Each task was performed, what the history says of it was answered by somebody, what was acknowledged is what the history says, and
 /// nothing was performed long after it was over.
 fn check_tasks(state: &mut State, arn: &str, history: &[HistoryEvent]) {
-    let by_id = |id: u64| usize::try_from(id).ok().and_then(|id| history.get(id.wrapping_sub(1)));
     let mut ends: BTreeMap<u64, (Option<Answer>, Timestamp)> = BTreeMap::new();
     for event in history {
         let Some(end) = end_of(event) else { continue };
-        let mut scheduled = by_id(event.previous_event_id);
-        while let Some(before) = scheduled
-            && !matches!(before.kind, EventType::TaskScheduled | EventType::ActivityScheduled)
-        {
-            scheduled = by_id(before.previous_event_id);
-        }
-        let Some(scheduled) = scheduled else {
+        let Some(scheduled) = scheduled(history, event) else {
             state.violation(format_args!("{arn}: event {} ends no task", event.id));
             continue;
         };
@@ -266,6 +302,7 @@ fn check_tasks(state: &mut State, arn: &str, history: &[HistoryEvent]) {
             state.violation(format_args!("{arn}: task {id} is performed at {last}, and was over at {over}"));
         }
     }
+    check_jobs(state, arn, history, &ends);
     let taken: Vec<(u64, Answer)> = state
         .ledger
         .tokens
@@ -280,6 +317,53 @@ fn check_tasks(state: &mut State, arn: &str, history: &[HistoryEvent]) {
             ));
         }
     }
+}
+
+/// Each job that was begun either ended, and its task with it; or it was stopped. One that the history does not tell of may have been
+/// forgotten, where the process crashed or could not write.
+fn check_jobs(
+    state: &mut State,
+    arn: &str,
+    history: &[HistoryEvent],
+    ends: &BTreeMap<u64, (Option<Answer>, Timestamp)>,
+) {
+    let submitted: BTreeSet<u64> = history
+        .iter()
+        .filter(|event| event.kind == EventType::TaskSubmitted)
+        .filter_map(|event| scheduled(history, event))
+        .map(|event| event.id)
+        .collect();
+    let can_forget = state.counts.keys().any(|what| {
+        ["fault: crash", "fault: write", "fault: one write", "fault: disk"].iter().any(|fault| what.starts_with(fault))
+    });
+    let jobs: Vec<(u64, bool)> = state
+        .ledger
+        .jobs
+        .range((arn.to_owned(), 0)..=(arn.to_owned(), u64::MAX))
+        .map(|((_, id), job)| (*id, job.is_stopped))
+        .collect();
+    for (id, is_stopped) in jobs {
+        let has_ended = ends.get(&id).is_some_and(|(answer, _)| answer.is_some());
+        if has_ended && is_stopped {
+            state.violation(format_args!("{arn}: the job of task {id} was stopped, and its end was waited for"));
+        }
+        if !has_ended && !is_stopped && (submitted.contains(&id) || !can_forget) {
+            state.violation(format_args!("{arn}: nobody waits for the job of task {id}, and it was not stopped"));
+        }
+        if !has_ended && is_stopped {
+            state.count("jobs stopped for good");
+        }
+    }
+}
+
+/// The event by which a task was scheduled, from one of it that came later.
+fn scheduled<'h>(history: &'h [HistoryEvent], event: &HistoryEvent) -> Option<&'h HistoryEvent> {
+    let by_id = |id: u64| usize::try_from(id).ok().and_then(|id| history.get(id.wrapping_sub(1)));
+    let mut before = by_id(event.previous_event_id)?;
+    while !matches!(before.kind, EventType::TaskScheduled | EventType::ActivityScheduled) {
+        before = by_id(before.previous_event_id)?;
+    }
+    Some(before)
 }
 
 /// Each acknowledged start is there and has ended, as the reference ends where the answers alone decide.

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
+    items, jobs,
     machines::{Machine, NESTED, ROLE, arn_of},
     tasks,
     world::Answer,
@@ -115,7 +116,7 @@ impl Reference<'_> {
             NESTED => {
                 let nested = self.machines.iter().find(|machine| machine.name == "nested").expect("there is one");
                 let ended = run(self.machines, nested, &task.arguments["Input"].to_string());
-                tasks::nested(ended.status, ended.output.as_ref())
+                jobs::nested(ended.status, ended.output.as_ref())
             }
             resource => tasks::answer(&tasks::script(resource, &task.arguments)),
         };
@@ -139,11 +140,19 @@ impl Reference<'_> {
             timeout_seconds: None,
             flow: (*map.processor).clone(),
         };
-        let ItemSource::Items(items) = &run.source else { panic!("the items are in the input") };
+        let items: Vec<Item> = match &run.source {
+            ItemSource::Items(items) => {
+                let item = |value: &Value| Item { value: value.clone(), key: None, source: "STATE_DATA".to_owned() };
+                items.value().as_array().into_iter().flatten().map(item).collect()
+            }
+            ItemSource::Reader(reading) => items::all(reading),
+        };
         let mut inputs = Inputs::new(run, map.item_selector.as_ref().zip(language), 0);
-        let outputs = items.value().as_array().into_iter().flatten().map(|value| {
-            let item = Item { value: value.clone(), key: None, source: "STATE_DATA".to_owned() };
-            let input = inputs.push(item).expect("it can be made").expect("there are no batches").text;
+        let mut children: Vec<_> =
+            items.into_iter().filter_map(|item| inputs.push(item).expect("it can be made")).collect();
+        children.extend(inputs.finish().expect("it can be made"));
+        let outputs = children.into_iter().map(|child| {
+            let input = child.text;
             let start = ExecutionStart {
                 execution_arn: run.arn.clone(),
                 name: "child".to_owned(),

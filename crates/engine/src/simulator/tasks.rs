@@ -4,17 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use detection::Finding;
-use execution::Status;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 use super::{
+    items, jobs,
     machines::{ACTIVITY, ASK, CALL, JOB, NESTED},
     world::{Answer, Token, World},
 };
 use crate::{
     Engine, TaskExecutor,
     engine::Refusal,
-    ports::{Task, TaskOutcome},
+    ports::{ItemPage, ItemsToRead, JobStanding, Task, TaskOutcome},
 };
 
 /// What a script asks for: always the same.
@@ -29,14 +30,6 @@ pub(super) fn answer(script: &Value) -> Answer {
 /// What a task is to do.
 pub(super) fn script(resource: &str, arguments: &Value) -> Value {
     if resource == JOB { arguments["Arguments"].clone() } else { arguments.clone() }
-}
-
-/// How a nested execution's end is told.
-pub(super) fn nested(status: Status, output: Option<&Value>) -> Answer {
-    match status {
-        Status::Succeeded => Answer::Output(json!({"Output": output})),
-        _ => Answer::Error("States.TaskFailed".to_owned(), "the nested execution failed".to_owned()),
-    }
 }
 
 pub(super) struct WorldExecutor(pub(super) Arc<World>);
@@ -96,46 +89,13 @@ impl WorldExecutor {
         (time, Fate::Answered)
     }
 
-    fn answered(&self, task: &Task, answer: Answer) -> TaskOutcome {
+    pub(super) fn answered(&self, task: &Task, answer: Answer) -> TaskOutcome {
         let mut state = self.0.state();
         let key = (task.execution_arn.clone(), task.scheduled.event_id);
         state.ledger.tasks.entry(key).or_default().answers.push(answer.clone());
         match answer {
             Answer::Output(output) => TaskOutcome::Succeeded(output),
             Answer::Error(error, cause) => TaskOutcome::Failed { error, cause },
-        }
-    }
-
-    /// `states:startExecution.sync:2`: the task's token for idempotency is the name, so that it is begun once.
-    async fn nested(&self, task: &Task) -> TaskOutcome {
-        let Some(engine) = self.0.engine() else { return std::future::pending().await };
-        let arguments = &task.scheduled.arguments;
-        let machine = arguments["StateMachineArn"].as_str().unwrap_or_default();
-        let name = &task.scheduled.idempotency_token;
-        let arn = format!("{}:{name}", machine.replace(":stateMachine:", ":execution:"));
-        if task.scheduled.submitted.is_none() {
-            let input = arguments["Input"].to_string();
-            loop {
-                match engine.start_execution(machine, Some(name), &input).await {
-                    Ok(_) | Err(Refusal::ExecutionAlreadyExists(_)) => break,
-                    Err(Refusal::Store(_)) => tokio::time::sleep(Duration::from_millis(500)).await,
-                    Err(refusal) => {
-                        self.0.violation(format_args!("a nested execution is refused: {refusal}"));
-                        break;
-                    }
-                }
-            }
-            return TaskOutcome::Submitted(json!({"ExecutionArn": arn}));
-        }
-        loop {
-            match engine.wait_for_end(&arn).await {
-                Ok(ended) => return self.answered(task, nested(ended.status, ended.output.as_ref())),
-                Err(Refusal::Store(_)) => tokio::time::sleep(Duration::from_millis(500)).await,
-                Err(refusal) => {
-                    self.0.violation(format_args!("{arn}: a nested execution is gone: {refusal}"));
-                    std::future::pending::<()>().await;
-                }
-            }
         }
     }
 }
@@ -146,33 +106,48 @@ impl TaskExecutor for WorldExecutor {
         let script = script(&task.scheduled.resource, &task.scheduled.arguments);
         let (time, fate) = self.begin(&task, &script);
         if task.scheduled.resource == NESTED {
-            return self.nested(&task).await;
+            tokio::time::sleep(time).await;
+            return self.begin_nested(&task).await;
         }
         if let Some(token) = &task.scheduled.task_token {
             give(&self.0, token, &task.execution_arn, task.scheduled.event_id, &script);
         }
         tokio::time::sleep(time).await;
+        let is_job = task.scheduled.resource == JOB;
         match fate {
+            // It began, and never ends.
+            Fate::Lost if is_job => self.begin_job(&task, true),
             // Whoever calls a service waits for it only so long; what is cut off then is not known to have happened.
-            Fate::Lost if task.scheduled.resource != CALL && task.scheduled.submitted.is_none() => {
+            Fate::Lost if task.scheduled.resource != CALL => {
                 tokio::time::sleep(Duration::from_secs(100)).await;
                 self.answered(&task, Answer::Error("Broken".to_owned(), "no answer".to_owned()))
             }
             Fate::Lost => std::future::pending().await,
             Fate::Throttled => self.answered(&task, Answer::Error("Throttled".to_owned(), "slow down".to_owned())),
             Fate::Answered if task.scheduled.resource == ASK => TaskOutcome::Submitted(json!({"MessageId": "m"})),
-            Fate::Answered if task.scheduled.resource == JOB && task.scheduled.submitted.is_none() => {
-                TaskOutcome::Submitted(json!({"JobRunId": "j"}))
-            }
+            Fate::Answered if is_job => self.begin_job(&task, false),
             Fate::Answered => self.answered(&task, answer(&script)),
         }
     }
 
+    async fn ask_job(&self, task: Task) -> JobStanding {
+        self.0.pause(0, 300).await;
+        match jobs::nested_execution(&task) {
+            Some(nested) => self.ask_nested(&task, &nested).await,
+            None => self.ask_service(&task),
+        }
+    }
+
+    fn awaited_execution(&self, task: &Task) -> Option<String> {
+        jobs::nested_execution(task)
+    }
+
     async fn stop_job(&self, task: Task) -> Result<(), String> {
-        self.0.note(format_args!("stop job {} {}", task.execution_arn, task.scheduled.event_id));
-        self.0.count("jobs stopped");
-        self.0.pause(0, 1000).await;
-        Ok(())
+        self.stop(&task).await
+    }
+
+    async fn read_items(&self, items: ItemsToRead, pages: mpsc::Sender<ItemPage>) -> Result<(), String> {
+        items::read(&self.0, items, pages).await
     }
 
     async fn tell_of_failure(&self, finding: &Finding) -> Result<(), String> {

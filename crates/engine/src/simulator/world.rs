@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension};
 use serde_json::Value;
 use tokio::{sync::Notify, time::Instant};
 
-use super::{machines::Machine, random::Random};
+use super::{jobs::ServiceJob, machines::Machine, random::Random};
 use crate::{Clock, Engine};
 
 /// Violations kept of a run.
@@ -82,6 +82,8 @@ pub(super) struct Ledger {
     pub(super) express_performed: BTreeSet<String>,
     /// By execution and event id.
     pub(super) tasks: BTreeMap<(String, u64), Performed>,
+    /// Jobs at their services, by execution and event id.
+    pub(super) jobs: BTreeMap<(String, u64), ServiceJob>,
     /// By their tokens.
     pub(super) tokens: BTreeMap<String, Token>,
     /// Histories as they were shown last.
