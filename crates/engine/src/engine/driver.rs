@@ -31,10 +31,9 @@ use super::{
     message::{Arn, Effect, Live, Message},
     worker::Worker,
 };
-use crate::{
-    ports::{Begun, ExecutionKind, MapRunChild, StoreError, Task, TaskOutcome},
-    threads::Threads,
-};
+use crate::ports::{Begun, ExecutionKind, MapRunChild, StoreError, Task, TaskOutcome};
+#[cfg(feature = "simulator")]
+use crate::threads::Threads;
 
 /// How long an Express execution may take.
 /// Source: <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
@@ -76,16 +75,35 @@ enum Job {
 }
 
 /// A task under way.
-enum Performing {
-    /// On the worker's own thread: it begins no job at another service.
+struct Performing {
+    handle: LetGo,
+    /// What to stop at the called service, where it begins a job there.
+    job: Option<Box<Task>>,
+    /// Set by whoever comes first: the task, before it is handed to the executor; or the one who cancels it.
+    settled: Arc<AtomicBool>,
+}
+
+/// How a task is let go.
+enum LetGo {
+    /// It runs on the worker's own thread.
     Here(future::AbortHandle),
-    Spawned {
-        handle: AbortHandle,
-        /// What to stop at the called service, where it begins a job there.
-        job: Option<Box<Task>>,
-        /// Set by whoever comes first: the task, before it is handed to the executor; or the one who cancels it.
-        settled: Arc<AtomicBool>,
-    },
+    Spawned(AbortHandle),
+}
+
+impl LetGo {
+    fn abort(&self) {
+        match self {
+            LetGo::Here(handle) => handle.abort(),
+            LetGo::Spawned(handle) => handle.abort(),
+        }
+    }
+
+    fn id(&self) -> Option<Id> {
+        match self {
+            LetGo::Here(_) => None,
+            LetGo::Spawned(handle) => Some(handle.id()),
+        }
+    }
 }
 
 /// Begins a worker, within an async runtime. It ends, with all that it has under way, once the sender of `stopped` is gone and it
@@ -241,36 +259,31 @@ impl Jobs {
     }
 
     fn perform_task(&mut self, arn: Arn, task: Task) {
-        if self.shared.executor.is_local(&task) {
-            return self.perform_here(arn, task);
-        }
         let (shared, event_id) = (self.shared.clone(), task.scheduled.event_id);
-        let key = (arn.clone(), event_id);
+        let (key, kind) = ((arn.clone(), event_id), Job::Task(arn.clone(), event_id));
+        let is_local = shared.executor.is_local(&task);
         let is_job = integration::of_resource(&task.scheduled.resource).is_some_and(|(_, pattern)| pattern.is_job());
         let job = is_job.then(|| Box::new(task.clone()));
         let settled = Arc::new(AtomicBool::new(false));
         let is_cancelled = settled.clone();
-        let handle = self.spawn(Job::Task(arn.clone(), event_id), async move {
-            let _permit = shared.tasks.acquire().await;
+        let work = async move {
+            let limit = if is_local { &shared.local_tasks } else { &shared.tasks };
+            let _permit = limit.acquire().await;
             if is_cancelled.swap(true, Ordering::SeqCst) {
                 return Message::Nothing;
             }
             let outcome = shared.executor.perform(task).await;
             Message::TaskEnded { arn, event_id, outcome }
-        });
-        self.tasks.insert(key, Performing::Spawned { handle, job, settled });
-    }
-
-    fn perform_here(&mut self, arn: Arn, task: Task) {
-        let (shared, event_id) = (self.shared.clone(), task.scheduled.event_id);
-        let (key, job) = ((arn.clone(), event_id), Job::Task(arn.clone(), event_id));
-        let (work, handle) = abortable(async move {
-            let _permit = shared.local_tasks.acquire().await;
-            let outcome = shared.executor.perform(task).await;
-            Message::TaskEnded { arn, event_id, outcome }
-        });
-        self.run_here(job, work.map(|ended| ended.unwrap_or(Message::Nothing)));
-        self.tasks.insert(key, Performing::Here(handle));
+        };
+        // What begins a job is waited for even when nobody wants it any more.
+        let handle = if is_local && !is_job {
+            let (work, handle) = abortable(work);
+            self.run_here(kind, work.map(|ended| ended.unwrap_or(Message::Nothing)));
+            LetGo::Here(handle)
+        } else {
+            LetGo::Spawned(self.spawn(kind, work))
+        };
+        self.tasks.insert(key, Performing { handle, job, settled });
     }
 
     /// A task was answered by its token. Its performer may still have something to put on record: it is let go on if it has begun.
@@ -285,16 +298,12 @@ impl Jobs {
 
     /// Nobody waits for a task any more.
     fn cancel(&mut self, key: &(Arn, u64)) {
-        let (handle, job, settled) = match self.tasks.remove(key) {
-            Some(Performing::Spawned { handle, job, settled }) => (handle, job, settled),
-            Some(Performing::Here(handle)) => return handle.abort(),
-            None => return,
-        };
+        let Some(Performing { handle, job, settled }) = self.tasks.remove(key) else { return };
         let is_performed = settled.swap(true, Ordering::SeqCst);
         match job {
             // Its service may have begun it already: only the answer tells what to stop.
             Some(task) if task.scheduled.submitted.is_none() && is_performed => {
-                self.unwanted.insert(handle.id(), task);
+                self.unwanted.extend(handle.id().map(|id| (id, task)));
             }
             Some(task) if task.scheduled.submitted.is_some() => {
                 handle.abort();
@@ -358,10 +367,8 @@ impl Jobs {
         }
         if let Job::Task(arn, event_id) = &job {
             let key = (arn.clone(), *event_id);
-            if let Some(Performing::Spawned { handle, job, .. }) = self.tasks.get_mut(&key)
-                && handle.id() == id
-            {
-                match (answer, job) {
+            if let Some(performing) = self.tasks.get_mut(&key).filter(|task| task.handle.id() == Some(id)) {
+                match (answer, &mut performing.job) {
                     // Until it is kept, only here is known what to stop.
                     (Some(answer), Some(task)) => task.scheduled.submitted = Some(answer.clone()),
                     _ => drop(self.tasks.remove(&key)),
