@@ -127,7 +127,7 @@ pub(super) fn check_end(world: &World) -> u64 {
 /// Each child of a map run is counted once, as what it is, and has ended; one that succeeded has them all.
 fn check_map_runs(state: &mut State) {
     let query = "SELECT arn, status, redrive_count,
-            json_extract(cursor, '$.children'), (SELECT count(*) FROM map_run_children WHERE map_run = id),
+            (SELECT max(number) + 1 FROM map_run_children WHERE map_run = id), (SELECT count(*) FROM map_run_children WHERE map_run = id),
             (SELECT coalesce(sum(executions), 0) FROM map_run_counts WHERE map_run = id),
             (SELECT coalesce(sum(executions), 0) FROM map_run_counts WHERE map_run = id AND status = 'SUCCEEDED'),
             (SELECT count(*) FROM executions WHERE map_run = map_runs.id)
@@ -139,20 +139,20 @@ fn check_map_runs(state: &mut State) {
         let mut statement = state.store.prepare(query).expect("it is SQL");
         let rows = statement.query_map([], |row| {
             let number = |index| row.get::<_, Option<u32>>(index);
-            let numbers = [number(3)?, number(4)?, number(5)?, number(6)?, number(7)?, number(8)?];
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, numbers))
+            let counts = [number(3)?, number(4)?, number(5)?, number(6)?, number(7)?, number(8)?];
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, counts))
         });
         rows.expect("the store is readable").collect::<Result<_, _>>().expect("the store is readable")
     };
-    for (arn, status, redrives, [read, made, counted, succeeded, begun, begun_succeeded]) in rows {
+    for (arn, status, redrives, [numbers, made, counted, succeeded, begun, begun_succeeded]) in rows {
         state.count("map runs");
         if redrives > 0 {
             state.count("map runs redriven");
         }
         let is_succeeded = status == "SUCCEEDED";
-        if read.unwrap_or(0) != made.unwrap_or(0) || made != counted || succeeded != begun_succeeded {
+        if numbers.unwrap_or(0) != made.unwrap_or(0) || made != counted || succeeded != begun_succeeded {
             state.violation(format_args!(
-                "{arn}: {read:?} children were read, {made:?} made, {counted:?} counted, {succeeded:?} of them SUCCEEDED, \
+                "{arn}: children have {numbers:?} numbers, {made:?} were made, {counted:?} counted, {succeeded:?} of them SUCCEEDED, \
                  and {begun_succeeded:?} did"
             ));
         }
