@@ -22,6 +22,8 @@ use crate::{Engine, engine::Memory, ports::Stored, sqlite::SqliteStore};
 /// How long after the event that ended a task it may still begin to be performed, in milliseconds: the event has its time from before
 /// it was written.
 const SLACK: i64 = 500;
+/// How late a timer may be, in milliseconds: a failed load or write is tried again for the last time as long after the weather got calm.
+const OVERDUE: i64 = 12_000;
 
 /// Compares what is idle in memory with what replaying the journal gives, at that moment.
 pub(super) async fn look(world: &Arc<World>, engine: &Engine) {
@@ -41,6 +43,24 @@ pub(super) async fn look(world: &Arc<World>, engine: &Engine) {
         }
     };
     engine.look(Arc::new(look)).await;
+}
+
+/// No timer is overdue where nothing goes wrong and there is room: the store is looked at, so what is in memory only does not matter.
+pub(super) fn check_timers(state: &mut State) {
+    if state.has_jumped {
+        return;
+    }
+    let before = (state.now().as_millisecond() - OVERDUE) * 1000;
+    let overdue: Vec<String> = {
+        let query =
+            "SELECT arn FROM executions WHERE status = 'RUNNING' AND waiting = 1 AND next_timer_at < ?1 ORDER BY id";
+        let mut statement = state.store.prepare_cached(query).expect("it is SQL");
+        let rows = statement.query_map([before], |row| row.get(0)).expect("the store is readable");
+        rows.collect::<Result<_, _>>().expect("the store is readable")
+    };
+    for arn in overdue {
+        state.violation(format_args!("{arn}: its timer is overdue"));
+    }
 }
 
 /// What is not finished, by what is committed.
