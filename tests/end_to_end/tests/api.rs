@@ -35,7 +35,7 @@ result = dict(
     types=[e['type'] for e in history], reverse=[e['id'] for e in states.get_execution_history(executionArn=run, reverseOrder=True)['events']], pages=pages,
     bare=[sorted(k for k in e if k.endswith('Details') and e[k].get('input')) for e in states.get_execution_history(executionArn=run, includeExecutionData=False)['events'][:2]],
     metadata='input' in states.describe_execution(executionArn=run, includedData='METADATA_ONLY'),
-    redriven=states.list_executions(stateMachineArn=slow, statusFilter='PENDING_REDRIVE')['executions'],
+    redriven=refused(states.list_executions, stateMachineArn=slow, statusFilter='PENDING_REDRIVE'),
     stopped=[stopped['status'], stopped['error'], stopped['cause']],
     machines=sorted(m['name'] for m in states.list_state_machines()['stateMachines'] if not m['name'].startswith('rectify-')),
     executions=[e['status'] for e in states.list_executions(stateMachineArn=slow)['executions']],
@@ -64,7 +64,7 @@ answer(result)
     let expected = json!({
         "account": "123456789012", "idempotent": true, "output": {"twice": 42}, "name": "one",
         "types": ["ExecutionStarted", "PassStateEntered", "PassStateExited", "WaitStateEntered", "WaitStateExited", "ExecutionSucceeded"],
-        "reverse": [6, 5, 4, 3, 2, 1], "pages": [1, 2, 3, 4, 5, 6], "bare": [[], []], "metadata": false, "redriven": [],
+        "reverse": [6, 5, 4, 3, 2, 1], "pages": [1, 2, 3, 4, 5, 6], "bare": [[], []], "metadata": false, "redriven": "ValidationException",
         "stopped": ["ABORTED", "Mine", "enough"], "machines": ["double", "slow"], "executions": ["ABORTED"], "filtered": [], "described": "A", "elsewhere": [],
         "refused": ["StateMachineAlreadyExists", "InvalidDefinition", "InvalidName", "ExecutionDoesNotExist", "StateMachineDoesNotExist", "InvalidExecutionInput",
             "ExecutionAlreadyExists", "InvalidArn", "InvalidToken", "ValidationException", "InvalidToken", "InvalidToken"],

@@ -213,6 +213,7 @@ impl Jobs {
             Effect::Perform { arn, task } => self.perform_task(arn, *task),
             Effect::Offer { arn, activity, event_id } => self.offer(arn, activity, event_id),
             Effect::Submitted { arn, event_id } => drop(self.tasks.remove(&(arn, event_id))),
+            Effect::Withdraw { arn, event_id } => self.withdraw(&(arn, event_id)),
             Effect::Cancel { arn, event_id } => self.cancel(&(arn, event_id)),
             Effect::Evicted { next_timer_at } => shared.evicted(next_timer_at),
             Effect::PutOff { number } => shared.put_off(number),
@@ -241,6 +242,16 @@ impl Jobs {
             Message::TaskEnded { arn, event_id, outcome }
         });
         self.tasks.insert(key, Performing { handle, job, settled });
+    }
+
+    /// A task was answered by its token. Its performer may still have something to put on record: it is let go on if it has begun.
+    fn withdraw(&mut self, key: &(Arn, u64)) {
+        if let Some(task) = self.tasks.get(key)
+            && !task.settled.swap(true, Ordering::SeqCst)
+        {
+            task.handle.abort();
+            self.tasks.remove(key);
+        }
     }
 
     /// Nobody waits for a task any more.

@@ -146,6 +146,8 @@ pub(super) enum Effect {
     Offer { arn: Arn, activity: String, event_id: u64 },
     /// A job was begun, durably: it is asked after from now on.
     Submitted { arn: Arn, event_id: u64 },
+    /// A task was answered by its token: it is not begun any more. What has begun goes on, as a function does on AWS.
+    Withdraw { arn: Arn, event_id: u64 },
     /// Stop performing a task.
     Cancel { arn: Arn, event_id: u64 },
     /// An execution left memory until then: see that it is taken up.

@@ -366,7 +366,7 @@ impl Worker {
             let was_under_way = slot.answered(&queued.input);
             // Answered by its token before its performer has ended, or even begun: nobody waits for that any more.
             if let (Some(event_id), Some(_)) = (was_under_way, &queued.reply) {
-                effects.push(Effect::Cancel { arn: arn.clone(), event_id });
+                effects.push(Effect::Withdraw { arn: arn.clone(), event_id });
             }
             queued.answer(Ok(delivered));
         }

@@ -146,6 +146,7 @@ fn names(effects: &[Effect]) -> Vec<String> {
         Effect::PutOff { number } => format!("put off {number}"),
         Effect::Offer { event_id, .. } => format!("offer {event_id}"),
         Effect::Submitted { event_id, .. } => format!("submitted {event_id}"),
+        Effect::Withdraw { event_id, .. } => format!("withdraw {event_id}"),
         Effect::Cancel { event_id, .. } => format!("cancel {event_id}"),
         Effect::Evicted { next_timer_at } => format!("evicted {}", next_timer_at.is_some()),
         Effect::Alert => "alert".to_owned(),
@@ -365,7 +366,7 @@ fn a_task_that_its_token_answered_is_no_longer_performed() {
     assert_eq!(names(&world.begin_written()), ["perform 3"]);
     let (effects, mut answer) = world.deliver(Input::TaskSucceeded { event_id: 3, output: json!(1) });
     assert_eq!(names(&effects), ["write 1 rows"]);
-    assert_eq!(names(&world.written(Ok(()))), ["cancel 3"]);
+    assert_eq!(names(&world.written(Ok(()))), ["withdraw 3"]);
     assert!(matches!(answer.try_recv(), Ok(Ok(Delivered::Taken(_)))));
 }
 
