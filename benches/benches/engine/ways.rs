@@ -36,6 +36,10 @@ impl TaskExecutor for AtOnce {
         )
     }
 
+    fn is_local(&self, _task: &Task) -> bool {
+        true
+    }
+
     async fn tell_of_failure(&self, _finding: &Finding) -> Result<(), String> {
         Ok(())
     }

@@ -63,9 +63,10 @@ use crate::{
     threads::Threads,
 };
 
-/// Workers; each owns its share of the executions and is a thread of its own. More than there are cores: a step computes for as
-/// long as its expressions do and can't be interrupted, and while one is stuck, only those that share its worker wait for it.
-const WORKERS: usize = 8;
+/// Workers, at least; each owns its share of the executions and is a thread of its own. There are as many as cores, and never fewer
+/// than these: a step computes for as long as its expressions do and can't be interrupted, and while one is stuck, only those that
+/// share its worker wait for it. More would only share each commit's answers among more threads, which all have to be woken.
+const LEAST_WORKERS: usize = 4;
 /// Messages that wait for a worker; beyond it, senders wait. More than [`Options::executions_in_memory`] by default, so that those
 /// who take up executions do not wait for a worker that is stuck.
 const INBOX_LIMIT: usize = 16_384;
@@ -370,7 +371,9 @@ impl Engine {
         clock: Arc<dyn Clock>,
         options: Options,
     ) -> Result<Engine, StoreError> {
-        Engine::start_in(Threads::Many, WORKERS, store, findings, executor, clock, options).await
+        let workers =
+            std::thread::available_parallelism().map_or(LEAST_WORKERS, |cores| cores.get().max(LEAST_WORKERS));
+        Engine::start_in(Threads::Many, workers, store, findings, executor, clock, options).await
     }
 
     /// The same, with so many workers.

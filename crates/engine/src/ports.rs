@@ -82,6 +82,8 @@ pub trait TaskExecutor: Send + Sync {
     }
 
     /// Whether it performs a task by itself, without asking another service's patience: such a task does not wait for those that do.
+    /// It is performed on the thread that decides for its execution and for others, so it may wait, and must neither block nor compute
+    /// for long.
     fn is_local(&self, _task: &Task) -> bool {
         false
     }

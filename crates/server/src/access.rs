@@ -18,6 +18,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 
+use sigv4::SigningKeys;
 pub use sigv4::{Denied, SignedRequest};
 
 /// The header that carries the API key.
@@ -30,6 +31,7 @@ const PROFILE: &str = "rectify";
 pub struct Access {
     access_key_id: String,
     secret_access_key: SecretString,
+    signing_keys: SigningKeys,
     api_key: SecretString,
 }
 
@@ -81,6 +83,7 @@ impl Access {
             secret_access_key: setting(&credentials, "aws_secret_access_key")
                 .ok_or_else(|| malformed("aws_secret_access_key in a profile `rectify`"))?
                 .into(),
+            signing_keys: SigningKeys::default(),
             api_key: api_key.trim().into(),
         })
     }
@@ -99,7 +102,8 @@ impl Access {
 
     /// Checks a SigV4 signature.
     pub fn check_signature(&self, request: &SignedRequest<'_>, now: Timestamp) -> Result<Caller, Denied> {
-        sigv4::verify(request, &self.access_key_id, self.secret_access_key.expose_secret(), now)
+        let secret = self.secret_access_key.expose_secret();
+        sigv4::verify(request, &self.access_key_id, secret, &self.signing_keys, now)
     }
 
     /// Whether the request carries the API key.

@@ -15,7 +15,11 @@ use std::{
 };
 
 use asl::{Kind, StateMachine, integration};
-use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use futures_util::{
+    FutureExt as _, StreamExt as _,
+    future::{self, BoxFuture, abortable},
+    stream::FuturesUnordered,
+};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, watch},
@@ -39,9 +43,10 @@ const EXPRESS_SECONDS: u64 = 300;
 /// What a worker has under way outside itself: each ends in one message.
 struct Jobs {
     shared: Arc<Shared>,
-    /// Writes under way. They run on the worker's own thread: for the store's writer they only wait, and the answers of one commit wake
-    /// this thread once.
-    writes: FuturesUnordered<BoxFuture<'static, Message>>,
+    /// Writes under way, and tasks that the executor performs itself. They run on the worker's own thread: for the store's writer they
+    /// only wait, and the answers of one commit wake this thread once; such tasks compute little, and less than it costs to hand them
+    /// to another thread.
+    here: FuturesUnordered<BoxFuture<'static, Message>>,
     running: JoinSet<Message>,
     kinds: HashMap<Id, Job>,
     tasks: HashMap<(Arn, u64), Performing>,
@@ -52,7 +57,7 @@ struct Jobs {
     turn: usize,
 }
 
-/// What a worker hears from: its inbox, its writes, what else it has under way, and the time.
+/// What a worker hears from: its inbox, what runs on its own thread, what else it has under way, and the time.
 const SOURCES: usize = 4;
 
 /// What a worker hears.
@@ -71,12 +76,16 @@ enum Job {
 }
 
 /// A task under way.
-struct Performing {
-    handle: AbortHandle,
-    /// What to stop at the called service, where it begins a job there.
-    job: Option<Box<Task>>,
-    /// Set by whoever comes first: the task, before it is handed to the executor; or the one who cancels it.
-    settled: Arc<AtomicBool>,
+enum Performing {
+    /// On the worker's own thread: it begins no job at another service.
+    Here(future::AbortHandle),
+    Spawned {
+        handle: AbortHandle,
+        /// What to stop at the called service, where it begins a job there.
+        job: Option<Box<Task>>,
+        /// Set by whoever comes first: the task, before it is handed to the executor; or the one who cancels it.
+        settled: Arc<AtomicBool>,
+    },
 }
 
 /// Begins a worker, within an async runtime. It ends, with all that it has under way, once the sender of `stopped` is gone and it
@@ -104,7 +113,7 @@ async fn run(shared: Arc<Shared>, mut inbox: mpsc::Receiver<Message>, mut stoppe
     let mut worker = Worker::new(shared.clock.clone(), &shared.options);
     let mut jobs = Jobs {
         shared,
-        writes: FuturesUnordered::new(),
+        here: FuturesUnordered::new(),
         running: JoinSet::new(),
         kinds: HashMap::new(),
         tasks: HashMap::new(),
@@ -169,7 +178,7 @@ impl Jobs {
             let message = |polled: Poll<Option<Message>>| polled.map(|message| message.map(Happened::Message));
             let happened = match self.turn {
                 0 => message(inbox.poll_recv(context)),
-                1 => message(self.writes.poll_next_unpin(context)),
+                1 => message(self.poll_here(context)),
                 2 => self.running.poll_join_next_with_id(context).map(|ended| ended.map(Box::new).map(Happened::Ended)),
                 _ if is_due => return Poll::Ready(Happened::Message(Message::Tick)),
                 _ => Poll::Pending,
@@ -181,6 +190,15 @@ impl Jobs {
         Poll::Pending
     }
 
+    /// What has ended on this thread. Only what was not cancelled does.
+    fn poll_here(&mut self, context: &mut Context<'_>) -> Poll<Option<Message>> {
+        let polled = self.here.poll_next_unpin(context);
+        if let Poll::Ready(Some(Message::TaskEnded { arn, event_id, .. })) = &polled {
+            self.tasks.remove(&(arn.clone(), *event_id));
+        }
+        polled
+    }
+
     fn perform(&mut self, effect: Effect) {
         let shared = self.shared.clone();
         match effect {
@@ -189,14 +207,14 @@ impl Jobs {
                 let outcome = load(&shared, &arn, even_if_ended).await;
                 Message::Loaded { arn, outcome }
             })),
-            Effect::Begin { arn, new, kept_as, progress } => self.write(Job::Begin(arn.clone()), async move {
+            Effect::Begin { arn, new, kept_as, progress } => self.run_here(Job::Begin(arn.clone()), async move {
                 let outcome = match (new.kind, kept_as) {
                     (ExecutionKind::Standard, _) => shared.store.begin(Arc::unwrap_or_clone(new), progress).await,
                     _ => shared.begin_express(Arc::unwrap_or_clone(new), kept_as, &progress).await.map(Begun::New),
                 };
                 Message::BeginWritten { arn, outcome }
             }),
-            Effect::Write { arn, kind, number, mut progress } => self.write(Job::Write(arn.clone()), async move {
+            Effect::Write { arn, kind, number, mut progress } => self.run_here(Job::Write(arn.clone()), async move {
                 for job in &mut progress.jobs {
                     job.execution = shared.executor.awaited_execution(&job.task);
                 }
@@ -223,6 +241,9 @@ impl Jobs {
     }
 
     fn perform_task(&mut self, arn: Arn, task: Task) {
+        if self.shared.executor.is_local(&task) {
+            return self.perform_here(arn, task);
+        }
         let (shared, event_id) = (self.shared.clone(), task.scheduled.event_id);
         let key = (arn.clone(), event_id);
         let is_job = integration::of_resource(&task.scheduled.resource).is_some_and(|(_, pattern)| pattern.is_job());
@@ -230,18 +251,26 @@ impl Jobs {
         let settled = Arc::new(AtomicBool::new(false));
         let is_cancelled = settled.clone();
         let handle = self.spawn(Job::Task(arn.clone(), event_id), async move {
-            let limit = match shared.executor.is_local(&task) {
-                true => &shared.local_tasks,
-                false => &shared.tasks,
-            };
-            let _permit = limit.acquire().await;
+            let _permit = shared.tasks.acquire().await;
             if is_cancelled.swap(true, Ordering::SeqCst) {
                 return Message::Nothing;
             }
             let outcome = shared.executor.perform(task).await;
             Message::TaskEnded { arn, event_id, outcome }
         });
-        self.tasks.insert(key, Performing { handle, job, settled });
+        self.tasks.insert(key, Performing::Spawned { handle, job, settled });
+    }
+
+    fn perform_here(&mut self, arn: Arn, task: Task) {
+        let (shared, event_id) = (self.shared.clone(), task.scheduled.event_id);
+        let (key, job) = ((arn.clone(), event_id), Job::Task(arn.clone(), event_id));
+        let (work, handle) = abortable(async move {
+            let _permit = shared.local_tasks.acquire().await;
+            let outcome = shared.executor.perform(task).await;
+            Message::TaskEnded { arn, event_id, outcome }
+        });
+        self.run_here(job, work.map(|ended| ended.unwrap_or(Message::Nothing)));
+        self.tasks.insert(key, Performing::Here(handle));
     }
 
     /// A task was answered by its token. Its performer may still have something to put on record: it is let go on if it has begun.
@@ -256,7 +285,11 @@ impl Jobs {
 
     /// Nobody waits for a task any more.
     fn cancel(&mut self, key: &(Arn, u64)) {
-        let Some(Performing { handle, job, settled }) = self.tasks.remove(key) else { return };
+        let (handle, job, settled) = match self.tasks.remove(key) {
+            Some(Performing::Spawned { handle, job, settled }) => (handle, job, settled),
+            Some(Performing::Here(handle)) => return handle.abort(),
+            None => return,
+        };
         let is_performed = settled.swap(true, Ordering::SeqCst);
         match job {
             // Its service may have begun it already: only the answer tells what to stop.
@@ -293,13 +326,13 @@ impl Jobs {
         });
     }
 
-    fn write(&self, job: Job, work: impl Future<Output = Message> + Send + 'static) {
+    fn run_here(&self, job: Job, work: impl Future<Output = Message> + Send + 'static) {
         let mut work = Box::pin(work);
         let guarded = poll_fn(move |context| {
             let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
             polled.unwrap_or_else(|_| Poll::Ready(job.clone().panicked()))
         });
-        self.writes.push(Box::pin(guarded));
+        self.here.push(Box::pin(guarded));
     }
 
     fn spawn(&mut self, job: Job, work: impl Future<Output = Message> + Send + 'static) -> AbortHandle {
@@ -325,8 +358,10 @@ impl Jobs {
         }
         if let Job::Task(arn, event_id) = &job {
             let key = (arn.clone(), *event_id);
-            if let Some(performing) = self.tasks.get_mut(&key).filter(|task| task.handle.id() == id) {
-                match (answer, &mut performing.job) {
+            if let Some(Performing::Spawned { handle, job, .. }) = self.tasks.get_mut(&key)
+                && handle.id() == id
+            {
+                match (answer, job) {
                     // Until it is kept, only here is known what to stop.
                     (Some(answer), Some(task)) => task.scheduled.submitted = Some(answer.clone()),
                     _ => drop(self.tasks.remove(&key)),

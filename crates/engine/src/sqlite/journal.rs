@@ -1,4 +1,7 @@
-//! Journals: one row a step, keyed by execution and step, never rewritten.
+//! Journals: one row a step, never rewritten.
+//!
+//! Rows are kept in the order in which they were written, and found by an index of execution and step: the rows of a commit share
+//! pages whichever executions they are of. Kept in the order of the index, each would be a page of its own to write and sync.
 //!
 //! The records are JSON, each long text in it once; a long row is kept compressed with zstd, as a BLOB: ten Pass states shrink
 //! from 7 kB to less than 1 kB, and what a group commit writes and syncs with it.
@@ -41,7 +44,7 @@ pub(super) struct Written {
 }
 
 /// Shorter ones are not worth compressing, in bytes.
-const COMPRESS_FROM: usize = 1024;
+const COMPRESS_FROM: usize = 2048;
 /// zstd's fastest level that is not negative.
 const COMPRESSION_LEVEL: i32 = 1;
 /// What a row may unfold to, in bytes: far above what a step can record.

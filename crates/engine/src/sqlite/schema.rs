@@ -175,6 +175,15 @@ const MIGRATIONS: &[&str] = &["
     ALTER TABLE state_machines ADD COLUMN is_deleting INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE activities ADD COLUMN encryption TEXT;
     ALTER TABLE executions ADD COLUMN trace_header TEXT;
+", "
+    ALTER TABLE journal RENAME TO journal_by_key;
+    CREATE TABLE journal (
+        execution INTEGER NOT NULL, seq INTEGER NOT NULL, format INTEGER NOT NULL, last_event INTEGER NOT NULL, records NOT NULL
+    );
+    INSERT INTO journal (execution, seq, format, last_event, records)
+        SELECT execution, seq, format, last_event, records FROM journal_by_key ORDER BY execution, seq;
+    DROP TABLE journal_by_key;
+    CREATE UNIQUE INDEX journal_of_execution ON journal (execution, seq);
 "];
 
 /// Brings a file to the newest version, each migration in a transaction of its own: a crash leaves it at some version, whole.

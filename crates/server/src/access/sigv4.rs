@@ -2,7 +2,10 @@
 //!
 //! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    sync::{Mutex, PoisonError},
+};
 
 use aws_lc_rs::{digest, hmac};
 use axum::http::{HeaderMap, Method, Uri};
@@ -14,6 +17,36 @@ use super::Caller;
 /// How far the request's clock may be from ours.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+/// Signing keys that are kept: of a few Regions and services, today's and yesterday's.
+const KEYS_KEPT: usize = 16;
+
+/// The signing keys of the last good requests: making one takes four of the five HMACs of a signature. Each is of one credential
+/// scope, so of one day.
+#[derive(Default)]
+pub struct SigningKeys(Mutex<Vec<(String, hmac::Key)>>);
+
+impl SigningKeys {
+    fn of(&self, scope: &str) -> Option<hmac::Key> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().find(|(of, _)| of == scope).map(|(_, key)| key.clone())
+    }
+
+    /// Keeps one, in place of the oldest where there are many.
+    fn keep(&self, scope: String, key: hmac::Key) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.iter().all(|(of, _)| *of != scope) {
+            let over = (kept.len() + 1).saturating_sub(KEYS_KEPT);
+            kept.drain(..over);
+            kept.push((scope, key));
+        }
+    }
+}
+
+impl std::fmt::Debug for SigningKeys {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("SigningKeys(…)")
+    }
+}
 
 /// What was signed.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +106,7 @@ pub fn verify(
     request: &SignedRequest<'_>,
     access_key_id: &str,
     secret_access_key: &str,
+    keys: &SigningKeys,
     now: Timestamp,
 ) -> Result<Caller, Denied> {
     let header = request.headers.get("authorization").ok_or(Denied::MissingAuthenticationToken)?;
@@ -87,14 +121,22 @@ pub fn verify(
         "{ALGORITHM}\n{time}\n{scope}\n{}",
         hex(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref())
     );
-    let mut key = format!("AWS4{secret_access_key}").into_bytes();
-    for part in [authorization.date, authorization.region, authorization.service, "aws4_request"] {
-        key = sign(&key, part).as_ref().to_vec();
-    }
     let signature = unhex(authorization.signature).ok_or(Denied::InvalidSignature)?;
-    hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, &key), to_sign.as_bytes(), &signature)
-        .map_err(|_| Denied::InvalidSignature)?;
+    let kept = keys.of(&scope);
+    let key = kept.clone().unwrap_or_else(|| signing_key(secret_access_key, &authorization));
+    hmac::verify(&key, to_sign.as_bytes(), &signature).map_err(|_| Denied::InvalidSignature)?;
+    if kept.is_none() {
+        keys.keep(scope, key);
+    }
     Ok(Caller { region: authorization.region.to_owned() })
+}
+
+fn signing_key(secret_access_key: &str, authorization: &Authorization<'_>) -> hmac::Key {
+    let secret = format!("AWS4{secret_access_key}");
+    let scope = [authorization.date, authorization.region, authorization.service, "aws4_request"];
+    scope.iter().fold(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), |key, part| {
+        hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&key, part.as_bytes()).as_ref())
+    })
 }
 
 fn parse(header: &str) -> Result<Authorization<'_>, Denied> {
@@ -200,15 +242,9 @@ fn canonical_query(query: &str) -> String {
     pairs.join("&")
 }
 
-fn sign(key: &[u8], text: &str) -> hmac::Tag {
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes())
-}
-
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
@@ -239,7 +275,30 @@ mod tests {
             headers.insert("authorization", authorization.parse().unwrap());
         }
         let request = SignedRequest { method: &Method::GET, uri: &Uri::from_static("/"), headers: &headers, body };
-        verify(&request, key, secret, now.parse().unwrap())
+        verify(&request, key, secret, &SigningKeys::default(), now.parse().unwrap())
+    }
+
+    #[test]
+    fn a_kept_key_is_of_its_scope_alone() {
+        let keys = SigningKeys::default();
+        let check = |authorization: &str, secret: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("host", "example.amazonaws.com".parse().unwrap());
+            headers.insert("x-amz-date", "20150830T123600Z".parse().unwrap());
+            headers.insert("authorization", authorization.parse().unwrap());
+            let request =
+                SignedRequest { method: &Method::GET, uri: &Uri::from_static("/"), headers: &headers, body: b"" };
+            verify(&request, KEY, secret, &keys, "2015-08-30T12:36:00Z".parse().unwrap()).is_ok()
+        };
+        let kept = || keys.0.lock().unwrap().len();
+        assert!(!check(AUTHORIZATION, "wrong") && kept() == 0, "a key that verified nothing is not kept");
+        assert!(check(AUTHORIZATION, SECRET) && check(AUTHORIZATION, SECRET) && kept() == 1);
+        assert!(!check(&AUTHORIZATION.replace("us-east-1", "eu-west-1"), SECRET) && kept() == 1);
+        for number in 0..100 {
+            keys.keep(number.to_string(), hmac::Key::new(hmac::HMAC_SHA256, b"key"));
+        }
+        assert_eq!(kept(), KEYS_KEPT);
+        assert!(check(AUTHORIZATION, SECRET));
     }
 
     #[test]
