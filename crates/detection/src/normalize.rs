@@ -138,7 +138,8 @@ impl Reader<'_> {
 
     fn mapped(&mut self, source: &Source, document: Value, received: &Received) {
         if source.pattern.as_ref().is_some_and(|pattern| !pattern.matches(&document)) {
-            let reason = || format!("this is no document of the source `{}`: its `pattern` does not match it", source.id);
+            let reason =
+                || format!("this is no document of the source `{}`: its `pattern` does not match it", source.id);
             return self.refuse(|| document.to_string(), reason);
         }
         let mut unmapped = Vec::new();

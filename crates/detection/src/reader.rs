@@ -85,7 +85,12 @@ impl<'a> Reader<'a> {
             self.problem("UNKNOWN_KEY", &format!("{pointer}/{}", escape(key)), message, Some(&help));
         }
         for key in required.iter().filter(|key| !object.contains_key(**key)) {
-            self.problem("MISSING_KEY", pointer, format!("the key `{key}` is missing in {}", self.shown(pointer)), None);
+            self.problem(
+                "MISSING_KEY",
+                pointer,
+                format!("the key `{key}` is missing in {}", self.shown(pointer)),
+                None,
+            );
         }
         Some(object)
     }

@@ -142,7 +142,8 @@ mod tests {
             let document = test.input.get(0).unwrap_or(&test.input);
             let message = document.get("Message").and_then(|message| serde_json::from_str(message.as_str()?).ok());
             let document = message.as_ref().unwrap_or(document);
-            let by: Vec<&str> = sources.iter().filter(|source| source.recognises(document)).map(|source| source.id.as_str()).collect();
+            let by: Vec<&str> =
+                sources.iter().filter(|source| source.recognises(document)).map(|source| source.id.as_str()).collect();
             assert_eq!(by.len(), 1, "{}: {by:?}", test.name);
         }
     }

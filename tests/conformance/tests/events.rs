@@ -1,9 +1,14 @@
 //! Real events and records: each is read, or refused with a reason; none is lost.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, path::Path};
 
+use asl::{Document, document::Format};
 use conformance::corpus;
-use detection::normalize::{self, Read};
+use detection::{
+    Source,
+    normalize::{self, Read},
+    source::Received,
+};
 use serde_json::Value;
 
 /// File, rows, the key that holds the document, how many events are read, and how many documents refused: bare Security Hub
@@ -37,6 +42,12 @@ fn body(document: &Value) -> Vec<u8> {
 
 #[test]
 fn every_document_is_read_or_refused() {
+    let sources = sources();
+    let received = Received {
+        at: "2026-01-01T00:00:00Z".parse().unwrap(),
+        account: "123456789012".to_owned(),
+        region: "us-east-1".to_owned(),
+    };
     for (file, rows, key, events, refused) in FILES {
         let Some(cases) = corpus(file, *rows) else {
             continue;
@@ -46,7 +57,7 @@ fn every_document_is_read_or_refused() {
         let mut read = 0;
         for case in &cases {
             let document = &case[*key];
-            let results = normalize::read(&body(document));
+            let results = normalize::read_with(&body(document), &sources, &received);
             assert_eq!(results.len(), records(document), "{file}: {document}");
             for result in results {
                 match result {
@@ -77,4 +88,12 @@ fn one_broken_record_spoils_no_other() {
     let read: Read = normalize::read(serde_json::json!({ "Records": records }).to_string().as_bytes());
     assert_eq!((read.len(), read.iter().filter(|result| result.is_ok()).count()), (311, 310));
     assert!(read[100].is_err());
+}
+
+/// The sources that are shipped.
+fn sources() -> Vec<Source> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sources");
+    let text = |entry: fs::DirEntry| fs::read_to_string(entry.path()).unwrap();
+    let parse = |text: String| Source::parse(&Document::parse(&text, Format::Yaml).unwrap()).unwrap().0;
+    fs::read_dir(folder).unwrap().map(|entry| parse(text(entry.unwrap()))).collect()
 }

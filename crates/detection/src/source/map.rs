@@ -43,8 +43,11 @@ impl Source {
     }
 
     fn event(&self, part: &Value, received: &Received) -> Result<Event, Unmapped> {
-        let evaluation = Evaluation::new(part, &self.id, received)
-            .map_err(|reason| Unmapped { source_id: self.id.clone(), at: None, reason })?;
+        let evaluation = Evaluation::new(part, &self.id, received).map_err(|reason| Unmapped {
+            source_id: self.id.clone(),
+            at: None,
+            reason,
+        })?;
         let mut envelope = json!({
             "id": evaluation.id, "account": received.account, "region": received.region, "time": received.at.to_string(),
         });
@@ -105,7 +108,8 @@ impl Evaluation {
                 canonical.len()
             ));
         }
-        let seed: [u8; 32] = Sha256::new().chain_update(source_id).chain_update([0]).chain_update(canonical).finalize().into();
+        let seed: [u8; 32] =
+            Sha256::new().chain_update(source_id).chain_update([0]).chain_update(canonical).finalize().into();
         let mut id = String::from("sha256-");
         for byte in seed.iter().take(ID_BYTES) {
             let _ = write!(id, "{byte:02x}");
@@ -120,7 +124,9 @@ impl Evaluation {
         let value = match field {
             Field::Expression(expression) => self.value(expression)?,
             Field::Template(template) => {
-                return self.scoped(|scope| template.evaluate(scope)).map(|value| Some(value).filter(|value| !value.is_null()));
+                return self
+                    .scoped(|scope| template.evaluate(scope))
+                    .map(|value| Some(value).filter(|value| !value.is_null()));
             }
         };
         Ok(match value {

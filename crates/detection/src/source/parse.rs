@@ -38,7 +38,12 @@ fn read(reader: &mut Reader<'_>) -> Option<Source> {
     let webhook = webhook(reader);
     if !is_reachable {
         let help = "`pattern` tells its documents from others, `webhook` gives it a path of its own";
-        reader.problem("MISSING_KEY", "", "the source has neither `pattern` nor `webhook`: nothing would reach it", Some(help));
+        reader.problem(
+            "MISSING_KEY",
+            "",
+            "the source has neither `pattern` nor `webhook`: nothing would reach it",
+            Some(help),
+        );
     }
     let tests = tests(reader);
     if has_pattern && pattern.is_none() {
@@ -93,7 +98,6 @@ fn event(reader: &mut Reader<'_>) -> Option<[Option<Located<Field>>; FIELDS.len(
     whole.then_some(fields)
 }
 
-
 /// The outer `None` is one that can't be read.
 fn webhook(reader: &mut Reader<'_>) -> Option<Option<Webhook>> {
     if reader.value("/webhook").is_none() {
@@ -120,7 +124,12 @@ fn settings<T: DeserializeOwned>(reader: &mut Reader<'_>, pointer: &str, help: &
     match T::deserialize(value) {
         Ok(settings) => Some(Some(settings)),
         Err(error) => {
-            reader.problem("INVALID_VALUE", pointer, format!("this can't be read: {error}"), Some(&format!("write `{help}`")));
+            reader.problem(
+                "INVALID_VALUE",
+                pointer,
+                format!("this can't be read: {error}"),
+                Some(&format!("write `{help}`")),
+            );
             None
         }
     }
@@ -131,7 +140,9 @@ fn check_signed(reader: &mut Reader<'_>, hmac: &Hmac) {
     let fault = match (signs("{body}"), signs("{timestamp}"), hmac.timestamp.is_some()) {
         (false, ..) => "`signed` has to hold `{body}`: what is not signed may be anybody's",
         (_, true, false) => "`signed` holds `{timestamp}`, and `timestamp` does not say in which header that is",
-        (_, false, true) => "`timestamp` has to be signed, else anybody could renew it: put `{timestamp}` into `signed`",
+        (_, false, true) => {
+            "`timestamp` has to be signed, else anybody could renew it: put `{timestamp}` into `signed`"
+        }
         _ => return,
     };
     reader.problem("INVALID_VALUE", "/webhook/hmac", fault, None);

@@ -30,7 +30,8 @@ pub(super) fn check_code(
             Encoding::Base64 => STANDARD.decode(code).ok(),
         })
         .ok_or_else(|| format!("the header {} holds no code as it is expected", wanted.header))?;
-    let timestamp = wanted.timestamp.as_ref().map(|sent| header(headers, &sent.header)).transpose()?.unwrap_or_default();
+    let timestamp =
+        wanted.timestamp.as_ref().map(|sent| header(headers, &sent.header)).transpose()?.unwrap_or_default();
     let algorithm = match wanted.algorithm {
         Algorithm::Sha256 => hmac::HMAC_SHA256,
         Algorithm::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
