@@ -85,12 +85,8 @@ impl<'a> Reader<'a> {
             self.problem("UNKNOWN_KEY", &format!("{pointer}/{}", escape(key)), message, Some(&help));
         }
         for key in required.iter().filter(|key| !object.contains_key(**key)) {
-            self.problem(
-                "MISSING_KEY",
-                pointer,
-                format!("the key `{key}` is missing in {}", self.shown(pointer)),
-                None,
-            );
+            let message = format!("the key `{key}` is missing in {}", self.shown(pointer));
+            self.problem("MISSING_KEY", pointer, message, None);
         }
         Some(object)
     }
