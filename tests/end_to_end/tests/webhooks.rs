@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 const TOKEN: &str = "a-token-of-32-characters-or-so-00";
 
 fn configuration(folder: &Path, source: &str) -> String {
+    fs::create_dir_all(folder.join("sources")).unwrap();
     fs::write(folder.join("secret"), format!("{TOKEN}\n")).unwrap();
     format!(
         "account: \"123456789012\"\nsources_folder: {}\nsources:\n  - webhook: {{source: {source}, secret: {{file: {}}}}}\n",
@@ -19,7 +20,6 @@ fn configuration(folder: &Path, source: &str) -> String {
 
 /// A source whose mapping is wrong until it is mended.
 fn write_source(folder: &Path, time: &str) {
-    fs::create_dir_all(folder.join("sources")).unwrap();
     let text = format!(
         "id: shop\ntitle: Shop\nevent:\n  source: shop\n  detail-type: Alarm\n  time: \"{{% {time} %}}\"\nwebhook: {{token: {{header: x-token}}}}\n"
     );
@@ -56,8 +56,9 @@ fn only_who_has_the_secret_gets_in() {
 #[test]
 fn what_could_not_be_read_is_read_once_its_mapping_is_mended() {
     let folder = tempfile::tempdir().unwrap();
+    let configuration = configuration(folder.path(), "shop");
     write_source(folder.path(), "$document.when");
-    let mut serve = Serve::start(&configuration(folder.path(), "shop"), "http://127.0.0.1:9");
+    let mut serve = Serve::start(&configuration, "http://127.0.0.1:9");
     let alarm = json!({"when": "noon", "at": "2026-01-01T12:00:00Z"}).to_string();
     let answer = serve.ask_with("POST", "/webhooks/shop", Some(alarm.as_bytes()), &[("x-token", TOKEN)]).unwrap();
     assert_eq!((answer.status, &answer.body["received"]), (200, &json!(0)), "{answer:?}");
