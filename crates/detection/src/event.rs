@@ -111,7 +111,8 @@ pub(crate) fn time(object: &Value, field: &str) -> Result<Timestamp, String> {
     })
 }
 
-fn resources(envelope: &Value) -> Result<Vec<String>, String> {
+/// The ARNs; none where the field is missing.
+pub(crate) fn resources(envelope: &Value) -> Result<Vec<String>, String> {
     match envelope.get("resources") {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::Array(resources)) => resources

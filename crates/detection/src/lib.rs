@@ -9,9 +9,11 @@ pub mod matcher;
 pub mod normalize;
 pub mod owner;
 pub mod pattern;
+mod reader;
 pub mod rule;
 mod scalar;
 pub mod sigma;
+pub mod source;
 
 pub use decide::{Decision, Mode, Settings};
 pub use event::Event;
@@ -20,3 +22,4 @@ pub use guardrail::Guardrail;
 pub use matcher::Matcher;
 pub use pattern::{EventPattern, InvalidPattern};
 pub use rule::{Filter, FindingKey, Rule};
+pub use source::Source;

@@ -8,7 +8,10 @@ mod wrapper;
 use serde_json::{Deserializer, Value, error::Category};
 use thiserror::Error;
 
-use crate::Event;
+use crate::{
+    Event,
+    source::{Received, Source},
+};
 
 pub use s3::{Notice, Object, object};
 
@@ -36,18 +39,41 @@ pub type Read = Vec<Result<Event, Unreadable>>;
 /// of these, several of these one after the other (JSON Lines), or an SNS notification or a Lambda batch around them, told apart by
 /// their content. A byte-order mark is skipped. At least one result comes of every body; how long it may be is the caller's to say.
 pub fn read(body: &[u8]) -> Read {
-    let mut reader = Reader::default();
-    reader.text(body, 0);
-    reader.finish()
+    Reader::default().body(body)
+}
+
+/// The same, and what is none of these is offered to the sources: the first that recognises it makes events of it.
+pub fn read_with(body: &[u8], sources: &[Source], received: &Received) -> Read {
+    Reader { mapping: Mapping::Any(sources, received), ..Reader::default() }.body(body)
+}
+
+/// Reads a body that comes from one source, by its webhook: each document has to be its own. Arrays and JSON Lines are several.
+pub fn read_from(source: &Source, body: &[u8], received: &Received) -> Read {
+    Reader { mapping: Mapping::One(source, received), ..Reader::default() }.body(body)
 }
 
 #[derive(Default)]
-struct Reader {
+struct Reader<'a> {
+    mapping: Mapping<'a>,
     read: Read,
     refused: usize,
 }
 
-impl Reader {
+/// Which sources a document may be of.
+#[derive(Clone, Copy, Default)]
+enum Mapping<'a> {
+    #[default]
+    None,
+    Any(&'a [Source], &'a Received),
+    One(&'a Source, &'a Received),
+}
+
+impl Reader<'_> {
+    fn body(mut self, body: &[u8]) -> Read {
+        self.text(body, 0);
+        self.finish()
+    }
+
     fn text(&mut self, body: &[u8], wrappers: usize) {
         let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
         if let Some(reason) = no_text(body) {
@@ -83,6 +109,9 @@ impl Reader {
     }
 
     fn object(&mut self, mut object: Value, wrappers: usize) {
+        if let Mapping::One(source, received) = self.mapping {
+            return self.mapped(source, object, received);
+        }
         let has = |field: &str| object.get(field).is_some();
         if has("detail-type") || has("detail") && has("source") {
             self.envelope(object);
@@ -93,15 +122,40 @@ impl Reader {
             }
         } else if let Some((reason, notice)) = s3::notice(&object) {
             self.refuse_with(|| object.to_string(), || reason, notice);
-        } else if let Some(Value::Array(records)) = object.get_mut("Records").map(Value::take) {
-            self.value(Value::Array(records), wrappers + 1);
         } else if cloudtrail::is_record(&object) {
             match cloudtrail::event(object) {
                 Ok(event) => self.read.push(Ok(event)),
                 Err((reason, record)) => self.refuse(|| record.to_string(), || reason),
             }
+        } else if let Some((source, received)) = self.mapping.of(&object) {
+            self.mapped(source, object, received);
+        } else if let Some(Value::Array(records)) = object.get_mut("Records").map(Value::take) {
+            self.value(Value::Array(records), wrappers + 1);
         } else {
             self.refuse(|| object.to_string(), || unknown::reason(&object));
+        }
+    }
+
+    fn mapped(&mut self, source: &Source, document: Value, received: &Received) {
+        if source.pattern.as_ref().is_some_and(|pattern| !pattern.matches(&document)) {
+            let reason =
+                || format!("this is no document of the source `{}`: its `pattern` does not match it", source.id);
+            return self.refuse(|| document.to_string(), reason);
+        }
+        let mut unmapped = Vec::new();
+        for event in source.events(&document, received) {
+            match event {
+                Ok(event) => self.read.push(Ok(event)),
+                Err(reason) => unmapped.push(reason),
+            }
+        }
+        // The whole is kept, which can be read again: a part alone could not be recognised.
+        if let Some(first) = unmapped.first() {
+            let more = match unmapped.len() {
+                1 => String::new(),
+                all => format!(" (and {} more of its parts)", all - 1),
+            };
+            self.refuse(|| document.to_string(), || format!("{first}{more}"));
         }
     }
 
@@ -140,6 +194,14 @@ impl Reader {
             only.part = None;
         }
         self.read
+    }
+}
+
+impl<'a> Mapping<'a> {
+    /// The source that recognises a document.
+    fn of(self, document: &Value) -> Option<(&'a Source, &'a Received)> {
+        let Mapping::Any(sources, received) = self else { return None };
+        sources.iter().find(|source| source.recognises(document)).map(|source| (source, received))
     }
 }
 

@@ -68,6 +68,8 @@ enum Life {
 
 /// How long everything may take to end once it is calm, in simulated time.
 const CALM_LIMIT: Duration = Duration::from_secs(3600);
+/// Executions for all of which there is room in memory.
+const ENOUGH: usize = 1000;
 /// Workers of the activity.
 const ACTIVITY_WORKERS: usize = 2;
 
@@ -139,7 +141,7 @@ fn make(world: &World) -> Options {
     state.weather.jumps = state.random.chance(25);
     Options {
         evict_after_seconds: state.random.pick(&[0, 5, 60]),
-        executions_in_memory: state.random.pick(&[2, 5, 1000]),
+        executions_in_memory: state.random.pick(&[2, 5, ENOUGH]),
         tasks_at_once: state.random.pick(&[1, 2, 100]),
         quotas: Quotas::AWS,
         jobs_at_once: state.random.pick(&[1, 100]),
@@ -198,7 +200,8 @@ async fn live_until_its_end(world: &Arc<World>, options: &Options, life: Life) {
             world.count("fault: crash at any time");
             world.note(format_args!("crash"));
         } else {
-            calm(world, &engine, life).await;
+            let has_room = options.executions_in_memory == ENOUGH;
+            calm(world, &engine, life, has_room).await;
         }
     };
     tokio::select! {
@@ -268,7 +271,7 @@ fn answer_tokens(world: &Arc<World>) {
 }
 
 /// Nothing goes wrong any more: everything has to end.
-async fn calm(world: &Arc<World>, engine: &Engine, life: Life) {
+async fn calm(world: &Arc<World>, engine: &Engine, life: Life, has_room: bool) {
     {
         let mut state = world.state();
         state.note(format_args!("calm"));
@@ -287,6 +290,9 @@ async fn calm(world: &Arc<World>, engine: &Engine, life: Life) {
         }
         if world.state().elapsed() > until {
             return world.violation(format_args!("it never ends: {unfinished:?}"));
+        }
+        if has_room {
+            oracle::check_timers(&mut world.state());
         }
         if world.state().random.chance(30) {
             oracle::look(world, engine).await;

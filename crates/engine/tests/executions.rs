@@ -323,6 +323,25 @@ async fn memory_and_tasks_are_limited_and_everybody_gets_in() {
     assert!(home.executor.most_at_once.load(Ordering::SeqCst) <= 3);
 }
 
+#[tokio::test]
+async fn a_start_is_answered_where_all_room_is_held_by_those_who_may_wait_for_it() {
+    let mut home = Home::new();
+    home.options.executions_in_memory = 1;
+    let engine = home.engine().await;
+    let task = |action: &str| json!({"T": {"Type": "Task", "Resource": task(action), "End": true}});
+    let (endless, short) =
+        (machine(&engine, "endless", task("deleteObject")).await, machine(&engine, "short", task("listBuckets")).await);
+    let endless = engine.start_execution(&endless, None, "{}").await.unwrap();
+    until("it has the only room", || async { !home.executor.performed.lock().unwrap().is_empty() }).await;
+    let started = tokio::time::timeout(Duration::from_secs(30), engine.start_execution(&short, None, "{}")).await;
+    let started = started.unwrap().unwrap();
+    assert_eq!(engine.describe_execution(&started.arn).await.unwrap().status, Status::Running);
+    assert_eq!(home.executor.performed.lock().unwrap().len(), 1, "there is no room for the second");
+    engine.stop_execution(&endless.arn, None, None).await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(30), engine.wait_for_end(&started.arn)).await.unwrap();
+    assert_eq!(ended.unwrap().status, Status::Succeeded);
+}
+
 /// A clock that holds up the first step it is asked for until it is released, as an expression would that computes for long.
 struct Stuck {
     steps: AtomicUsize,

@@ -1,6 +1,7 @@
 //! `rectify.yaml`: read with every problem of it at once, at its line and column.
 
 mod functions;
+mod sources;
 
 use std::{
     collections::BTreeMap,
@@ -19,6 +20,8 @@ use execution::Quotas;
 use integrations::{ChannelConfiguration, LocalFunction};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+
+pub use sources::WebhookSource;
 
 /// The file that is read where none is named.
 pub const DEFAULT_FILE: &str = "rectify.yaml";
@@ -44,6 +47,10 @@ pub struct Configuration {
     pub guardrails_folder: Option<PathBuf>,
     /// `sources`: the URLs of the SQS queues to poll.
     pub queues: Vec<String>,
+    /// `sources`: the webhooks to serve.
+    pub webhooks: Vec<WebhookSource>,
+    /// `sources_folder`: sources of one's own; they win over carried ones with the same id.
+    pub sources_folder: Option<PathBuf>,
     /// `channels`: where messages go, by name.
     pub channels: BTreeMap<String, ChannelConfiguration>,
     /// `functions`: those that run here as local processes, by name.
@@ -205,6 +212,7 @@ impl<'a> Reader<'a> {
             "guardrails",
             "guardrails_folder",
             "sources",
+            "sources_folder",
             "channels",
             "functions",
             "accounts",
@@ -220,7 +228,8 @@ impl<'a> Reader<'a> {
                 "mode" => configuration.mode = self.value(&at, "alert, approve or fix").unwrap_or_default(),
                 "guardrails" => configuration.guardrails = self.guardrails(&at),
                 "guardrails_folder" => configuration.guardrails_folder = self.value(&at, "the path of a folder"),
-                "sources" => configuration.queues = self.sources(&at, value),
+                "sources" => (configuration.queues, configuration.webhooks) = self.sources(&at, value),
+                "sources_folder" => configuration.sources_folder = self.value(&at, "the path of a folder"),
                 "channels" => configuration.channels = self.channels(&at),
                 "functions" => configuration.functions = self.functions(&at),
                 "accounts" => configuration.role = self.role(&at),
@@ -277,36 +286,6 @@ impl<'a> Reader<'a> {
             guardrails.insert(id.to_owned(), said);
         }
         guardrails
-    }
-
-    fn sources(&mut self, at: &str, value: &Value) -> Vec<String> {
-        let Some(sources) = value.as_array() else {
-            self.problem(at, "`sources` is a list", Some("sources: [{sqs: {queue_url: \"https://…\"}}]"));
-            return Vec::new();
-        };
-        let mut queues = Vec::new();
-        for index in 0..sources.len() {
-            let source = format!("{at}/{index}");
-            let kinds = self.object(&source, &["sqs"]);
-            if value.get(index).and_then(Value::as_object).is_some_and(Map::is_empty) {
-                self.problem(&source, "a source of no kind", Some("{sqs: {queue_url: \"https://…\"}}"));
-            }
-            for (_, at, _) in kinds {
-                let mut url: Option<String> = None;
-                for (_, at, _) in self.object(&at, &["queue_url"]) {
-                    url = self.value(&at, "the URL of an SQS queue");
-                }
-                match url {
-                    Some(url) if url.starts_with("https://") || url.starts_with("http://") => queues.push(url),
-                    _ => self.problem(
-                        &at,
-                        "`sqs` needs `queue_url`, the URL of an SQS queue",
-                        Some("`aws sqs get-queue-url` tells it"),
-                    ),
-                }
-            }
-        }
-        queues
     }
 
     fn channels(&mut self, at: &str) -> BTreeMap<String, ChannelConfiguration> {

@@ -1,4 +1,4 @@
-//! The guardrails: those carried inside the binary, and those of a folder, which win over carried ones with the same id.
+//! Guardrails and sources: those carried inside the binary, and those of a folder, which win over carried ones with the same id.
 
 use std::{
     fs,
@@ -6,7 +6,7 @@ use std::{
 };
 
 use asl::{Diagnostic, Document, document::Format};
-use detection::Guardrail;
+use detection::{Guardrail, Source};
 use rust_embed::RustEmbed;
 
 use crate::diagnostics;
@@ -15,9 +15,15 @@ use crate::diagnostics;
 #[derive(RustEmbed)]
 #[folder = "../../guardrails"]
 #[include = "*.yaml"]
-struct Carried;
+struct CarriedGuardrails;
 
-/// A file that is no guardrail.
+/// `sources/` of the project.
+#[derive(RustEmbed)]
+#[folder = "../../sources"]
+#[include = "*.yaml"]
+struct CarriedSources;
+
+/// A file that can't be used.
 pub struct Broken {
     /// Its name.
     pub name: String,
@@ -32,6 +38,17 @@ pub fn guardrails(
     folder: Option<&Path>,
     resources: &dyn asl::parse::Resources,
 ) -> Result<(Vec<Guardrail>, Vec<Broken>), String> {
+    let texts = texts::<CarriedGuardrails>(folder)?;
+    Ok(all(texts, |text| parse(text, resources), |guardrail| &guardrail.id))
+}
+
+/// All sources, by id. A broken file is reported and left out; the others go on.
+pub fn sources(folder: Option<&Path>) -> Result<(Vec<Source>, Vec<Broken>), String> {
+    Ok(all(texts::<CarriedSources>(folder)?, parse_source, |source| &source.id))
+}
+
+/// The files carried and those of a folder: name and text.
+fn texts<Carried: RustEmbed>(folder: Option<&Path>) -> Result<Vec<(String, String)>, String> {
     let mut texts: Vec<(String, String)> = Carried::iter()
         .filter_map(|name| {
             Carried::get(&name).map(|file| (name.to_string(), String::from_utf8_lossy(&file.data).into_owned()))
@@ -44,25 +61,40 @@ pub fn guardrails(
             texts.push((path.display().to_string(), text));
         }
     }
-    let mut found: Vec<Guardrail> = Vec::new();
+    Ok(texts)
+}
+
+/// What the texts say, by id, later ones in the place of earlier ones; and those that say nothing that can be used.
+fn all<T>(
+    texts: Vec<(String, String)>,
+    parse: impl Fn(&str) -> Result<T, Vec<Diagnostic>>,
+    id: impl Fn(&T) -> &String,
+) -> (Vec<T>, Vec<Broken>) {
+    let mut found: Vec<T> = Vec::new();
     let mut broken = Vec::new();
     for (name, text) in texts {
-        match parse(&text, resources) {
+        match parse(&text) {
             Err(diagnostics) => broken.push(Broken { name, text, diagnostics }),
-            Ok(guardrail) => {
-                found.retain(|other| other.id != guardrail.id);
-                found.push(guardrail);
+            Ok(one) => {
+                found.retain(|other| id(other) != id(&one));
+                found.push(one);
             }
         }
     }
-    found.sort_by(|one, other| one.id.cmp(&other.id));
-    Ok((found, broken))
+    found.sort_by(|one, other| id(one).cmp(id(other)));
+    (found, broken)
 }
 
 /// A guardrail's text.
 pub fn parse(text: &str, resources: &dyn asl::parse::Resources) -> Result<Guardrail, Vec<Diagnostic>> {
     let (document, problems) = Document::read(text, Format::of_text(text))?;
     diagnostics::all(problems, Guardrail::parse(&document, resources)).map(|(guardrail, _)| guardrail)
+}
+
+/// A source's text.
+pub fn parse_source(text: &str) -> Result<Source, Vec<Diagnostic>> {
+    let (document, problems) = Document::read(text, Format::of_text(text))?;
+    diagnostics::all(problems, Source::parse(&document)).map(|(source, _)| source)
 }
 
 /// The YAML files below a folder, in the order of their names.
@@ -82,4 +114,37 @@ fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     }
     found.sort();
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_carried_source_maps_its_published_samples() {
+        let (sources, broken) = sources(None).unwrap();
+        let problems: Vec<String> =
+            broken.iter().map(|file| diagnostics::render(&file.name, &file.text, &file.diagnostics)).collect();
+        assert!(problems.is_empty(), "{}", problems.join("\n"));
+        assert!(sources.len() >= 12, "{}", sources.len());
+        for source in &sources {
+            assert!(!source.tests.is_empty(), "{} is untested", source.id);
+            for test in &source.tests {
+                assert_eq!(source.check(test), Ok(()), "{}: {}", source.id, test.name);
+            }
+        }
+    }
+
+    #[test]
+    fn carried_sources_do_not_take_each_others_documents() {
+        let (sources, _) = sources(None).unwrap();
+        for test in sources.iter().filter(|source| source.pattern.is_some()).flat_map(|source| &source.tests) {
+            let document = test.input.get(0).unwrap_or(&test.input);
+            let message = document.get("Message").and_then(|message| serde_json::from_str(message.as_str()?).ok());
+            let document = message.as_ref().unwrap_or(document);
+            let by: Vec<&str> =
+                sources.iter().filter(|source| source.recognises(document)).map(|source| source.id.as_str()).collect();
+            assert_eq!(by.len(), 1, "{}: {by:?}", test.name);
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use engine::Engine;
 use integrations::KnownResources;
 
-use crate::{Access, Intake, Registry};
+use crate::{Access, Intake, Registry, Webhooks};
 
 /// What every request handler may use. Cheap to clone.
 #[derive(Clone)]
@@ -18,6 +18,8 @@ pub struct App {
     pub registry: Arc<Registry>,
     /// Who gets in.
     pub access: Arc<Access>,
+    /// The webhooks of sources.
+    pub webhooks: Arc<Webhooks>,
     /// What tasks may call.
     pub resources: KnownResources,
     /// The account that ARNs name.

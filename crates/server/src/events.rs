@@ -58,12 +58,13 @@ pub async fn receive(State(app): State<App>, request: Request) -> Response {
 }
 
 /// A body that is longer than is taken, or that broke off.
-struct TooLong {
+pub(crate) struct TooLong {
     beginning: Bytes,
-    reason: String,
+    pub(crate) reason: String,
 }
 
-async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, TooLong> {
+/// A body, within the limit.
+pub(crate) async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, TooLong> {
     let told =
         headers.get("content-length").and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());
     let mut taken = Vec::new();
@@ -115,7 +116,7 @@ async fn keep_too_long(app: &App, refusal: TooLong) -> Response {
     }
 }
 
-fn unavailable(message: &str) -> Response {
+pub(crate) fn unavailable(message: &str) -> Response {
     let mut response = refused(StatusCode::SERVICE_UNAVAILABLE, message);
     response.headers_mut().insert("retry-after", axum::http::HeaderValue::from_static("5"));
     response

@@ -5,8 +5,9 @@ use std::{borrow::Cow, io::Read as _, sync::Arc};
 use aws::Aws;
 use aws_lc_rs::digest::{Context, SHA256};
 use detection::{
-    Event,
+    Event, Source,
     normalize::{self, Notice, Object},
+    source::Received,
 };
 use engine::{
     Engine, FindingStore,
@@ -48,7 +49,12 @@ pub struct Intake {
     other_accounts: bool,
     /// Fetches log objects.
     aws: Aws,
+    /// What makes events of others' documents.
+    sources: Arc<[Source]>,
 }
+
+/// What the origin of a webhook's bodies begins with; the source's id follows.
+const WEBHOOK_ORIGIN: &str = "POST /webhooks/";
 
 /// Why a body was not taken: it has to come again.
 #[derive(Debug, Error)]
@@ -88,7 +94,13 @@ impl Intake {
     /// `aws` fetches the log objects that S3's notifications name.
     pub fn new(engine: Engine, registry: Arc<Registry>, account: &str, other_accounts: bool, aws: Aws) -> Intake {
         let store = engine.findings();
-        Intake { engine, registry, store, account: account.to_owned(), other_accounts, aws }
+        Intake { engine, registry, store, account: account.to_owned(), other_accounts, aws, sources: Arc::from([]) }
+    }
+
+    /// With the sources that make events of others' documents.
+    #[must_use]
+    pub fn with_sources(self, sources: Vec<Source>) -> Intake {
+        Intake { sources: Arc::from(sources), ..self }
     }
 
     /// Takes an event: it, its findings and the responses to start are stored when this is `Ok`.
@@ -109,16 +121,21 @@ impl Intake {
     /// Takes a body as a source delivers it: one event or many, gzipped or not, or a notification of log objects, which are fetched.
     /// What can't be read is kept with its reason.
     pub async fn take_body(&self, body: &[u8], origin: &str) -> Result<Taken, NotTaken> {
-        let mut round = self.take(body, origin).await?;
+        let mut round = self.take(body, origin, Timestamp::now()).await?;
         for refused in round.refused {
             round.taken.unreadable.push(self.keep_refused(refused).await?);
         }
         round.again.map_or(Ok(round.taken), |reason| Err(NotTaken::Object(reason)))
     }
 
-    /// Takes what could not be read once more. Where some of it still can't be, it stays as it is, with its id and reason.
+    /// Takes the body of a request to the webhook of a source, in the same way.
+    pub async fn take_webhook(&self, body: &[u8], source_id: &str) -> Result<Taken, NotTaken> {
+        self.take_body(body, &format!("{WEBHOOK_ORIGIN}{source_id}")).await
+    }
+
+    /// Takes what could not be read once more, with the mappings there are now. Where some of it still can't be, it stays as it is, with its id and reason.
     pub async fn retry(&self, kept: &UnreadableEvent) -> Result<Taken, NotTaken> {
-        let mut round = self.take(kept.body.as_bytes(), &kept.origin).await?;
+        let mut round = self.take(kept.body.as_bytes(), &kept.origin, kept.received_at).await?;
         if let Some(reason) = round.again {
             return Err(NotTaken::Object(reason));
         }
@@ -130,7 +147,17 @@ impl Intake {
         Ok(round.taken)
     }
 
-    async fn take(&self, body: &[u8], origin: &str) -> Result<Round, StoreError> {
+    /// Reads a body that came at a time: as one of the source whose webhook it came by, else by what it says.
+    fn read(&self, body: &[u8], origin: &str, at: Timestamp) -> normalize::Read {
+        let received = Received { at, account: self.account.clone(), region: self.aws.region().to_owned() };
+        let source_id = origin.strip_prefix(WEBHOOK_ORIGIN);
+        match source_id.and_then(|id| self.sources.iter().find(|source| source.id == id)) {
+            Some(source) => normalize::read_from(source, body, &received),
+            None => normalize::read_with(body, &self.sources, &received),
+        }
+    }
+
+    async fn take(&self, body: &[u8], origin: &str, at: Timestamp) -> Result<Round, StoreError> {
         let mut round = Round::default();
         let body = match readable(body) {
             Ok(readable) => readable,
@@ -140,7 +167,7 @@ impl Intake {
             }
         };
         let mut named = Vec::new();
-        for read in normalize::read(&body) {
+        for read in self.read(&body, origin, at) {
             match read {
                 Ok(event) => {
                     self.take_read(&event, origin, &mut round).await?;
@@ -160,7 +187,7 @@ impl Intake {
         }
         for (number, (object, notification)) in named.into_iter().enumerate() {
             if number < OBJECTS_LIMIT {
-                self.take_object(&object, &notification, origin, &mut round).await?;
+                self.take_object(&object, &notification, origin, at, &mut round).await?;
             } else {
                 let reason = format!(
                     "the body names more than the {OBJECTS_LIMIT} objects that are fetched at once: `rectify events retry` this one"
@@ -196,6 +223,7 @@ impl Intake {
         object: &Object,
         notification: &str,
         origin: &str,
+        at: Timestamp,
         round: &mut Round,
     ) -> Result<(), StoreError> {
         let name = objects::name(object);
@@ -210,7 +238,7 @@ impl Intake {
                 return Ok(());
             }
         };
-        let no_log = |reason: &str| format!("`{name}` is no CloudTrail log: {reason}");
+        let no_log = |reason: &str| format!("`{name}` is no log that can be read: {reason}");
         let body = match readable(&body) {
             Ok(readable) => readable,
             Err(reason) => {
@@ -218,7 +246,7 @@ impl Intake {
                 return Ok(());
             }
         };
-        let read = normalize::read(&body);
+        let read = self.read(&body, &name, at);
         if let (false, Some(Err(first))) = (read.iter().any(Result::is_ok), read.first()) {
             round.refuse(origin, notification.as_bytes(), no_log(&first.reason));
             return Ok(());

@@ -14,8 +14,10 @@ pub mod registry;
 pub mod router;
 pub mod step_functions;
 pub mod tls;
+mod webhooks;
 
 pub use access::Access;
 pub use app::App;
 pub use intake::Intake;
 pub use registry::Registry;
+pub use webhooks::Webhooks;

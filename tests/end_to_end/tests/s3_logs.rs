@@ -88,7 +88,7 @@ fn an_object_that_is_no_log_is_kept_until_it_can_be_read() {
     let find = |part: &str| {
         until(part, || kept(&serve).into_iter().find(|kept| kept["reason"].as_str().unwrap().contains(part)))
     };
-    find("`s3://logs/digest.json` is no CloudTrail log");
+    find("`s3://logs/digest.json` is no log that can be read");
     let gone = find("`s3://logs/late.json.gz` can't be fetched: S3.NoSuchKeyException");
     let id = gone["id"].as_str().unwrap();
     let (status, output) = serve.command(&["events", "retry", id]);

@@ -1,16 +1,17 @@
 //! Reading a guardrail file, with every problem of it at once.
 
 mod fragment;
-mod reader;
 
 use asl::{Diagnostic, Document, parse::Resources};
 use query::jsonata::Expression;
 use serde::Deserialize;
-use serde_json::Value;
 
-use self::reader::{Reader, expression_of};
 use super::{Guardrail, Parameter, Test};
-use crate::{EventPattern, Severity, decide::Risk};
+use crate::{
+    Severity,
+    decide::Risk,
+    reader::{Reader, expression_of},
+};
 
 /// The longest id: the machine's name is made of it, and may have 80 characters.
 const ID_LIMIT: usize = 60;
@@ -40,7 +41,7 @@ impl Guardrail {
         document: &Document,
         resources: &dyn Resources,
     ) -> Result<(Guardrail, Vec<Diagnostic>), Vec<Diagnostic>> {
-        let mut reader = Reader::new(document);
+        let mut reader = Reader::new(document, "the guardrail");
         let guardrail = read(&mut reader, resources);
         match (guardrail, reader.finish()?) {
             (Some(guardrail), warnings) => Ok((guardrail, warnings)),
@@ -52,14 +53,14 @@ impl Guardrail {
 /// The guardrail, if all of it could be read; each part is looked at, whatever is wrong with the others.
 fn read(reader: &mut Reader<'_>, resources: &dyn Resources) -> Option<Guardrail> {
     reader.object("", KEYS, REQUIRED)?;
-    let id = id(reader);
+    let id = reader.id("/id", ID_LIMIT);
     let title = reader.text("/title", TITLE_LIMIT);
     let severity = reader.one_of::<Severity>("/severity", &["INFORMATIONAL", "LOW", "MEDIUM", "HIGH", "CRITICAL"]);
     let risk = reader.one_of::<Risk>("/risk", &["safe", "disruptive"]);
     let controls = controls(reader);
     let parameters = parameters(reader);
     let resource = resource(reader);
-    let pattern = pattern(reader);
+    let pattern = reader.pattern("/event");
     let [list, inspect, fix, undo] =
         ["list", "inspect", "fix", "undo"].map(|name| fragment::read(reader, name, resources));
     let tests = tests(reader);
@@ -80,17 +81,6 @@ fn read(reader: &mut Reader<'_>, resources: &dyn Resources) -> Option<Guardrail>
         undo: undo?,
         tests,
     })
-}
-
-fn id(reader: &mut Reader<'_>) -> Option<String> {
-    let id = reader.text("/id", ID_LIMIT)?;
-    let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
-    if id.chars().all(plain) {
-        return Some(id);
-    }
-    let message = format!("the id `{id}` has to be made of lower-case letters, digits and `-`");
-    reader.problem("INVALID_VALUE", "/id", message, None);
-    None
 }
 
 fn controls(reader: &mut Reader<'_>) -> Vec<String> {
@@ -143,20 +133,6 @@ fn resource(reader: &mut Reader<'_>) -> Option<(String, Expression)> {
     Some((kind?, Expression::parse(&format!("[({expression})]")).ok()?))
 }
 
-fn pattern(reader: &mut Reader<'_>) -> Option<EventPattern> {
-    let value = reader.value("/event")?;
-    match EventPattern::from_value(value) {
-        Ok(pattern) => Some(pattern),
-        Err(invalid) => {
-            // Behind the first line AWS repeats the pattern.
-            let reason = invalid.reason.lines().next().unwrap_or_default();
-            let message = format!("the event pattern is not valid: {reason}");
-            reader.problem("INVALID_PATTERN", &format!("/event{}", invalid.pointer), message, None);
-            None
-        }
-    }
-}
-
 fn tests(reader: &mut Reader<'_>) -> Vec<Test> {
     let Some(value) = reader.value("/tests") else {
         let help = "add a test that makes the misconfiguration in an emulated account";
@@ -192,21 +168,5 @@ fn check_parameters(reader: &mut Reader<'_>, pointer: &str, test: &Test) {
             let pointer = format!("{pointer}/parameters/{}", asl::document::escape(name));
             reader.problem("UNKNOWN_KEY", &pointer, format!("the guardrail has no parameter `{name}`"), None);
         }
-    }
-}
-
-impl<'de> Reader<'de> {
-    /// A text that is the serialized form of a value.
-    fn one_of<T: Deserialize<'de>>(&mut self, pointer: &str, known: &[&str]) -> Option<T> {
-        let value: &'de Value = self.value(pointer)?;
-        if let Ok(value) = T::deserialize(value) {
-            return Some(value);
-        }
-        let written = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let message = format!("`{written}` is none of {}", known.join(", "));
-        let help = value.as_str().and_then(|text| asl::nearest::nearest(text, known.iter().copied()));
-        let help = help.map(|near| format!("did you mean `{near}`?"));
-        self.problem("INVALID_VALUE", pointer, message, help.as_deref());
-        None
     }
 }

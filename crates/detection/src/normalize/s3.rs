@@ -32,12 +32,15 @@ pub struct Object {
     pub size: Option<u64>,
 }
 
-/// The log object that an `Object Created` event tells of: one whose key ends in `.json` or `.json.gz`, as CloudTrail's do. Other
-/// objects are only what the event is about.
+/// How the keys of logs end: CloudTrail's in `.json.gz`, GuardDuty's in `.jsonl.gz`.
+const LOG_ENDINGS: [&str; 4] = [".json", ".json.gz", ".jsonl", ".jsonl.gz"];
+
+/// The log object that an `Object Created` event tells of, by its key's ending. Other objects are only what the event is about.
 pub fn object(event: &Event) -> Option<Object> {
     let is_created = event.source == "aws.s3" && event.detail_type == "Object Created";
     let text = |pointer| event.detail.pointer(pointer).and_then(Value::as_str);
-    let key = text("/object/key").filter(|key| is_created && (key.ends_with(".json") || key.ends_with(".json.gz")))?;
+    let is_log = |key: &&str| LOG_ENDINGS.iter().any(|ending| key.ends_with(ending));
+    let key = text("/object/key").filter(|key| is_created && is_log(key))?;
     Some(Object {
         bucket: text("/bucket/name")?.to_owned(),
         key: key.to_owned(),

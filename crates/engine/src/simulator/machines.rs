@@ -4,7 +4,7 @@
 //! often, it is made. Of a *determined* machine the answers alone decide the output: it has no time-outs, and nothing can fail in it
 //! beside something else that goes on.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use asl::StateMachine;
 use serde_json::{Map, Value, json};
@@ -22,17 +22,24 @@ pub(super) const ASK: &str = "arn:aws:states:::aws-sdk:sqs:sendMessage.waitForTa
 pub(super) const JOB: &str = "arn:aws:states:::glue:startJobRun.sync";
 pub(super) const NESTED: &str = "arn:aws:states:::states:startExecution.sync:2";
 /// States of a machine that clients start, and of another, about.
-const STATES: usize = 9;
-const FEW_STATES: usize = 5;
+const STATES: usize = 8;
+const FEW_STATES: usize = 4;
 
 /// A machine, and what is known of it.
 #[derive(Clone, Debug)]
 pub(super) struct Machine {
     pub(super) name: String,
     pub(super) definition: Value,
-    pub(super) parsed: Arc<StateMachine>,
+    parsed: Arc<OnceLock<StateMachine>>,
     pub(super) is_express: bool,
     pub(super) is_determined: bool,
+}
+
+impl Machine {
+    /// Parsed when it is needed: that takes long.
+    pub(super) fn parsed(&self) -> &StateMachine {
+        self.parsed.get_or_init(|| reference::parse(&self.definition))
+    }
 }
 
 /// What kind of machine.
@@ -64,8 +71,13 @@ pub(super) fn machine(random: &mut Random, name: &str, purpose: Use) -> Machine 
     if !is_determined && maker.random.chance(30) {
         definition["TimeoutSeconds"] = json!(maker.random.between(20, 300));
     }
-    let parsed = Arc::new(reference::parse(&definition));
-    Machine { name: name.to_owned(), definition, parsed, is_express: purpose == Use::Express, is_determined }
+    Machine {
+        name: name.to_owned(),
+        definition,
+        parsed: Arc::default(),
+        is_express: purpose == Use::Express,
+        is_determined,
+    }
 }
 
 /// What begins an execution: whatever its machine, it finds this in its input.

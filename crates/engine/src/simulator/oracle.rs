@@ -22,6 +22,8 @@ use crate::{Engine, engine::Memory, ports::Stored, sqlite::SqliteStore};
 /// How long after the event that ended a task it may still begin to be performed, in milliseconds: the event has its time from before
 /// it was written.
 const SLACK: i64 = 500;
+/// How late a timer may be, in milliseconds: a failed load or write is tried again for the last time as long after the weather got calm.
+const OVERDUE: i64 = 12_000;
 
 /// Compares what is idle in memory with what replaying the journal gives, at that moment.
 pub(super) async fn look(world: &Arc<World>, engine: &Engine) {
@@ -41,6 +43,24 @@ pub(super) async fn look(world: &Arc<World>, engine: &Engine) {
         }
     };
     engine.look(Arc::new(look)).await;
+}
+
+/// No timer is overdue where nothing goes wrong and there is room: the store is looked at, so what is in memory only does not matter.
+pub(super) fn check_timers(state: &mut State) {
+    if state.has_jumped {
+        return;
+    }
+    let before = (state.now().as_millisecond() - OVERDUE) * 1000;
+    let overdue: Vec<String> = {
+        let query =
+            "SELECT arn FROM executions WHERE status = 'RUNNING' AND waiting = 1 AND next_timer_at < ?1 ORDER BY id";
+        let mut statement = state.store.prepare_cached(query).expect("it is SQL");
+        let rows = statement.query_map([before], |row| row.get(0)).expect("the store is readable");
+        rows.collect::<Result<_, _>>().expect("the store is readable")
+    };
+    for arn in overdue {
+        state.violation(format_args!("{arn}: its timer is overdue"));
+    }
 }
 
 /// What is not finished, by what is committed.
@@ -127,7 +147,7 @@ pub(super) fn check_end(world: &World) -> u64 {
 /// Each child of a map run is counted once, as what it is, and has ended; one that succeeded has them all.
 fn check_map_runs(state: &mut State) {
     let query = "SELECT arn, status, redrive_count,
-            json_extract(cursor, '$.children'), (SELECT count(*) FROM map_run_children WHERE map_run = id),
+            (SELECT max(number) + 1 FROM map_run_children WHERE map_run = id), (SELECT count(*) FROM map_run_children WHERE map_run = id),
             (SELECT coalesce(sum(executions), 0) FROM map_run_counts WHERE map_run = id),
             (SELECT coalesce(sum(executions), 0) FROM map_run_counts WHERE map_run = id AND status = 'SUCCEEDED'),
             (SELECT count(*) FROM executions WHERE map_run = map_runs.id)
@@ -139,20 +159,20 @@ fn check_map_runs(state: &mut State) {
         let mut statement = state.store.prepare(query).expect("it is SQL");
         let rows = statement.query_map([], |row| {
             let number = |index| row.get::<_, Option<u32>>(index);
-            let numbers = [number(3)?, number(4)?, number(5)?, number(6)?, number(7)?, number(8)?];
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, numbers))
+            let counts = [number(3)?, number(4)?, number(5)?, number(6)?, number(7)?, number(8)?];
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, counts))
         });
         rows.expect("the store is readable").collect::<Result<_, _>>().expect("the store is readable")
     };
-    for (arn, status, redrives, [read, made, counted, succeeded, begun, begun_succeeded]) in rows {
+    for (arn, status, redrives, [numbers, made, counted, succeeded, begun, begun_succeeded]) in rows {
         state.count("map runs");
         if redrives > 0 {
             state.count("map runs redriven");
         }
         let is_succeeded = status == "SUCCEEDED";
-        if read.unwrap_or(0) != made.unwrap_or(0) || made != counted || succeeded != begun_succeeded {
+        if numbers.unwrap_or(0) != made.unwrap_or(0) || made != counted || succeeded != begun_succeeded {
             state.violation(format_args!(
-                "{arn}: {read:?} children were read, {made:?} made, {counted:?} counted, {succeeded:?} of them SUCCEEDED, \
+                "{arn}: children have {numbers:?} numbers, {made:?} were made, {counted:?} counted, {succeeded:?} of them SUCCEEDED, \
                  and {begun_succeeded:?} did"
             ));
         }

@@ -40,7 +40,7 @@ pub(super) fn run(machines: &[Machine], machine: &Machine, input: &str) -> Ended
         input: input.to_owned(),
         quotas: Quotas::AWS,
     };
-    Reference { machines, machine: &machine.parsed, timers: BTreeSet::new(), at: BTreeMap::new() }.run(start)
+    Reference { machines, machine: machine.parsed(), timers: BTreeSet::new(), at: BTreeMap::new() }.run(start)
 }
 
 struct Reference<'m> {

@@ -5,16 +5,21 @@ mod rules;
 
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
-use detection::Event;
+use detection::{Event, source::Received};
+use jiff::Timestamp;
 use serde_json::{Value, json};
+use server::intake::UNKNOWN_ACCOUNT;
 
 use super::Problem;
-use crate::output::{self, Format};
+use crate::{
+    content,
+    output::{self, Format},
+};
 use rules::Rules;
 
 /// Tell what would have fired on past events; nothing is touched.
 ///
-/// Reads CloudTrail log files, EventBridge envelopes and JSON Lines of either, gzipped or not.
+/// Reads CloudTrail log files, EventBridge envelopes, what sources recognise, and JSON Lines of these, gzipped or not.
 /// Exit status: 0 all was read, 1 an event or a rule could not be (it is told), 2 nothing could be done.
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -49,12 +54,17 @@ struct Fired {
 
 /// How many resources a rule's line counts one by one.
 const RESOURCES_COUNTED: usize = 100_000;
+/// The Region of documents that say none.
+const REGION: &str = "us-east-1";
 
 pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
     let rules = Rules::load(arguments.rules.as_deref())?;
     for told in rules.passed_over.iter().chain(&rules.refused) {
         output::problem(told);
     }
+    let (sources, _) = content::sources(None).map_err(Problem)?;
+    // Of documents that say neither account nor Region.
+    let received = Received { at: Timestamp::now(), account: UNKNOWN_ACCOUNT.to_owned(), region: REGION.to_owned() };
     let mut seen = Seen::default();
     let mut hits = Vec::new();
     let files = reader::files(&arguments.paths)?;
@@ -76,7 +86,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
                 }
             }
         };
-        reader::read(file, read);
+        reader::read(file, &sources, &received, read);
     }
     match arguments.format {
         Format::Jsonl => {}

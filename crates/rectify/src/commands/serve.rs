@@ -10,18 +10,22 @@ use std::{
 };
 
 use aws::{Aws, http::HttpClient};
-use detection::{Guardrail, Settings, arn::partition};
+use detection::{Guardrail, Settings, Source, arn::partition};
 use engine::{
     Engine, Options, SystemClock,
     sqlite::{Pruner, SqliteStore},
 };
 use integrations::{Channels, Executor, KnownResources, functions::GuardrailSettings};
 use secrecy::ExposeSecret as _;
-use server::{Access, App, Intake, Registry, queue::Queue, router::router, tls::TlsListener};
+use server::{Access, App, Intake, Registry, Webhooks, queue::Queue, router::router, tls::TlsListener};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use super::{Problem, end_asked_for};
-use crate::{configuration::Configuration, content, diagnostics, output, start};
+use crate::{
+    configuration::Configuration,
+    content::{self, Broken},
+    diagnostics, output, start,
+};
 
 /// How long requests under way may take once the end was asked for.
 const GRACE: Duration = Duration::from_secs(5);
@@ -77,6 +81,8 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     let account = start::account(configuration.account.as_deref(), &aws).await;
     let resources = KnownResources::new(aws.clone());
     let guardrails = guardrails(&configuration, &resources)?;
+    let sources = sources(&configuration)?;
+    let webhooks = Arc::new(Webhooks::new(configuration.webhooks(&sources).map_err(Problem)?));
     let partition = partition(aws.region());
     let role = configuration.role.as_ref();
     let role = role.map(|role| format!("'arn:{partition}:iam::' & $resource.Account & ':role/{role}'"));
@@ -103,7 +109,8 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     let engine =
         Engine::start(store, Arc::new(executor), Arc::new(SystemClock), options).await.map_err(Problem::new)?;
     let intake =
-        Intake::new(engine.clone(), Arc::clone(&registry), &account, configuration.role.is_some(), aws.clone());
+        Intake::new(engine.clone(), Arc::clone(&registry), &account, configuration.role.is_some(), aws.clone())
+            .with_sources(sources);
     // Ends with this process: what it was about is found again.
     tokio::spawn(pruner.run(Arc::new(SystemClock)));
     let (stop, stopped) = watch::channel(false);
@@ -111,7 +118,7 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     for url in configuration.queues {
         pollers.spawn(Queue { url, aws: aws.clone(), intake: intake.clone() }.poll(stopped.clone()));
     }
-    let app = App { engine, intake, registry, access, resources, account: account.clone() };
+    let app = App { engine, intake, registry, access, webhooks, resources, account: account.clone() };
     tracing::info!(listen = %arguments.listen, account, region = aws.region(), data = %arguments.data.display(), "ready");
     let router = router(app);
     if let Some(listener) = own_listener {
@@ -208,14 +215,7 @@ fn guardrails(
 ) -> Result<Vec<(Guardrail, Settings)>, Problem> {
     let folder: Option<&Path> = configuration.guardrails_folder.as_deref();
     let (found, broken) = content::guardrails(folder, resources).map_err(Problem)?;
-    for file in broken {
-        output::problem(&diagnostics::render(&file.name, &file.text, &file.diagnostics));
-        tracing::error!(
-            file = file.name,
-            problems = file.diagnostics.len(),
-            "this guardrail is left out; the others go on"
-        );
-    }
+    tell_broken(&broken, "guardrail");
     if let Some(misfit) = configuration.misfits(&found).first() {
         return Err(Problem(format!("the configuration can't be taken: {misfit}")));
     }
@@ -223,4 +223,19 @@ fn guardrails(
         .into_iter()
         .map(|guardrail| configuration.settings(&guardrail).map(|settings| (guardrail, settings)).map_err(Problem))
         .collect()
+}
+
+/// The sources. A broken file is told and left out: what comes of it is kept, and can be read again once the file is mended.
+fn sources(configuration: &Configuration) -> Result<Vec<Source>, Problem> {
+    let (found, broken) = content::sources(configuration.sources_folder.as_deref()).map_err(Problem)?;
+    tell_broken(&broken, "source");
+    Ok(found)
+}
+
+fn tell_broken(broken: &[Broken], kind: &str) {
+    for file in broken {
+        output::problem(&diagnostics::render(&file.name, &file.text, &file.diagnostics));
+        let problems = file.diagnostics.len();
+        tracing::error!(file = file.name, problems, "this {kind} is left out; the others go on");
+    }
 }

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, process::ExitCode};
 
 use asl::{Diagnostic, Document, document::Format as TextFormat, parse::AnyResource};
-use detection::Guardrail;
+use detection::{Guardrail, Source, source};
 use integrations::KnownResources;
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ use crate::{
     start,
 };
 
-/// Check playbooks, guardrails and configuration: every problem with line and column.
+/// Check playbooks, guardrails, sources and configuration: every problem with line and column.
 ///
 /// Exit status: 0 all are valid, 1 some are not, 2 a file can't be read.
 #[derive(clap::Args)]
@@ -65,6 +65,9 @@ fn configuration(text: &str, resources: &KnownResources) -> Result<(), Vec<Diagn
     let (guardrails, _) = content::guardrails(folder, resources).map_err(|reason| vec![problem(reason)])?;
     let mut misfits = configuration.misfits(&guardrails);
     misfits.extend(configuration.functions_without_code());
+    let (sources, _) =
+        content::sources(configuration.sources_folder.as_deref()).map_err(|reason| vec![problem(reason)])?;
+    misfits.extend(configuration.unknown_webhooks(&sources));
     if misfits.is_empty() { Ok(()) } else { Err(misfits.into_iter().map(problem).collect()) }
 }
 
@@ -99,6 +102,12 @@ fn check(text: &str, name: &str, resources: &KnownResources) -> (&'static str, V
     } else if has("inspect") || has("fix") || has("resource") {
         let parsed = Guardrail::parse(&document, resources).map(|(_, warnings)| ((), warnings));
         ("guardrail", found(diagnostics::all(problems, parsed)))
+    } else if has("event") || has("pattern") || has("split") {
+        let parsed = Source::parse(&document).map(|(source, mut found)| {
+            found.extend(source::failures(&source, &document));
+            ((), found)
+        });
+        ("source", found(diagnostics::all(problems, parsed)))
     } else {
         ("configuration", configuration(text, resources).err().unwrap_or_default())
     }
@@ -107,6 +116,22 @@ fn check(text: &str, name: &str, resources: &KnownResources) -> (&'static str, V
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_source_is_checked_with_its_tests() {
+        let check = |tests: &str| {
+            let text = format!(
+                "id: a\ntitle: A\npattern: {{a: [1]}}\nevent: {{source: a, detail-type: A}}\ntests:\n  - {{name: x, input: {{a: 1}}, expect: {tests}}}\n"
+            );
+            let (kind, problems) = check(&text, "a.yaml", &start::known_resources());
+            (kind, problems.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(check("{source: a, detail: {a: 1}}"), ("source", Vec::new()));
+        let (kind, problems) = check("{source: b}");
+        assert_eq!(kind, "source");
+        assert!(problems.len() == 1 && problems[0].starts_with("6:5: "), "{problems:?}");
+        assert!(problems[0].contains("the test `x` fails: event 1: /source is \"a\" instead of \"b\""), "{problems:?}");
+    }
 
     #[test]
     fn a_playbook_by_its_name_is_no_configuration() {

@@ -6,10 +6,12 @@ use asl::{
 };
 use serde_json::Value;
 
-use super::reader::{Reader, expression_of};
-use crate::guardrail::{
-    RESERVED_VARIABLES, STATE_NAME_LIMIT,
-    compile::{LONGEST_PREFIX, nested_flows},
+use crate::{
+    guardrail::{
+        RESERVED_VARIABLES, STATE_NAME_LIMIT,
+        compile::{LONGEST_PREFIX, nested_flows},
+    },
+    reader::{Reader, expression_of},
 };
 
 /// The fragment as written, if it is there; whatever is wrong with it has been told.

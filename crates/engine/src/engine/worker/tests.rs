@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::{
-    engine::message::Delivered,
+    engine::message::{Delivered, Room},
     ports::{ExecutionKind, NewExecution, TaskOutcome},
 };
 
@@ -61,11 +61,19 @@ impl World {
         arn: &str,
         machine: &Arc<StateMachine>,
     ) -> (Vec<Effect>, oneshot::Receiver<Result<Started, Refusal>>) {
+        let room = self.memory.clone().try_acquire_owned().unwrap();
+        self.begin_with(arn, machine, Some(room))
+    }
+
+    fn begin_with(
+        &mut self,
+        arn: &str,
+        machine: &Arc<StateMachine>,
+        room: Option<Room>,
+    ) -> (Vec<Effect>, oneshot::Receiver<Result<Started, Refusal>>) {
         let (reply, answer) = oneshot::channel();
         let new = NewExecution { arn: arn.to_owned(), ..new_execution() };
-        let room = self.memory.clone().try_acquire_owned().unwrap();
-        let beginning =
-            Beginning { new, machine: machine.clone(), kept_as: None, watcher: None, room: Some(room), reply };
+        let beginning = Beginning { new, machine: machine.clone(), kept_as: None, watcher: None, room, reply };
         (self.handle(Message::Begin(Box::new(beginning))), answer)
     }
 
@@ -135,6 +143,7 @@ fn names(effects: &[Effect]) -> Vec<String> {
         Effect::Begin { progress, .. } => format!("begin {} rows", progress.rows.len()),
         Effect::Write { progress, .. } => format!("write {} rows", progress.rows.len()),
         Effect::Perform { task, .. } => format!("perform {}", task.scheduled.event_id),
+        Effect::PutOff { number } => format!("put off {number}"),
         Effect::Offer { event_id, .. } => format!("offer {event_id}"),
         Effect::Submitted { event_id, .. } => format!("submitted {event_id}"),
         Effect::Withdraw { event_id, .. } => format!("withdraw {event_id}"),
@@ -186,6 +195,28 @@ fn nothing_is_performed_or_answered_before_it_is_durable() {
     assert_eq!(ended.try_recv().unwrap().output, Some(json!(1)));
     assert!(world.worker.slots.is_empty() && world.worker.timers.is_empty() && world.worker.watchers.is_empty());
     assert_eq!(world.memory.available_permits(), 10);
+}
+
+#[test]
+fn what_finds_no_room_begins_and_waits_in_the_store_if_it_has_something_to_do() {
+    // The machine, whether it has room, and what is done once its beginning is durable.
+    let check = |machine: &Arc<StateMachine>, has_room: bool, expected: &[&str], in_memory: usize| {
+        let mut world = World::new(3600);
+        let room = has_room.then(|| world.memory.clone().try_acquire_owned().unwrap());
+        let (effects, mut answer) = world.begin_with(ARN, machine, room);
+        assert_eq!(names(&effects), ["begin 1 rows"]);
+        assert!(answer.try_recv().is_err());
+        assert_eq!(names(&world.begin_written()), expected);
+        assert!(matches!(answer.try_recv(), Ok(Ok(Started::New(_)))));
+        assert_eq!(world.worker.executions(), in_memory);
+        assert!(in_memory > 0 || world.worker.timers.is_empty());
+    };
+    check(&task(), true, &["perform 3"], 1);
+    check(&task(), false, &["put off 1"], 0);
+    let times_out = machine(json!({"T": {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:listBuckets",
+        "TimeoutSeconds": 9, "End": true}}));
+    check(&times_out, false, &["put off 1"], 0);
+    check(&machine(json!({"P": {"Type": "Pass", "End": true}})), false, &[], 0);
 }
 
 #[test]

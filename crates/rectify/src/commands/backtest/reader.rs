@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use detection::{Event, normalize};
+use detection::{Event, Source, normalize, source::Received};
 use flate2::read::MultiGzDecoder;
 
 use crate::commands::Problem;
@@ -53,8 +53,8 @@ fn below(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Reads a file, part by part.
-pub fn read(path: &Path, mut each: impl FnMut(Part)) {
+/// Reads a file, part by part; `sources` make events of others' documents.
+pub fn read(path: &Path, sources: &[Source], received: &Received, mut each: impl FnMut(Part)) {
     let name = path.display().to_string();
     let body = match inflated(path) {
         Ok(body) => body,
@@ -72,11 +72,11 @@ pub fn read(path: &Path, mut each: impl FnMut(Part)) {
     let is_one =
         serde_json::from_slice::<serde::de::IgnoredAny>(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body)).is_ok();
     if is_one {
-        return pass_on(&name, normalize::read(&body));
+        return pass_on(&name, normalize::read_with(&body, sources, received));
     }
     for (index, line) in body.split(|byte| *byte == b'\n').enumerate() {
         if !line.trim_ascii().is_empty() {
-            pass_on(&format!("{name}:{}", index + 1), normalize::read(line));
+            pass_on(&format!("{name}:{}", index + 1), normalize::read_with(line, sources, received));
         }
     }
 }
