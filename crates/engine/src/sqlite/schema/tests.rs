@@ -281,10 +281,15 @@ fn a_migration_that_fails_or_is_broken_off_leaves_the_file_whole() {
         let mut connection = Connection::open(&path).unwrap();
         let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
         connection.query_row(&format!("PRAGMA max_page_count = {}", pages.max(1)), [], |_| Ok(())).unwrap();
-        let error = migrate(&mut connection).unwrap_err();
-        assert!(matches!(&error, StoreError::Unavailable(text) if text.contains("make room")), "{error}");
-        drop(connection);
-        assert_eq!(tables(&path), before, "of version {version}");
+        match migrate(&mut connection) {
+            Err(error) => {
+                assert!(matches!(&error, StoreError::Unavailable(text) if text.contains("make room")), "{error}");
+                drop(connection);
+                assert_eq!(tables(&path), before, "of version {version}");
+            }
+            // Columns alone need no room.
+            Ok(()) => assert!(!MIGRATIONS[version..].concat().contains("CREATE"), "of version {version}"),
+        }
         SqliteStore::open(folder.path()).unwrap();
     }
 }
