@@ -48,9 +48,11 @@ impl Source {
             at: None,
             reason,
         })?;
-        let mut envelope = json!({
-            "id": evaluation.id, "account": received.account, "region": received.region, "time": received.at.to_string(),
-        });
+        let mut fields = Map::new();
+        fields.insert("id".to_owned(), json!(evaluation.id));
+        fields.insert("account".to_owned(), json!(received.account));
+        fields.insert("region".to_owned(), json!(received.region));
+        fields.insert("time".to_owned(), json!(received.at.to_string()));
         let mut detail = None;
         for (name, field) in FIELDS.iter().zip(&self.event) {
             let Some(Located { line, what }) = field else { continue };
@@ -58,10 +60,15 @@ impl Source {
             match value {
                 None => {}
                 Some(value) if *name == "detail" => detail = Some(value),
-                Some(value) if *name == "resources" && value.is_string() => envelope[*name] = json!([value]),
-                Some(value) => envelope[*name] = value,
+                Some(value) if *name == "resources" && value.is_string() => {
+                    fields.insert((*name).to_owned(), json!([value]));
+                }
+                Some(value) => {
+                    fields.insert((*name).to_owned(), value);
+                }
             }
         }
+        let envelope = Value::Object(fields);
         let checked = |name: &'static str, fault: String| {
             let line = FIELDS.iter().zip(&self.event).find(|(field, _)| **field == name);
             let line = line.and_then(|(_, field)| field.as_ref()).map_or(1, |field| field.line);
