@@ -229,11 +229,12 @@ impl Jobs {
         let settled = Arc::new(AtomicBool::new(false));
         let is_cancelled = settled.clone();
         let handle = self.spawn(Job::Task(arn.clone(), event_id), async move {
-            let limit = match shared.executor.is_local(&task) {
-                true => &shared.local_tasks,
-                false => &shared.tasks,
+            let _permit = match (shared.executor.calls_engine(&task), shared.executor.is_local(&task)) {
+                // One that held a place would keep it from those that it waits for; `express_executions` limits these.
+                (true, _) => None,
+                (false, true) => shared.local_tasks.acquire().await,
+                (false, false) => shared.tasks.acquire().await,
             };
-            let _permit = limit.acquire().await;
             if is_cancelled.swap(true, Ordering::SeqCst) {
                 return Message::Nothing;
             }
