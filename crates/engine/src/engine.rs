@@ -82,8 +82,8 @@ pub struct Options {
     /// Executions in memory at once; beyond it, starts wait for a moment (back-pressure), and then for room in the store.
     pub executions_in_memory: usize,
     /// Tasks under way at once, and as many more of those that the executor performs itself ([`TaskExecutor::is_local`]), not counting
-    /// calls to this engine ([`TaskExecutor::calls_engine`]); beyond it,
-    /// tasks wait. What waits costs little: a limit only so that a flood ends somewhere.
+    /// calls to this engine ([`TaskExecutor::calls_engine`]); beyond it, tasks wait. What waits costs little: a limit only so that a
+    /// flood ends somewhere.
     pub tasks_at_once: usize,
     /// What may be larger than on AWS, in executions that begin from now on.
     pub quotas: Quotas,
