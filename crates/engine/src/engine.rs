@@ -82,8 +82,9 @@ pub struct Options {
     pub evict_after_seconds: u64,
     /// Executions in memory at once; beyond it, starts wait for a moment (back-pressure), and then for room in the store.
     pub executions_in_memory: usize,
-    /// Tasks under way at once, and as many more of those that the executor performs itself ([`TaskExecutor::is_local`]); beyond it,
-    /// tasks wait. What waits costs little: a limit only so that a flood ends somewhere.
+    /// Tasks under way at once, and as many more of those that the executor performs itself ([`TaskExecutor::is_local`]), not counting
+    /// calls to this engine ([`TaskExecutor::calls_engine`]); beyond it, tasks wait. What waits costs little: a limit only so that a
+    /// flood ends somewhere.
     pub tasks_at_once: usize,
     /// What may be larger than on AWS, in executions that begin from now on.
     pub quotas: Quotas,
@@ -346,6 +347,8 @@ struct Shared {
     sleeping_until: AtomicI64,
     /// Told when there is a failure to be told of.
     alerts: Notify,
+    /// Told when a state machine is to be deleted.
+    deletions: Notify,
     /// Told when there is something to do about a job.
     jobs_changed: Notify,
     /// Map runs that have something to do.
@@ -409,6 +412,7 @@ impl Engine {
             put_off_from: AtomicU64::new(u64::MAX),
             sleeping_until: AtomicI64::new(i64::MAX),
             alerts: Notify::new(),
+            deletions: Notify::new(),
             jobs_changed: Notify::new(),
             map_runs: MapRuns::default(),
             options,

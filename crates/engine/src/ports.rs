@@ -88,6 +88,12 @@ pub trait TaskExecutor: Send + Sync {
         false
     }
 
+    /// Whether it performs a task by calling the engine that asks, which may have to perform others before it answers: such a task takes
+    /// no place among those at once.
+    fn calls_engine(&self, _task: &Task) -> bool {
+        false
+    }
+
     /// Reads the items of a map run (`ItemReader`), in their order, page by page, and waits while nobody takes them. Ends early, and
     /// well, once nobody wants any more. An error is the cause of `States.ItemReaderFailed`; so is that what was read from before is
     /// not what it was.

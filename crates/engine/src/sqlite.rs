@@ -70,6 +70,7 @@ pub struct SqliteStore {
     writer: Writer,
     readers: Pool,
     clock: Arc<dyn Clock>,
+    unreadable_jobs: jobs::Unreadable,
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -106,7 +107,12 @@ impl SqliteStore {
         configure(&connection)?;
         schema::migrate(&mut connection)?;
         let readers = Pool::simulate(SqliteStore::connect_simulated(name)?, disk.clone());
-        Ok(SqliteStore { writer: Writer::simulate(connection, disk), readers, clock })
+        Ok(SqliteStore {
+            writer: Writer::simulate(connection, disk),
+            readers,
+            clock,
+            unreadable_jobs: jobs::Unreadable::default(),
+        })
     }
 
     /// Everything that is kept of an execution, by what is committed.
@@ -174,6 +180,7 @@ impl SqliteStore {
             writer: Writer::start(connection, checkpoints, lock, observer)?,
             readers: Pool::open(&path)?,
             clock,
+            unreadable_jobs: jobs::Unreadable::default(),
         })
     }
 

@@ -26,6 +26,7 @@ use engine::{
 };
 use execution::{Ended, Status};
 use jiff::Timestamp;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use support::*;
 
@@ -425,4 +426,38 @@ async fn an_execution_that_only_decides_sees_the_time_go_on_and_times_out_and_st
         let ended = tokio::time::timeout(Duration::from_secs(60), engine.wait_for_end(&execution.arn)).await;
         assert_eq!(ended.unwrap().unwrap().status, status);
     }
+}
+
+#[tokio::test]
+async fn a_deleted_machine_is_stopped_whatever_is_damaged_and_then_gone() {
+    let home = Home::new();
+    let engine = home.engine().await;
+    let states = json!({"Ask": ask(json!({"Next": "Again"})), "Again": {"Type": "Pass", "End": true}});
+    let arn = machine(&engine, "m", states).await;
+    let start = async |name| engine.start_execution(&arn, Some(name), "{}").await.unwrap().arn;
+    let failed = start("failed").await;
+    engine.send_task_failure(&home.executor.token(0).await, None, None).await.unwrap();
+    assert_eq!(engine.wait_for_end(&failed).await.unwrap().status, Status::Failed);
+    let (running, damaged) = (start("running").await, start("damaged").await);
+    home.executor.token(2).await;
+    drop(engine);
+    drop(home.store().await);
+    let file = Connection::open(home.folder.path().join("rectify.sqlite")).unwrap();
+    let journal = "execution = (SELECT id FROM executions WHERE name = 'damaged')";
+    file.execute_batch(&format!("CREATE TABLE kept AS SELECT * FROM journal WHERE {journal}")).unwrap();
+    file.execute_batch(&format!("UPDATE journal SET records = 'torn' WHERE {journal}")).unwrap();
+
+    let engine = home.engine().await;
+    engine.delete_state_machine(&arn).await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(20), engine.wait_for_end(&running)).await;
+    assert_eq!(ended.expect("a damaged one keeps no other from being stopped").unwrap().status, Status::Aborted);
+    let refused = engine.redrive_execution(&failed, None).await.unwrap_err();
+    assert!(matches!(&refused, Refusal::ExecutionNotRedrivable(text) if text.contains("being deleted")), "{refused}");
+
+    // Repaired, it is stopped too, and nothing of the machine is left.
+    file.execute_batch("REPLACE INTO journal SELECT * FROM kept").unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(20), engine.wait_for_end(&damaged)).await;
+    assert_eq!(ended.expect("it is tried again").unwrap().status, Status::Aborted);
+    let machines = || file.query_row("SELECT count(*) FROM state_machines", [], |row| row.get::<_, i64>(0)).unwrap();
+    until("the machine is gone", || async { machines() == 0 }).await;
 }

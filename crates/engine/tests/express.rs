@@ -148,3 +148,18 @@ async fn what_needs_a_standard_machine_is_refused() {
     let refused = engine.start_sync_execution(&standard, None, "{}").await.unwrap_err();
     assert_eq!(refused.to_string(), "This operation is not supported by this type of state machine");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nested_synchronous_ones_wait_for_no_place_that_they_hold() {
+    let mut home = Home::new();
+    home.options = Options { tasks_at_once: 1, ..home.options };
+    let engine = home.engine().await;
+    assert!(home.executor.engine.set(engine.clone()).is_ok());
+    let inner = express(&engine, task_then_output(), json!({})).await.unwrap();
+    let resource = "arn:aws:states:::aws-sdk:sfn:startSyncExecution";
+    let calls = |machine: &str| json!({"T": {"Type": "Task", "Resource": resource, "Arguments": {"StateMachineArn": machine}, "End": true}});
+    let outer = machine(&engine, "outer", calls(&inner)).await;
+    let begun = engine.start_execution(&outer, None, "{}").await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(20), engine.wait_for_end(&begun.arn)).await;
+    assert_eq!(ended.expect("it waits for no place").unwrap().status, Status::Succeeded);
+}

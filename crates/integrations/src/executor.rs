@@ -151,6 +151,16 @@ impl TaskExecutor for Executor {
         }
     }
 
+    /// Calls to this process's own Step Functions are.
+    fn calls_engine(&self, task: &Task) -> bool {
+        let is_states = match Resource::parse(&task.scheduled.resource) {
+            Ok(Resource::AwsSdk { service, .. }) => service == "sfn",
+            Ok(Resource::Optimized { service, .. }) => service == "states",
+            _ => false,
+        };
+        is_states && self.caller("sfn", task).is_ok_and(|caller| caller.own)
+    }
+
     async fn read_items(&self, items: ItemsToRead, pages: mpsc::Sender<ItemPage>) -> Result<(), String> {
         map_run::read_items(&self.aws, items, pages).await
     }

@@ -126,6 +126,7 @@ impl Engine {
         let until = Instant::now() + POLL_LIMIT;
         loop {
             let offered = poll.offers.notified();
+            let turn = Turn::new(&poll.offers);
             while let Some(claim) = Claim::next(shared, arn, &poll.offers).await? {
                 let input = Input::ActivityStarted {
                     event_id: claim.task.event_id,
@@ -139,6 +140,7 @@ impl Engine {
                     Delivered::Taken(_) | Delivered::Late => claim.end(),
                 }
             }
+            turn.end();
             if tokio::time::timeout_at(until, offered).await.is_err() {
                 return Ok(None);
             }
@@ -218,6 +220,32 @@ impl Drop for Poll {
     }
 }
 
+/// The turn of one who looks for a task. Several offers wake one who asks, and that one may go away or fail before it has looked: so
+/// the next is woken, unless this one has seen that nothing is left.
+struct Turn {
+    offers: Arc<Notify>,
+    nothing_is_left: bool,
+}
+
+impl Turn {
+    fn new(offers: &Arc<Notify>) -> Turn {
+        Turn { offers: offers.clone(), nothing_is_left: false }
+    }
+
+    /// Nothing is left that could be claimed.
+    fn end(mut self) {
+        self.nothing_is_left = true;
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if !self.nothing_is_left {
+            self.offers.notify_one();
+        }
+    }
+}
+
 /// A task on its way to a worker: no other may have it.
 struct Claim {
     shared: Arc<Shared>,
@@ -284,5 +312,25 @@ impl Drop for Claim {
             self.shared.activities.release(self.task.number);
             self.offers.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_turn_is_passed_on_unless_nothing_is_left() {
+        let offers = Arc::new(Notify::new());
+        let mut next = pin!(offers.notified());
+        assert!(next.as_mut().now_or_never().is_none());
+        Turn::new(&offers).end();
+        assert!(next.as_mut().now_or_never().is_none(), "nothing is left for the next");
+        drop(Turn::new(&offers));
+        assert!(next.now_or_never().is_some(), "one who went away wakes the next");
     }
 }

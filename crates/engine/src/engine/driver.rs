@@ -267,8 +267,12 @@ impl Jobs {
         let settled = Arc::new(AtomicBool::new(false));
         let is_cancelled = settled.clone();
         let work = async move {
-            let limit = if is_local { &shared.local_tasks } else { &shared.tasks };
-            let _permit = limit.acquire().await;
+            let _permit = match (shared.executor.calls_engine(&task), is_local) {
+                // One that held a place would keep it from those that it waits for; `express_executions` limits these.
+                (true, _) => None,
+                (false, true) => shared.local_tasks.acquire().await,
+                (false, false) => shared.tasks.acquire().await,
+            };
             if is_cancelled.swap(true, Ordering::SeqCst) {
                 return Message::Nothing;
             }

@@ -27,7 +27,8 @@ const FIRST_STOP_PAUSE: SignedDuration = SignedDuration::from_secs(1);
 const STOP_PAUSE_LIMIT: SignedDuration = SignedDuration::from_secs(300);
 /// How often stopping is tried: for about an hour.
 const STOPS_TRIED: u32 = 20;
-/// How long one stop may take.
+/// How long one question after a job may take, and one stop.
+const ASK_TIME_LIMIT: Duration = Duration::from_secs(300);
 const STOP_TIME_LIMIT: Duration = Duration::from_secs(300);
 /// The pause after a failure of the store.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -85,7 +86,14 @@ async fn attend_one(shared: Arc<Shared>, job: Job) {
     if let Err(error) = outcome {
         let (execution, event_id) = (&job.task.execution_arn, job.task.scheduled.event_id);
         tracing::warn!(execution, event_id, %error, "what became of a job can't be kept; it is asked after again");
-        tokio::time::sleep(PAUSE).await;
+        // An execution that is damaged stays so: whoever repairs it need not restart anything.
+        let kept = match error {
+            StoreError::Unavailable(_) => Err(error),
+            _ => put_off(&shared, &job, STOP_PAUSE_LIMIT, job.attempts).await,
+        };
+        if kept.is_err() {
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 }
 
@@ -114,9 +122,14 @@ fn ended(task: &Task, outcome: TaskOutcome) -> Input {
 async fn standing(shared: &Shared, task: &Task) -> JobStanding {
     let (executor, asked) = (shared.executor.clone(), task.clone());
     let mut asking = JoinSet::new();
-    asking.spawn(async move { executor.ask_job(asked).await });
+    asking.spawn(async move { tokio::time::timeout(ASK_TIME_LIMIT, executor.ask_job(asked)).await });
     match asking.join_next().await {
-        Some(Ok(standing)) => standing,
+        Some(Ok(Ok(standing))) => standing,
+        Some(Ok(Err(_))) => {
+            let (execution, resource) = (&task.execution_arn, &task.scheduled.resource);
+            tracing::warn!(execution, resource, "a job's service did not answer; it is asked again");
+            JobStanding::Running
+        }
         _ => {
             tracing::error!(execution = task.execution_arn, "asking after a job panicked; this is a bug");
             JobStanding::Ended(TaskOutcome::Failed {

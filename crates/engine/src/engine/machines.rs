@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
 use asl::{
@@ -13,8 +14,8 @@ use asl::{
 use execution::{Input, Status};
 
 use super::{
-    Engine, ExecutionRecord, MachineSettings, MachineType, Refusal, Shared, StateMachineRecord,
-    executions::to_the_millisecond, names, names::Qualifier, tags,
+    Engine, MachineSettings, MachineType, Refusal, Shared, StateMachineRecord, executions::to_the_millisecond, names,
+    names::Qualifier, tags,
 };
 use crate::{
     ports::{Created, Creation, DefinitionHash, MachineVersion, Put, StoreError},
@@ -26,6 +27,9 @@ const CACHE_LIMIT: usize = 4096;
 
 /// Executions of a deleted machine read at once.
 const PAGE: usize = 256;
+/// The pause before looking again whether executions of deleted machines run, doubled each time up to the limit.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_LIMIT: Duration = Duration::from_secs(300);
 
 /// A machine that executions can begin on.
 #[derive(Debug)]
@@ -190,9 +194,7 @@ impl Engine {
         let shared = self.shared();
         shared.store.delete_state_machine(arn).await?;
         shared.machines.changed(arn);
-        if shared.store.state_machine(arn).await?.is_some() {
-            tokio::spawn(stop_executions(shared.clone(), arn.to_owned()));
-        }
+        shared.deletions.notify_one();
         Ok(())
     }
 
@@ -288,53 +290,59 @@ impl Engine {
     }
 }
 
-/// Stops what runs of the machines that the last process was deleting.
+/// Stops what runs of the machines that are being deleted, and then forgets those; first what the last process left. Never ends. What
+/// is not stopped is tried again, and what began while it was looked for is found the next time.
 pub(super) async fn stop_deleted(shared: Arc<Shared>) {
-    match shared.store.catalogue().machines_being_deleted().await {
-        Ok(machines) => {
-            for arn in machines {
-                stop_executions(shared.clone(), arn).await;
-            }
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let is_done = stop_all_deleted(&shared).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "deleted state machines can't be looked for; trying again");
+            false
+        });
+        if is_done {
+            shared.deletions.notified().await;
+            pause = FIRST_PAUSE;
+        } else if tokio::time::timeout(pause, shared.deletions.notified()).await.is_ok() {
+            pause = FIRST_PAUSE;
+        } else {
+            pause = pause.saturating_mul(2).min(PAUSE_LIMIT);
         }
-        Err(error) => tracing::error!(%error, "executions of deleted state machines go on until they end"),
     }
 }
 
-/// Stops the running executions of a machine that is being deleted.
-async fn stop_executions(shared: Arc<Shared>, arn: String) {
+/// Whether nothing ran of any machine that is being deleted.
+async fn stop_all_deleted(shared: &Shared) -> Result<bool, StoreError> {
+    let catalogue = shared.store.catalogue();
+    // First, and so a pause after the last stop: a start that was under way when the machine was marked is found until then.
+    catalogue.forget_deleted_machines().await?;
+    let machines = catalogue.machines_being_deleted().await?;
+    for arn in &machines {
+        stop_executions(shared, arn).await?;
+    }
+    Ok(machines.is_empty())
+}
+
+/// Stops the running executions of a machine. One that can't be stopped keeps no other from it.
+async fn stop_executions(shared: &Shared, arn: &str) -> Result<(), StoreError> {
     let mut after: Option<String> = None;
     loop {
-        let page = shared.store.executions(&arn, Some(Status::Running), after.as_deref(), PAGE).await;
-        let stopped = match page {
-            Ok(page) => {
-                after = page.last().map(|execution| execution.arn.clone());
-                stop_all(&shared, page).await
-            }
-            Err(error) => Err(error),
-        };
-        match stopped {
-            Ok(()) if after.is_some() => {}
-            Ok(()) => return,
-            Err(error) => {
-                tracing::error!(%arn, %error, "executions of a deleted state machine go on until they end");
-                return;
+        let page = shared.store.executions(arn, Some(Status::Running), after.as_deref(), PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.arn.clone());
+        for execution in page {
+            let stop = Input::StopExecution { error: None, cause: None };
+            if let Err(error) = shared.deliver(&execution.arn, stop).await {
+                tracing::error!(arn = execution.arn, %error, "an execution of a deleted state machine goes on; it is tried again");
             }
         }
     }
-}
-
-async fn stop_all(shared: &Shared, executions: Vec<ExecutionRecord>) -> Result<(), StoreError> {
-    for execution in executions {
-        shared.deliver(&execution.arn, Input::StopExecution { error: None, cause: None }).await?;
-    }
-    Ok(())
 }
 
 fn already_exists(arn: &str) -> Refusal {
     Refusal::StateMachineAlreadyExists(format!("State Machine Already Exists: '{arn}'"))
 }
 
-fn deleting(arn: &str) -> Refusal {
+pub(super) fn deleting(arn: &str) -> Refusal {
     Refusal::StateMachineDeleting(format!("State Machine is being deleted: '{arn}'"))
 }
 

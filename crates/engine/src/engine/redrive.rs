@@ -25,6 +25,11 @@ impl Engine {
         }
         self.check_redrivable(&there)?;
         let shared = self.shared();
+        let machine = shared.store.state_machine(&there.state_machine_arn).await?;
+        if machine.is_some_and(|machine| machine.is_deleting) {
+            let text = "State Machine is being deleted, and its executions are stopped";
+            return Err(Refusal::ExecutionNotRedrivable(text.to_owned()));
+        }
         let room = shared.room().await?;
         let (reply, answer) = oneshot::channel();
         let client_token = client_token.map(str::to_owned);

@@ -219,6 +219,15 @@ impl Batch {
         }
     }
 
+    /// Whether what the store has of how the execution stands stays right. It has ended again only if it has been redriven, which
+    /// takes rows: when it ended does not change with the time of another look.
+    pub(super) fn leaves(&self, before: &Standing, now: &Standing) -> bool {
+        match (before, now) {
+            (Standing::Ended { .. }, Standing::Ended { .. }) => self.rows.is_empty(),
+            _ => before == now,
+        }
+    }
+
     /// What is to be written; the rows leave the batch. Jobs that were begun are asked after from `ask_at` on.
     pub(super) fn progress(
         &mut self,

@@ -11,6 +11,7 @@
 //! Whatever a step asks for is done after `Written`. A failed write throws the execution away and replays it: recovery, loading and
 //! retrying are one path.
 
+mod evictions;
 #[cfg(test)]
 mod tests;
 
@@ -34,12 +35,10 @@ use crate::{
     ports::{Begun, ExecutionKind, Progress, Standing, StoreError, TaskOutcome},
 };
 
-/// An execution whose timer is due within this is not worth evicting.
-const SOON: SignedDuration = SignedDuration::from_secs(1);
 /// Timers that are due and fire in one go: then others have their turn.
 const TIMERS_A_TICK: usize = 64;
-/// Executions evicted at once when others want to get into memory.
-const ROOM_MADE: usize = 64;
+/// ARNs with watchers, from which on those who have gone away are looked for.
+const WATCHED: usize = 64;
 /// The pause after the first failed load or write of an execution, doubled with each further one up to the limit.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_LIMIT: Duration = Duration::from_secs(10);
@@ -54,6 +53,8 @@ pub(super) struct Worker {
     /// (when, which, idle since when): the same pause for all, so in order.
     evictions: VecDeque<(Timestamp, Arn, Timestamp)>,
     watchers: HashMap<Arn, Vec<oneshot::Sender<Ended>>>,
+    /// With so many ARNs there, those who have gone away are looked for.
+    most_watched: usize,
 }
 
 impl Worker {
@@ -68,6 +69,7 @@ impl Worker {
             timers: BTreeSet::new(),
             evictions: VecDeque::new(),
             watchers: HashMap::new(),
+            most_watched: WATCHED,
         }
     }
 
@@ -108,9 +110,7 @@ impl Worker {
                 }
             }
             Message::Watch { arn, watching, reply } => {
-                let watchers = self.watchers.entry(arn).or_default();
-                watchers.retain(|watcher| !watcher.is_closed());
-                watchers.push(reply);
+                self.watch(arn, reply);
                 // Who has gone away needs no word.
                 let _ = watching.send(());
             }
@@ -124,6 +124,20 @@ impl Worker {
             Message::Nothing => {}
             Message::Tick => self.tick(effects),
         }
+    }
+
+    fn watch(&mut self, arn: Arn, reply: oneshot::Sender<Ended>) {
+        if self.watchers.len() >= self.most_watched {
+            // An execution that ended before it was watched never takes its watchers away.
+            self.watchers.retain(|_, watchers| {
+                watchers.retain(|watcher| !watcher.is_closed());
+                !watchers.is_empty()
+            });
+            self.most_watched = self.watchers.len().saturating_mul(2).max(WATCHED);
+        }
+        let watchers = self.watchers.entry(arn).or_default();
+        watchers.retain(|watcher| !watcher.is_closed());
+        watchers.push(reply);
     }
 
     #[cfg(feature = "simulator")]
@@ -242,8 +256,8 @@ impl Worker {
     fn deliver(&mut self, arn: Arn, queued: Queued, effects: &mut Vec<Effect>) {
         let mut slot = match self.slots.remove(&arn) {
             Some(slot) => slot,
-            // Answers and stops are let in without room: they only bring executions nearer to their end, and their number is that
-            // of their callers.
+            // Answers and stops are let in without room: they only bring executions nearer to their end. Those that then wait again
+            // leave at once.
             None => {
                 let mut slot = Slot::new(Phase::Loading, None);
                 slot.queue.push_back(queued);
@@ -328,7 +342,7 @@ impl Worker {
         self.set_timers(&arn, &mut slot, &batch.commands);
         let now = self.clock.now();
         let standing = slot.standing(&live, now);
-        let stands_as_before = standing == live.standing;
+        let stands_as_before = batch.leaves(&live.standing, &standing);
         let found = std::mem::take(&mut slot.jobs_found);
         if batch.rows.is_empty() && stands_as_before && found.is_empty() {
             return self.durable(arn, slot, live, batch, effects);
@@ -396,21 +410,6 @@ impl Worker {
         slot.queue.into_iter().for_each(|queued| queued.answer(Ok(super::message::Delivered::Late)));
     }
 
-    fn rest(&mut self, arn: Arn, mut slot: Slot, live: Box<Live>, effects: &mut Vec<Effect>) {
-        let waits = matches!(live.standing, Standing::Waiting { .. });
-        slot.phase = Phase::Idle(live);
-        let now = self.clock.now();
-        if waits {
-            slot.idle_since = Some(now);
-            if self.evict_after.is_zero() && slot.is_evictable(soon(now)) {
-                return self.evict(&arn, slot, effects);
-            }
-            let at = now.saturating_add(self.evict_after).unwrap_or(now);
-            self.evictions.push_back((at, arn.clone(), now));
-        }
-        self.slots.insert(arn, slot);
-    }
-
     /// Throws the execution away and replays it.
     fn again(&mut self, arn: Arn, mut slot: Slot, batch: Batch, error: &StoreError, effects: &mut Vec<Effect>) {
         self.forget_timers(&arn, &mut slot);
@@ -468,36 +467,6 @@ impl Worker {
         while self.evictions.front().is_some_and(|(at, ..)| *at <= now) {
             self.evict_next(now, effects);
         }
-    }
-
-    fn make_room(&mut self, effects: &mut Vec<Effect>) {
-        let now = self.clock.now();
-        for _ in 0..ROOM_MADE.min(self.evictions.len()) {
-            self.evict_next(now, effects);
-        }
-    }
-
-    /// Evicts the one that has been idle for the longest, if it still is.
-    fn evict_next(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        let Some((_, arn, since)) = self.evictions.pop_front() else { return };
-        let Some(slot) = self.slots.get_mut(&arn) else { return };
-        if slot.idle_since != Some(since) {
-            return;
-        }
-        if !slot.is_evictable(soon(now)) {
-            // Its timer is about to fire, and brings it back here.
-            slot.idle_since = None;
-            return;
-        }
-        if let Some(slot) = self.slots.remove(&arn) {
-            self.evict(&arn, slot, effects);
-        }
-    }
-
-    fn evict(&mut self, arn: &Arn, mut slot: Slot, effects: &mut Vec<Effect>) {
-        let next_timer_at = slot.timers.values().min().copied();
-        self.forget_timers(arn, &mut slot);
-        effects.push(Effect::Evicted { next_timer_at });
     }
 
     fn set_timers(&mut self, arn: &Arn, slot: &mut Slot, commands: &[Command]) {
@@ -577,10 +546,6 @@ fn is_begun_job(command: &Command) -> bool {
 
 fn cancel_all(arn: &Arn, slot: &Slot, effects: &mut Vec<Effect>) {
     effects.extend(slot.under_way.iter().map(|event_id| Effect::Cancel { arn: arn.clone(), event_id: *event_id }));
-}
-
-fn soon(now: Timestamp) -> Timestamp {
-    now.saturating_add(SOON).unwrap_or(now)
 }
 
 fn answer(reply: oneshot::Sender<Result<Started, Refusal>>, outcome: Result<Started, Refusal>) {

@@ -122,8 +122,11 @@ pub trait CatalogueStore: Send + Sync {
     /// Makes a state machine with its tags and its first version, in one write.
     async fn create_machine(&self, machine: StateMachineRecord, creation: Creation) -> Result<Created, StoreError>;
 
-    /// The ARNs of the state machines that are being deleted.
+    /// The ARNs of the state machines that are being deleted and of which executions run.
     async fn machines_being_deleted(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Forgets the state machines that are being deleted and of which no execution runs any more.
+    async fn forget_deleted_machines(&self) -> Result<(), StoreError>;
 
     /// Changes a state machine, if anything about it is different then, and publishes it, if that is asked; as it is afterwards.
     async fn change_machine(

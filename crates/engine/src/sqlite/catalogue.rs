@@ -23,6 +23,14 @@ impl CatalogueStore for SqliteStore {
         self.readers.read(state_machines::being_deleted).await
     }
 
+    async fn forget_deleted_machines(&self) -> Result<(), StoreError> {
+        // Mostly there is none, and a write for nothing waits for the disk.
+        match self.readers.read(state_machines::has_deleted).await? {
+            true => self.writer.write(state_machines::forget_all_deleted).await,
+            false => Ok(()),
+        }
+    }
+
     async fn keep_trace_header(&self, execution_arn: &str, trace_header: String) -> Result<(), StoreError> {
         let arn = execution_arn.to_owned();
         self.writer

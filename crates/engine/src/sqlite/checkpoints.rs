@@ -7,12 +7,12 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicI32, Ordering},
-        mpsc::{Receiver, SyncSender, sync_channel},
+        mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
     },
     thread::JoinHandle,
 };
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use crate::ports::StoreError;
 
@@ -30,6 +30,8 @@ pub(super) struct Checkpoints {
     is_running: bool,
     /// [`PAGES`] and [`MOST_PAGES`].
     limits: (i32, i32),
+    /// So many more pages than those are waited for: of a log that a reader keeps from being copied whole, such as a backup.
+    kept_by_readers: i32,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -59,25 +61,47 @@ impl Checkpoints {
         let thread = std::thread::Builder::new().name("checkpoints".to_owned()).spawn(work).map_err(|error| {
             StoreError::Unavailable(format!("the thread for the store's checkpoints can't be started: {error}"))
         })?;
-        Ok(Checkpoints { pages, asked: Some(asked), done, is_running: false, limits, thread: Some(thread) })
+        Ok(Checkpoints {
+            pages,
+            asked: Some(asked),
+            done,
+            is_running: false,
+            limits,
+            kept_by_readers: 0,
+            thread: Some(thread),
+        })
     }
 
     /// Begins one where it is time, or ends it.
     pub(super) fn after_commit(&mut self, writer: &Connection) {
         let pages = self.pages.load(Ordering::Relaxed);
         let (from, most) = self.limits;
+        if pages < from {
+            // It has begun anew.
+            self.kept_by_readers = 0;
+        }
+        let (from, most) = (from.saturating_add(self.kept_by_readers), most.saturating_add(self.kept_by_readers));
         if self.is_running {
             let ended = match pages >= most {
-                true => self.done.recv().is_ok(),
-                false => self.done.try_recv().is_ok(),
+                true => self.done.recv().map_err(|_| TryRecvError::Disconnected),
+                false => self.done.try_recv(),
             };
-            if ended {
+            if ended != Err(TryRecvError::Empty) {
                 self.is_running = false;
-                checkpoint(writer);
+                self.finish(writer, pages);
             }
         } else if pages >= from {
             self.is_running = self.asked.as_ref().is_some_and(|asked| asked.try_send(()).is_ok());
+            if !self.is_running {
+                // The thread is no more.
+                self.finish(writer, pages);
+            }
         }
+    }
+
+    /// Copies what is left. Where readers still need the log, copying it again for each commit would not help: it has to grow first.
+    fn finish(&mut self, writer: &Connection, pages: i32) {
+        self.kept_by_readers = if checkpoint(writer) { 0 } else { pages };
     }
 }
 
@@ -92,10 +116,15 @@ impl Drop for Checkpoints {
     }
 }
 
-/// Copies what it can without waiting for anybody. What fails is tried again at the next.
-fn checkpoint(connection: &Connection) {
-    if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-        tracing::warn!(%error, "the store's log can't be copied into its file now; it grows until it can");
+/// Copies what it can without waiting for anybody; whether that is all. What fails is tried again at the next.
+fn checkpoint(connection: &Connection) -> bool {
+    let pages = |row: &Row<'_>| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
+    match connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], pages) {
+        Ok((in_log, copied)) => copied >= in_log,
+        Err(error) => {
+            tracing::warn!(%error, "the store's log can't be copied into its file now; it grows until it can");
+            false
+        }
     }
 }
 
@@ -103,27 +132,75 @@ fn checkpoint(connection: &Connection) {
 mod tests {
     use super::*;
 
+    struct Log {
+        folder: tempfile::TempDir,
+        writer: Connection,
+        checkpoints: Checkpoints,
+    }
+
+    impl Log {
+        fn new(limits: (i32, i32)) -> Log {
+            let folder = tempfile::tempdir().unwrap();
+            let (mut writer, own) = (open(&folder), open(&folder));
+            let checkpoints = Checkpoints::start_within(limits, &mut writer, own).unwrap();
+            writer.execute("CREATE TABLE rows (row)", []).unwrap();
+            Log { folder, writer, checkpoints }
+        }
+
+        /// So many commits of a row, which are a few pages each; the most pages that there were, and how often a checkpoint ended.
+        fn write(&mut self, commits: usize) -> (i32, usize) {
+            let (mut longest, mut ended) = (0, 0);
+            for _ in 0..commits {
+                self.writer.execute("INSERT INTO rows VALUES (zeroblob(4000))", []).unwrap();
+                longest = longest.max(self.checkpoints.pages.load(Ordering::Relaxed));
+                let was_running = self.checkpoints.is_running;
+                self.checkpoints.after_commit(&self.writer);
+                ended += usize::from(was_running && !self.checkpoints.is_running);
+            }
+            (longest, ended)
+        }
+    }
+
+    fn open(folder: &tempfile::TempDir) -> Connection {
+        let connection = Connection::open(folder.path().join("file")).unwrap();
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).unwrap();
+        connection
+    }
+
+    #[test]
+    fn a_reader_that_keeps_the_log_does_not_hold_up_each_commit() {
+        let mut log = Log::new((40, 80));
+        log.write(4);
+        let reader = open(&log.folder);
+        reader.execute_batch("BEGIN; SELECT count(*) FROM rows;").unwrap();
+        let (longest, ended) = log.write(500);
+        assert!(longest > 500, "{longest}");
+        // A commit is a few pages: one for each 40 of them, and not after each second commit.
+        assert!((1..100).contains(&ended), "{ended}");
+        reader.execute_batch("COMMIT").unwrap();
+        log.write(100);
+        let (longest, _) = log.write(100);
+        assert!(longest < 200, "the log begins anew when the reader has gone: {longest}");
+    }
+
+    #[test]
+    fn without_its_thread_the_writer_copies_the_log() {
+        let mut log = Log::new((8, 64));
+        // As a panic of the thread leaves it.
+        let (asked, _) = sync_channel(1);
+        log.checkpoints.asked = Some(asked);
+        let (longest, _) = log.write(500);
+        assert!((8..80).contains(&longest), "{longest}");
+    }
+
     #[test]
     fn the_log_begins_anew_however_long_it_is_written_to() {
-        let folder = tempfile::tempdir().unwrap();
-        let open = || {
-            let connection = Connection::open(folder.path().join("file")).unwrap();
-            connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).unwrap();
-            connection
-        };
-        let (mut writer, own) = (open(), open());
-        let mut checkpoints = Checkpoints::start_within((8, 64), &mut writer, own).unwrap();
-        writer.execute("CREATE TABLE rows (row)", []).unwrap();
-        let mut longest = 0;
-        for _ in 0..500 {
-            writer.execute("INSERT INTO rows VALUES (zeroblob(4000))", []).unwrap();
-            longest = longest.max(checkpoints.pages.load(Ordering::Relaxed));
-            checkpoints.after_commit(&writer);
-        }
-        drop(checkpoints);
-        // A commit of a row is a few pages; all of them are more than a thousand.
+        let mut log = Log::new((8, 64));
+        let (longest, _) = log.write(500);
+        drop(log.checkpoints);
+        // All of the pages are more than a thousand.
         assert!((8..80).contains(&longest), "{longest}");
-        let rows: i64 = writer.query_row("SELECT count(*) FROM rows", [], |row| row.get(0)).unwrap();
+        let rows: i64 = log.writer.query_row("SELECT count(*) FROM rows", [], |row| row.get(0)).unwrap();
         assert_eq!(rows, 500);
     }
 }

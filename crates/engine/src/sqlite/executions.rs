@@ -140,7 +140,7 @@ impl ExecutionStore for SqliteStore {
                     "SELECT * FROM (SELECT id, arn FROM executions WHERE status = 'RUNNING' AND waiting = 0 AND id > ?1 ORDER BY id LIMIT ?2)
                      UNION
                      SELECT * FROM (
-                         SELECT e.id, e.arn FROM activity_tasks t JOIN executions e ON e.id = t.execution
+                         SELECT DISTINCT e.id, e.arn FROM activity_tasks t JOIN executions e ON e.id = t.execution
                          WHERE t.execution > ?1 AND e.status = 'RUNNING' AND t.activity NOT IN (SELECT arn FROM activities)
                          ORDER BY t.execution LIMIT ?2)
                      ORDER BY 1 LIMIT ?2",

@@ -1,11 +1,16 @@
 //! Jobs: a row for each that is awaited or to be stopped.
 
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
 use async_trait::async_trait;
 use execution::ScheduledTask;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::{SqliteStore, at_most, executions::id_of, integer, micros, natural, schema::FORMAT, time_of};
+use super::{SqliteStore, executions::id_of, integer, micros, natural, schema::FORMAT, time_of};
 use crate::ports::{Job, JobStore, NewJob, StoreError, Task};
 
 /// When something is due that is to be done before all else.
@@ -14,7 +19,8 @@ const AT_ONCE: i64 = 0;
 #[async_trait]
 impl JobStore for SqliteStore {
     async fn jobs(&self, limit: usize) -> Result<Vec<Job>, StoreError> {
-        self.readers.read(move |connection| list(connection, limit)).await
+        let told = self.unreadable_jobs.clone();
+        self.readers.read(move |connection| list(connection, limit, &told)).await
     }
 
     async fn put_off_job(
@@ -136,15 +142,29 @@ pub(super) fn execution_ended(connection: &Connection, arn: &str) -> Result<bool
     Ok(changed > 0)
 }
 
-fn list(connection: &Connection, limit: usize) -> Result<Vec<Job>, StoreError> {
+/// Jobs that can't be read, by their numbers: each is told of once.
+pub(super) type Unreadable = Arc<Mutex<HashSet<i64>>>;
+
+/// What can't be read is left as it is, and keeps no other from being found.
+fn list(connection: &Connection, limit: usize, told: &Unreadable) -> Result<Vec<Job>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT id, execution_arn, state_machine_arn, format, scheduled, begun_at, due_at, is_unwanted, attempts FROM jobs
-         WHERE due_at NOT NULL ORDER BY due_at LIMIT ?1",
+         WHERE due_at NOT NULL ORDER BY due_at",
     )?;
-    let mut rows = statement.query([at_most(limit)])?;
+    let mut rows = statement.query([])?;
     let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(read(row)?);
+    while found.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        match read(row) {
+            Ok(job) => found.push(job),
+            Err(error) => {
+                let number = row.get(0)?;
+                if told.lock().unwrap_or_else(PoisonError::into_inner).insert(number) {
+                    tracing::error!(number, %error, "a job can't be read: nobody asks after it or stops it; it stays in the store as it is");
+                }
+            }
+        }
     }
     Ok(found)
 }

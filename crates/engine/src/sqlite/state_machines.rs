@@ -125,6 +125,18 @@ fn forget_deleted(connection: &Connection, arn: &str) -> Result<(), StoreError> 
     Ok(())
 }
 
+/// Whether there is one that is being deleted and of which no execution runs any more.
+pub(super) fn has_deleted(connection: &Connection) -> Result<bool, StoreError> {
+    let sql = format!("SELECT EXISTS (SELECT 1 FROM state_machines WHERE NOT {IS_THERE})");
+    Ok(connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?)
+}
+
+/// Forgets all such.
+pub(super) fn forget_all_deleted(connection: &Connection) -> Result<(), StoreError> {
+    connection.prepare_cached(&format!("DELETE FROM state_machines WHERE NOT {IS_THERE}"))?.execute([])?;
+    Ok(())
+}
+
 pub(super) fn being_deleted(connection: &Connection) -> Result<Vec<String>, StoreError> {
     let sql = format!("SELECT arn FROM state_machines WHERE is_deleting = 1 AND {IS_THERE}");
     let mut statement = connection.prepare_cached(&sql)?;

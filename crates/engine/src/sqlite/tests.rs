@@ -13,8 +13,8 @@ use super::*;
 use crate::{
     engine::{MachineSettings, MachineType, StateMachineRecord},
     ports::{
-        Begun, CatalogueStore as _, Created, Creation, ExecutionKind, ExecutionStore as _, MachineVersion,
-        NewExecution, Progress, Standing,
+        Begun, CatalogueStore as _, Created, Creation, ExecutionKind, ExecutionStore as _, JobStore as _,
+        MachineVersion, NewExecution, NewJob, Progress, Standing, Task,
     },
 };
 
@@ -329,4 +329,60 @@ async fn what_was_answered_is_there_after_opening_again() {
     }
     let crashed = SqliteStore::open(copy.path()).unwrap();
     assert_eq!(stored(&crashed).await, 1);
+}
+
+#[tokio::test]
+async fn a_page_of_what_has_work_is_full_whatever_one_of_them_waits_for() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    for (name, tasks) in [("a", 3), ("b", 1), ("c", 1)] {
+        let offered = (1..=tasks).map(|event_id| ("an activity that is not there".to_owned(), event_id)).collect();
+        let standing = Standing::Waiting { next_timer_at: None };
+        store.begin(new_execution(name), Progress { offered, standing, ..progress() }).await.unwrap();
+    }
+    let page = store.with_work(0, 2).await.unwrap();
+    assert_eq!(page.len(), 2, "one that is not full is the last");
+    assert_eq!(store.with_work(page.last().unwrap().0, 2).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_job_that_cannot_be_read_hides_no_other() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let new = new_execution("a");
+    let job = |event_id: u64| NewJob {
+        task: Task {
+            execution_arn: new.arn.clone(),
+            state_machine_arn: new.state_machine_arn.clone(),
+            scheduled: execution::ScheduledTask {
+                event_id,
+                state_name: "S".to_owned(),
+                resource: "arn:aws:states:::glue:startJobRun.sync".to_owned(),
+                arguments: serde_json::Value::Null,
+                role_arn: None,
+                task_token: None,
+                timeout_seconds: None,
+                heartbeat_seconds: None,
+                submitted: Some(serde_json::Value::Null),
+                idempotency_token: String::new(),
+            },
+        },
+        begun_at: Timestamp::UNIX_EPOCH,
+        ask_at: Timestamp::UNIX_EPOCH,
+        execution: None,
+    };
+    store.begin(new.clone(), Progress { jobs: vec![job(3), job(4), job(5)], ..progress() }).await.unwrap();
+    let newer = |connection: &Connection| Ok(connection.execute("UPDATE jobs SET format = 99 WHERE event_id = 3", [])?);
+    store
+        .writer
+        .write(newer)
+        .await
+        .map(|changed: usize| assert_eq!(changed, 1))
+        .map_err(|error: StoreError| error)
+        .unwrap();
+    for _ in 0..2 {
+        let found = store.jobs(2).await.unwrap();
+        assert_eq!(found.iter().map(|job| job.task.scheduled.event_id).collect::<Vec<_>>(), [4, 5]);
+    }
+    assert_eq!(store.unreadable_jobs.lock().unwrap().len(), 1);
 }

@@ -229,6 +229,25 @@ async fn what_fails_says_so_as_step_functions_does() {
 }
 
 #[tokio::test]
+async fn only_its_own_step_functions_calls_the_engine() {
+    let (executor, _folder) = executor().await;
+    let sync = || task("arn:aws:states:::aws-sdk:sfn:startSyncExecution", json!({}));
+    assert!(!executor.calls_engine(&sync()), "AWS's");
+    let states = Aws::from_environment().await;
+    let executor = executor.with_own_states(states);
+    let check = |resource: &str, role: Option<&str>, expected: bool| {
+        let mut task = task(resource, json!({}));
+        task.scheduled.role_arn = role.map(str::to_owned);
+        assert_eq!(executor.calls_engine(&task), expected, "{resource} {role:?}");
+    };
+    check("arn:aws:states:::aws-sdk:sfn:startSyncExecution", None, true);
+    check("arn:aws:states:::states:startExecution.sync:2", None, true);
+    check("arn:aws:states:::aws-sdk:sfn:startSyncExecution", Some("arn:aws:iam::210987654321:role/r"), false);
+    check("arn:aws:states:::aws-sdk:s3:listBuckets", None, false);
+    check("arn:aws:states:::sqs:sendMessage", None, false);
+}
+
+#[tokio::test]
 async fn built_in_functions_are_local_and_aws_is_not() {
     let (executor, _folder) = executor().await;
     let check = |resource: &str, arguments: Value, expected: bool| {

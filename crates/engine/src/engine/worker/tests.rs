@@ -1,4 +1,4 @@
-use std::sync::Mutex;
+use std::{ops::AddAssign as _, sync::Mutex};
 
 use asl::{Document, Format, StateMachine, parse::AnyResource};
 use serde_json::json;
@@ -148,6 +148,7 @@ fn names(effects: &[Effect]) -> Vec<String> {
         Effect::Submitted { event_id, .. } => format!("submitted {event_id}"),
         Effect::Withdraw { event_id, .. } => format!("withdraw {event_id}"),
         Effect::Cancel { event_id, .. } => format!("cancel {event_id}"),
+        Effect::PutOff { number } => format!("put off {number}"),
         Effect::Evicted { next_timer_at } => format!("evicted {}", next_timer_at.is_some()),
         Effect::Alert => "alert".to_owned(),
         Effect::DriveMapRun { .. } => "drive map run".to_owned(),
@@ -376,4 +377,105 @@ fn an_activity_that_is_not_there_is_told_to_what_has_left_memory() {
     let cause = "gone".to_owned();
     let outcome = TaskOutcome::ScheduleFailed { error: "States.Runtime".to_owned(), cause };
     assert_eq!(names(&world.task_ended(3, outcome)), ["load after 0 ms"]);
+}
+
+/// An execution that failed, as the store has it, and a redrive of it under way.
+fn redriven(
+    world: &mut World,
+    machine: &Arc<StateMachine>,
+) -> (Vec<Effect>, oneshot::Receiver<Result<Delivered, StoreError>>) {
+    let (begun, _answer) = world.begin(machine);
+    let Message::Loaded { outcome: Ok(Some(mut live)), .. } = replayed(machine, &begun) else {
+        panic!("nothing begun")
+    };
+    live.standing = begun
+        .into_iter()
+        .find_map(|effect| match effect {
+            Effect::Begin { progress, .. } => Some(progress.standing),
+            _ => None,
+        })
+        .unwrap();
+    assert!(matches!(live.standing, Standing::Ended { .. }));
+    world.begin_written();
+    if live.execution.status() == Status::Succeeded {
+        world.clock.0.lock().unwrap().add_assign(SignedDuration::from_secs(5));
+    }
+    let (reply, answer) = oneshot::channel();
+    let room = world.memory.clone().try_acquire_owned().unwrap();
+    let redriving = Redriving { arn: ARN.into(), client_token: None, room, reply };
+    assert_eq!(names(&world.handle(Message::Redrive(Box::new(redriving)))), ["load after 0 ms"]);
+    (world.handle(Message::Loaded { arn: ARN.into(), outcome: Ok(Some(live)) }), answer)
+}
+
+#[test]
+fn a_redrive_that_is_refused_writes_nothing() {
+    let mut world = World::new(60);
+    let (effects, mut answer) = redriven(&mut world, &machine(json!({"S": {"Type": "Succeed"}})));
+    assert_eq!(names(&effects), Vec::<String>::new());
+    assert_eq!(answer.try_recv().unwrap(), Ok(Delivered::Late));
+    assert!(world.worker.slots.is_empty());
+}
+
+#[test]
+fn what_is_redriven_and_fails_in_the_same_moment_has_ended_again() {
+    let mut world = World::new(60);
+    let (effects, _answer) = redriven(&mut world, &machine(json!({"F": {"Type": "Fail"}})));
+    let progress = effects.iter().find_map(|effect| match effect {
+        Effect::Write { progress, .. } => Some(progress),
+        _ => None,
+    });
+    let progress = progress.unwrap();
+    assert!(matches!(progress.standing, Standing::Ended { .. }), "{:?}", progress.standing);
+    assert!(!progress.stands_as_before && !progress.rows.is_empty());
+}
+
+#[test]
+fn what_was_let_in_without_room_leaves_as_soon_as_it_only_waits() {
+    let mut world = World::new(60);
+    let resource = "arn:aws:states:::aws-sdk:sqs:sendMessage.waitForTaskToken";
+    let parameters = json!({"T.$": "$$.Task.Token"});
+    let beats =
+        json!({"Type": "Task", "Resource": resource, "Parameters": parameters, "HeartbeatSeconds": 60, "End": true});
+    let machine = machine(json!({"T": beats}));
+    let (mut begun, _answer) = world.begin(&machine);
+    world.begin_written();
+    begun.extend(world.task_ended(3, TaskOutcome::Submitted(json!({}))));
+    world.written(Ok(()));
+    assert_eq!(names(&world.handle(Message::MakeRoom)), ["evicted true"]);
+    let (effects, mut answer) = world.deliver(Input::TaskHeartbeat { event_id: 3 });
+    assert_eq!(names(&effects), ["load after 0 ms"]);
+    let mut effects = world.handle(replayed(&machine, &begun));
+    effects.extend(world.written(Ok(())));
+    assert_eq!(names(&effects).last().unwrap(), "evicted true", "{:?}", names(&effects));
+    assert!(matches!(answer.try_recv().unwrap(), Ok(Delivered::Taken(_))));
+    assert!(world.worker.slots.is_empty() && world.worker.timers.is_empty());
+}
+
+#[test]
+fn room_is_made_whatever_stale_entries_there_are() {
+    let mut world = World::new(3600);
+    let beaten = asked();
+    world.begin(&beaten);
+    world.begin_written();
+    world.task_ended(3, TaskOutcome::Submitted(json!({})));
+    world.written(Ok(()));
+    // It rests anew each time, and is idle anew.
+    for _ in 0..200 {
+        world.clock.0.lock().unwrap().add_assign(SignedDuration::from_secs(1));
+        world.deliver(Input::TaskHeartbeat { event_id: 3 });
+    }
+    assert!(world.worker.evictions.len() > 64);
+    assert_eq!(names(&world.handle(Message::MakeRoom)), ["evicted false"]);
+}
+
+#[test]
+fn who_watches_no_more_is_forgotten() {
+    let mut world = World::new(60);
+    for number in 0..1000 {
+        let (reply, _gone) = oneshot::channel();
+        let (watching, _watched) = oneshot::channel();
+        let arn = format!("{ARN}-{number}");
+        world.handle(Message::Watch { arn: arn.as_str().into(), watching, reply });
+    }
+    assert!(world.worker.watchers.len() <= WATCHED, "{}", world.worker.watchers.len());
 }
