@@ -1,4 +1,4 @@
-//! Executions that ended long ago, with their journals, tokens, activity tasks, map runs and the children of these.
+//! Executions that ended long ago, with their journals, tokens, activity tasks, jobs, map runs and the children of these.
 //!
 //! A child of a map run goes with the execution at the root, since a redrive of that one would need it; and a root stays while a map
 //! run below it goes on, or nobody has heard of its failure.
@@ -29,9 +29,10 @@ const ROOTS: &str = "
 
 /// The tables whose rows belong to an execution by their column `execution`, beside its journal and its map runs; each with what tells
 /// its rows apart.
-pub(super) const OF_EXECUTION: &[(&str, &str)] = &[("task_tokens", "hash"), ("activity_tasks", "id")];
+pub(super) const OF_EXECUTION: &[(&str, &str)] = &[("task_tokens", "hash"), ("activity_tasks", "id"), ("jobs", "id")];
 /// The same, to a map run by their column `map_run`, beside its child executions.
-pub(super) const OF_MAP_RUN: &[(&str, &str)] = &[("map_run_children", "number"), ("map_run_counts", "status")];
+pub(super) const OF_MAP_RUN: &[(&str, &str)] = 
+    &[("map_run_children", "number"), ("map_run_counts", "status"), ("map_run_express_children", "id")];
 
 /// What became of an execution in a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
