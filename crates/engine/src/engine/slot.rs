@@ -17,7 +17,9 @@ use super::{
 use crate::{
     Clock,
     engine::Refusal,
-    ports::{ExecutionKind, JournalRow, MapRunChange, NewExecution, NewJob, Progress, Redrive, Standing, StoreError, Task},
+    ports::{
+        ExecutionKind, JournalRow, MapRunChange, NewExecution, NewJob, Progress, Redrive, Standing, StoreError, Task,
+    },
 };
 
 /// Steps in one write, at most: the rest of the queue comes with the next.

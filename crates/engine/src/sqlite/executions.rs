@@ -20,8 +20,8 @@ use crate::{
         names::{self, Qualifier},
     },
     ports::{
-        ActivityTask, Begun, CatalogueStore, Due, ExecutionKind, ExecutionStore, MapRunChange, NewExecution, Progress, Put, Receipt,
-        Redrive, Responder, Standing, StoreError, Stored, TokenHash,
+        ActivityTask, Begun, CatalogueStore, Due, ExecutionKind, ExecutionStore, MapRunChange, NewExecution, Progress,
+        Put, Receipt, Redrive, Responder, Standing, StoreError, Stored, TokenHash,
     },
 };
 
@@ -266,17 +266,8 @@ impl WrittenProgress {
     fn new(progress: Progress) -> Result<WrittenProgress, StoreError> {
         let map_runs = progress.map_runs.iter().map(map_runs::Written::new).collect::<Result<_, _>>()?;
         let jobs = progress.jobs.iter().map(jobs::Written::new).collect::<Result<_, _>>()?;
-        let Progress {
-            rows,
-            tokens,
-            offered,
-            withdrawn,
-            redrive,
-            map_run_changes,
-            standing,
-            stands_as_before,
-            ..
-        } = progress;
+        let Progress { rows, tokens, offered, withdrawn, redrive, map_run_changes, standing, stands_as_before, .. } =
+            progress;
         let rows = rows.into_iter().map(journal::Written::new).collect::<Result<_, _>>()?;
         let columns = columns(&standing)?;
         Ok(WrittenProgress {

@@ -1,6 +1,8 @@
 //! Map runs: their rows, their children's inputs, and the counts of how the children stand.
 
 mod children;
+#[cfg(test)]
+mod tests;
 
 use async_trait::async_trait;
 use execution::{

@@ -119,7 +119,12 @@ impl Drop for Waker {
 
 impl Reader {
     /// Reads on from the cursor.
-    pub(super) async fn open(shared: &Arc<Shared>, run: &MapRunRecord, of: ItemsOfRun, place: OwnedSemaphorePermit) -> Result<Reader, StoreError> {
+    pub(super) async fn open(
+        shared: &Arc<Shared>,
+        run: &MapRunRecord,
+        of: ItemsOfRun,
+        place: OwnedSemaphorePermit,
+    ) -> Result<Reader, StoreError> {
         let (hash, definition) = shared.store.map_run_definition(run.number).await?;
         let machine = shared.machines.of_definition(hash, &definition)?;
         let ItemsOfRun { source, surroundings, cursor } = of;
