@@ -36,8 +36,8 @@ use crate::ports::{MapRunRecord, StoreError};
 
 /// Runs that are driven at once; others that have something to do wait. A run is only driven while it has, not while its children run.
 const DRIVEN_AT_ONCE: usize = 16;
-/// Of these, runs that end at once: the others are left to those that read and begin.
-const ENDING_AT_ONCE: usize = DRIVEN_AT_ONCE / 2;
+/// Of these, runs that export their results at once, which may take long: the others are left to those that read, begin and end.
+const EXPORTS_AT_ONCE: usize = DRIVEN_AT_ONCE / 2;
 /// Rows read at once.
 const PAGE: usize = 256;
 /// The pause after a failure of the store.
@@ -48,7 +48,6 @@ pub(super) struct MapRuns {
     waiting: Mutex<BTreeSet<Arn>>,
     woken: Notify,
     readers: Readers,
-    /// An end may export for long.
     exports: Limit,
 }
 
@@ -58,7 +57,7 @@ impl Default for MapRuns {
             waiting: Mutex::default(),
             woken: Notify::new(),
             readers: Readers::default(),
-            exports: Limit::new("map_runs_ending_at_once", ENDING_AT_ONCE),
+            exports: Limit::new("map_run_exports_at_once", EXPORTS_AT_ONCE),
         }
     }
 }
@@ -171,10 +170,12 @@ async fn drive(shared: Arc<Shared>, arn: Arn) -> Result<(), StoreError> {
             }
             Next::Finish(status) => {
                 shared.map_runs.readers.close(run.number);
-                let Some(_place) = shared.map_runs.exports.try_acquire() else {
+                let exports = run.specification.writing.as_ref().is_some_and(|writing| writing.destination.is_some());
+                let place = exports.then(|| shared.map_runs.exports.try_acquire());
+                if matches!(place, Some(None)) {
                     wake_later(&shared, arn);
                     return Ok(());
-                };
+                }
                 let end = results::end(&shared, &run, status).await?;
                 shared.store.end_map_run(run.number, end).await?;
             }

@@ -40,12 +40,16 @@ pub(super) async fn begin(shared: &Arc<Shared>, run: &MapRunRecord, limit: u64) 
     for child in begun.to_redrive {
         redrives.spawn(redrive(shared.clone(), child));
     }
+    // One that fails is redriven later, and does not break off the others.
+    let mut all = Ok(());
     while let Some(redriven) = redrives.join_next().await {
-        redriven.map_err(|_| {
-            StoreError::Damaged("redriving a map run's child panicked; this is a bug: please report it".to_owned())
-        })??;
+        let redriven = redriven.unwrap_or_else(|_| {
+            let text = "redriving a map run's child panicked; this is a bug: please report it";
+            Err(StoreError::Damaged(text.to_owned()))
+        });
+        all = all.and(redriven);
     }
-    Ok(())
+    all
 }
 
 /// What the Express children of a run run.

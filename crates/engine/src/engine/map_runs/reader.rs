@@ -138,7 +138,6 @@ impl Reader {
         tokio::spawn(threads.block_on(async move {
             let mut maker = Maker::new(&specification, cursor, made, &waker);
             let mut outcome = maker.take_all(&machine, items).await;
-            // What the making stumbled over came first: the fetching was broken off by it.
             if outcome.is_ok() {
                 let fetched = tokio::select! {
                     biased;
@@ -148,6 +147,9 @@ impl Reader {
                 outcome = fetched.unwrap_or_else(|_| {
                     Err(MapRunFailure::of_reader("reading the items panicked; this is a bug: please report it"))
                 });
+            } else {
+                // What the making stumbled over came first.
+                fetching.abort();
             }
             maker.end(outcome).await;
         }));
