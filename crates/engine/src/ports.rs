@@ -23,8 +23,8 @@ pub use self::catalogue::{
     Activity, CatalogueStore, Created, Creation, MachineAlias, MachineChange, MachineVersion, Published, Route,
 };
 pub use self::executions::{
-    ActivityTask, Begun, DefinitionHash, Due, ExecutionKind, ExecutionStore, JournalRow, NewExecution, Progress, Put,
-    Redrive, Standing, Stored, TokenHash,
+    ActivityTask, Begun, DefinitionHash, Due, ExecutionKind, ExecutionStore, JournalRow, MapRunChange, NewExecution,
+    Progress, Put, Redrive, Standing, Stored, TokenHash,
 };
 pub use self::jobs::{Job, JobStanding, JobStore, NewJob};
 pub use self::map_runs::{

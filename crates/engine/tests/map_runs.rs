@@ -12,7 +12,10 @@ mod support;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -40,6 +43,8 @@ struct Reader {
     pages: watch::Sender<u64>,
     /// From where each reading began.
     begun_from: Mutex<Vec<Option<Value>>>,
+    /// Readings under way.
+    reading: AtomicUsize,
     /// How often each item's task was performed.
     performed: Mutex<BTreeMap<u64, usize>>,
     /// Items whose task fails, or never ends.
@@ -53,6 +58,7 @@ impl Reader {
             items,
             pages: watch::Sender::new(u64::MAX),
             begun_from: Mutex::default(),
+            reading: AtomicUsize::new(0),
             performed: Mutex::default(),
             failing: Mutex::default(),
             stuck: Mutex::default(),
@@ -79,6 +85,14 @@ impl TaskExecutor for Reader {
     }
 
     async fn read_items(&self, items: ItemsToRead, pages: mpsc::Sender<ItemPage>) -> Result<(), String> {
+        struct Under<'way>(&'way AtomicUsize);
+        impl Drop for Under<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        self.reading.fetch_add(1, Ordering::SeqCst);
+        let _under_way = Under(&self.reading);
         self.begun_from.lock().unwrap().push(items.from.clone());
         let mut allowed = self.pages.subscribe();
         let first = items.from.map_or(0, |from| from["Page"].as_u64().unwrap());
@@ -106,6 +120,10 @@ async fn engine(home: &Home, reader: &Arc<Reader>) -> Engine {
 
 /// A Distributed Map over what the reader reads, with these fields more.
 async fn map(engine: &Engine, execution_type: &str, fields: Value) -> String {
+    machine(engine, "m", json!({"M": map_state(execution_type, fields)})).await
+}
+
+fn map_state(execution_type: &str, fields: Value) -> Value {
     let arguments = json!({"Item": "{% $states.input.Item %}"});
     let task =
         json!({"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:x", "Arguments": arguments, "End": true});
@@ -118,7 +136,7 @@ async fn map(engine: &Engine, execution_type: &str, fields: Value) -> String {
                           "StartAt": "T", "States": {"T": task}},
     });
     map.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-    machine(engine, "m", json!({"M": map})).await
+    map
 }
 
 async fn run_of(engine: &Engine, execution_arn: &str) -> MapRunRecord {
@@ -281,4 +299,92 @@ async fn what_can_t_be_read_is_refused_before_it_runs() {
     let refused = engine.put_state_machine(ACCOUNT, REGION, "m", &definition.to_string(), ROLE).await;
     let refusal = refused.unwrap_err().to_string();
     assert!(refusal.contains("PARQUET is not read here"), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_run_that_is_redriven_and_given_up_in_one_step_is_given_up() {
+    let (home, reader) = (Home::new(), Reader::new(3));
+    reader.stuck.lock().unwrap().extend(0..3);
+    let engine = engine(&home, &reader).await;
+    let branches = json!([
+        {"StartAt": "M", "States": {"M": map_state("STANDARD", json!({}))}},
+        {"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "Mine"}}},
+    ]);
+    let machine = machine(&engine, "m", json!({"P": {"Type": "Parallel", "End": true, "Branches": branches}})).await;
+    let arn = engine.start_execution(&machine, None, "{}").await.unwrap().arn;
+    assert_eq!(engine.wait_for_end(&arn).await.unwrap().error.as_deref(), Some("Mine"));
+    for redrives in 0..3 {
+        until_run(&engine, &arn, "its run is given up", |run| {
+            (run.status, run.redrive_count) == (MapRunStatus::Aborted, redrives)
+        })
+        .await;
+        engine.redrive_execution(&arn, None).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn readers_that_are_slow_hold_up_no_other_run() {
+    const MANY: usize = 40;
+    let (home, reader) = (Home::new(), Reader::new(4));
+    reader.pages.send_replace(0);
+    let engine = engine(&home, &reader).await;
+    let slow = map(&engine, "EXPRESS", json!({})).await;
+    let items = json!({"Item": "{% $states.context.Map.Item.Value %}"});
+    let mut quick = map_state("EXPRESS", json!({"ItemSelector": items, "Items": [1, 2]}));
+    quick.as_object_mut().unwrap().remove("ItemReader");
+    let quick = machine(&engine, "quick", json!({"M": quick})).await;
+    let mut arns = Vec::new();
+    let start = async |count: usize, arns: &mut Vec<String>| {
+        for _ in 0..count {
+            arns.push(engine.start_execution(&slow, None, "{}").await.unwrap().arn);
+        }
+    };
+    start(MANY / 2, &mut arns).await;
+    until("all of them read", || async { reader.reading.load(Ordering::SeqCst) == MANY / 2 }).await;
+    let other = engine.start_execution(&quick, None, "{}").await.unwrap().arn;
+    assert_eq!(engine.wait_for_end(&other).await.unwrap().output, Some(json!([10, 20])));
+
+    // And more than may read at once.
+    start(MANY / 2, &mut arns).await;
+    let stopped = arns.pop().unwrap();
+    engine.stop_execution(&stopped, None, None).await.unwrap();
+    until_run(&engine, &stopped, "it stops", |run| run.status == MapRunStatus::Aborted).await;
+    reader.pages.send_replace(u64::MAX);
+    for arn in arns {
+        assert_eq!(engine.wait_for_end(&arn).await.unwrap().output, Some(tens(4)));
+    }
+}
+
+#[tokio::test]
+async fn a_reading_that_hangs_ends_with_its_run() {
+    let (home, reader) = (Home::new(), Reader::new(4));
+    reader.pages.send_replace(1);
+    let engine = engine(&home, &reader).await;
+    let machine = map(&engine, "EXPRESS", json!({})).await;
+    let arn = engine.start_execution(&machine, None, "{}").await.unwrap().arn;
+    until_run(&engine, &arn, "a page is read", |run| run.standing.counts.succeeded.items == PAGE).await;
+    assert_eq!(reader.reading.load(Ordering::SeqCst), 1);
+    engine.stop_execution(&arn, None, None).await.unwrap();
+    until("it reads no more", || async { reader.reading.load(Ordering::SeqCst) == 0 }).await;
+}
+
+#[tokio::test]
+async fn express_children_begin_only_if_what_they_run_is_there() {
+    let (home, reader) = (Home::new(), Reader::new(PAGE));
+    reader.pages.send_replace(0);
+    let engine = engine(&home, &reader).await;
+    let machine = map(&engine, "EXPRESS", json!({})).await;
+    let arn = engine.start_execution(&machine, None, "{}").await.unwrap().arn;
+    until("it reads", || async { reader.reading.load(Ordering::SeqCst) == 1 }).await;
+    let store = rusqlite::Connection::open(home.folder.path().join("rectify.sqlite")).unwrap();
+    store
+        .execute_batch(
+            "PRAGMA foreign_keys = OFF; CREATE TABLE hidden AS SELECT * FROM definitions; DELETE FROM definitions",
+        )
+        .unwrap();
+    reader.pages.send_replace(u64::MAX);
+    until_run(&engine, &arn, "its children are there", |run| run.standing.counts.total().items == PAGE).await;
+    assert_eq!(run_of(&engine, &arn).await.standing.counts.pending.items, PAGE, "and none has begun");
+    store.execute_batch("INSERT INTO definitions SELECT * FROM hidden; DROP TABLE hidden").unwrap();
+    assert_eq!(engine.wait_for_end(&arn).await.unwrap().output, Some(tens(PAGE)));
 }

@@ -34,7 +34,7 @@ async fn prune(store: &Arc<SqliteStore>, days_from_now: i64) -> Pruned {
 fn rows(home: &Home) -> BTreeMap<String, i64> {
     let connection = Connection::open(home.folder.path().join("rectify.sqlite")).unwrap();
     let mut names =
-        connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").unwrap();
+        connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name != 'greatest_ids'").unwrap();
     let names: Vec<String> = names.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     let counted = names.into_iter().map(|name| {
         let rows: i64 = connection.query_row(&format!("SELECT count(*) FROM {name}"), [], |row| row.get(0)).unwrap();

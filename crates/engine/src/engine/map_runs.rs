@@ -28,6 +28,7 @@ use self::reader::Readers;
 use super::{
     Shared,
     executions::to_the_millisecond,
+    limit::Limit,
     message::{Arn, Delivered, Message},
     stopping,
 };
@@ -35,17 +36,30 @@ use crate::ports::{MapRunRecord, StoreError};
 
 /// Runs that are driven at once; others that have something to do wait. A run is only driven while it has, not while its children run.
 const DRIVEN_AT_ONCE: usize = 16;
+/// Of these, runs that export their results at once, which may take long: the others are left to those that read, begin and end.
+const EXPORTS_AT_ONCE: usize = DRIVEN_AT_ONCE / 2;
 /// Rows read at once.
 const PAGE: usize = 256;
 /// The pause after a failure of the store.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The runs that have something to do: each at most once, however often it was woken.
-#[derive(Default)]
 pub(super) struct MapRuns {
     waiting: Mutex<BTreeSet<Arn>>,
     woken: Notify,
     readers: Readers,
+    exports: Limit,
+}
+
+impl Default for MapRuns {
+    fn default() -> MapRuns {
+        MapRuns {
+            waiting: Mutex::default(),
+            woken: Notify::new(),
+            readers: Readers::default(),
+            exports: Limit::new("map_run_exports_at_once", EXPORTS_AT_ONCE),
+        }
+    }
 }
 
 impl MapRuns {
@@ -87,11 +101,11 @@ pub(super) async fn drive_all(shared: Arc<Shared>) {
                     (Ok((_, Ok(()))), _) | (_, None) => {}
                     (Ok((_, Err(error))), Some(arn)) => {
                         tracing::warn!(%arn, %error, "a map run can't go on; it is tried again");
-                        wake_later(&mut jobs, &shared, arn);
+                        wake_later(&shared, arn);
                     }
                     (Err(error), Some(arn)) => {
                         tracing::error!(%arn, %error, "driving a map run panicked; this is a bug; it is tried again");
-                        wake_later(&mut jobs, &shared, arn);
+                        wake_later(&shared, arn);
                     }
                 }
             }
@@ -100,12 +114,14 @@ pub(super) async fn drive_all(shared: Arc<Shared>) {
     }
 }
 
-fn wake_later(jobs: &mut JoinSet<Result<(), StoreError>>, shared: &Arc<Shared>, arn: Arn) {
-    let shared = shared.clone();
-    jobs.spawn(async move {
+/// Wakes a run after a pause, if the engine is still there.
+fn wake_later(shared: &Arc<Shared>, arn: Arn) {
+    let shared = Arc::downgrade(shared);
+    tokio::spawn(async move {
         tokio::time::sleep(PAUSE).await;
-        shared.map_runs.wake(arn);
-        Ok(())
+        if let Some(shared) = shared.upgrade() {
+            shared.map_runs.wake(arn);
+        }
     });
 }
 
@@ -137,13 +153,29 @@ async fn drive(shared: Arc<Shared>, arn: Arn) -> Result<(), StoreError> {
     loop {
         let Some(run) = shared.store.map_run(&arn).await? else { return Ok(()) };
         match next(&run.standing) {
-            Next::Read => read::read_on(&shared, &run).await?,
+            Next::Read => {
+                if !read::read_on(&shared, &run).await? {
+                    return Ok(());
+                }
+            }
             Next::Begin(limit) => children::begin(&shared, &run, limit).await?,
             Next::Wait => return Ok(()),
             Next::Fail(failure) => shared.store.fail_map_run(run.number, failure).await?,
-            Next::StopChildren => stop_children(&shared, &run).await?,
+            Next::StopChildren => {
+                if !stop_children(&shared, &run).await? {
+                    // Those that have ended meanwhile wake it. What nobody has in memory must not keep this going round.
+                    wake_later(&shared, arn);
+                    return Ok(());
+                }
+            }
             Next::Finish(status) => {
                 shared.map_runs.readers.close(run.number);
+                let exports = run.specification.writing.as_ref().is_some_and(|writing| writing.destination.is_some());
+                let place = exports.then(|| shared.map_runs.exports.try_acquire());
+                if matches!(place, Some(None)) {
+                    wake_later(&shared, arn);
+                    return Ok(());
+                }
                 let end = results::end(&shared, &run, status).await?;
                 shared.store.end_map_run(run.number, end).await?;
             }
@@ -157,12 +189,14 @@ async fn drive(shared: Arc<Shared>, arn: Arn) -> Result<(), StoreError> {
     }
 }
 
-/// Stops those that run, and waits until they have stopped.
-async fn stop_children(shared: &Shared, run: &MapRunRecord) -> Result<(), StoreError> {
+/// Stops those that run, and waits until they have stopped; whether any was there to be stopped.
+async fn stop_children(shared: &Shared, run: &MapRunRecord) -> Result<bool, StoreError> {
+    let mut was_there = false;
     for child in shared.store.running_children(run.number, PAGE).await? {
-        shared.deliver(&child, Input::StopExecution { error: None, cause: None }).await?;
+        let delivered = shared.deliver(&child, Input::StopExecution { error: None, cause: None }).await?;
+        was_there |= delivered != Delivered::Late;
     }
-    Ok(())
+    Ok(was_there)
 }
 
 /// Tells the execution that waits for a run how it ended.

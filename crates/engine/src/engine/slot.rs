@@ -17,7 +17,9 @@ use super::{
 use crate::{
     Clock,
     engine::Refusal,
-    ports::{ExecutionKind, JournalRow, NewExecution, NewJob, Progress, Redrive, Standing, StoreError, Task},
+    ports::{
+        ExecutionKind, JournalRow, MapRunChange, NewExecution, NewJob, Progress, Redrive, Standing, StoreError, Task,
+    },
 };
 
 /// Steps in one write, at most: the rest of the queue comes with the next.
@@ -40,6 +42,8 @@ pub(super) struct Slot {
     pub(super) beginners: Vec<oneshot::Sender<Result<Started, Refusal>>>,
     /// A step of it panicked: it is being stopped.
     pub(super) poisoned: bool,
+    /// What is being loaded is loaded even if it has ended.
+    pub(super) even_if_ended: bool,
     /// Since when it only waits.
     pub(super) idle_since: Option<Timestamp>,
     /// Dropped with the slot.
@@ -103,6 +107,7 @@ impl Slot {
             failures: 0,
             beginners: Vec::new(),
             poisoned: false,
+            even_if_ended: false,
             idle_since: None,
             room,
         }
@@ -111,6 +116,11 @@ impl Slot {
     /// Whether it counts among those that have room in memory.
     pub(super) fn has_room(&self) -> bool {
         self.room.is_some()
+    }
+
+    /// Whether a redrive waits to be taken.
+    pub(super) fn is_redriven(&self) -> bool {
+        self.queue.iter().any(|queued| queued.input == Input::Redrive)
     }
 
     /// Takes what is queued. What comes too late is answered at once.
@@ -261,12 +271,9 @@ impl Batch {
             Command::StartMapRun(specification) => Some((**specification).clone()),
             _ => None,
         };
-        let stopped_map_run = |command: &Command| match command {
-            Command::StopMapRun { arn } => Some(arn.clone()),
-            _ => None,
-        };
-        let redriven_map_run = |command: &Command| match command {
-            Command::RedriveMapRun(redrive) => Some(redrive.clone()),
+        let map_run_change = |command: &Command| match command {
+            Command::StopMapRun { arn } => Some(MapRunChange::Stopped(arn.clone())),
+            Command::RedriveMapRun(redrive) => Some(MapRunChange::Redriven(redrive.clone())),
             _ => None,
         };
         Progress {
@@ -274,8 +281,7 @@ impl Batch {
             jobs: self.commands.iter().filter_map(job).collect(),
             withdrawn: self.commands.iter().filter_map(cancelled).collect(),
             map_runs: self.commands.iter().filter_map(map_run).collect(),
-            stopped_map_runs: self.commands.iter().filter_map(stopped_map_run).collect(),
-            redriven_map_runs: self.commands.iter().filter_map(redriven_map_run).collect(),
+            map_run_changes: self.commands.iter().filter_map(map_run_change).collect(),
             rows: std::mem::take(&mut self.rows),
             redrive: self.redrive.take(),
             tokens,

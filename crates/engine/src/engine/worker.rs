@@ -193,6 +193,11 @@ impl Worker {
                 self.slots.insert(arn, slot);
             }
             Ok(_) => answer(reply, Err(super::executions::not_json(&live.new.input))),
+            // Somebody keeps its start and waits for its end.
+            Err(_) if let Some(number) = kept_as => {
+                live.number = number;
+                self.give_up(arn, slot, live, effects);
+            }
             Err(panicked) => {
                 tracing::error!(%arn, ?panicked, "an execution can't begin; this is a bug");
                 let text = "the execution's first step panicked; this is a bug: please report it".to_owned();
@@ -292,8 +297,8 @@ impl Worker {
             0 => Duration::ZERO,
             failures => FIRST_PAUSE.saturating_mul(1_u32 << failures.saturating_sub(1).min(16)).min(PAUSE_LIMIT),
         };
-        let even_if_ended = slot.queue.iter().any(|queued| queued.input == Input::Redrive);
-        effects.push(Effect::Load { arn: arn.clone(), even_if_ended, after });
+        slot.even_if_ended = slot.is_redriven();
+        effects.push(Effect::Load { arn: arn.clone(), even_if_ended: slot.even_if_ended, after });
         slot.phase = Phase::Loading;
         self.slots.insert(arn, slot);
     }
@@ -314,6 +319,8 @@ impl Worker {
                 }
                 self.advance(arn.clone(), slot, live, effects);
             }
+            // The redrive came while it was being loaded for something else.
+            Ok(None) if slot.is_redriven() && !slot.even_if_ended => self.load(arn.clone(), slot, effects),
             Ok(None) => {
                 cancel_all(arn, &slot, effects);
                 slot.queue.into_iter().for_each(|queued| queued.answer(Ok(super::message::Delivered::Late)));
@@ -336,7 +343,7 @@ impl Worker {
         let Ok(mut batch) = slot.take(&mut live, &*self.clock) else {
             return match live.new.kind {
                 ExecutionKind::Standard => self.poison(arn, slot, effects),
-                _ => self.give_up(arn, slot, &live, effects),
+                _ => self.give_up(arn, slot, live, effects),
             };
         };
         self.set_timers(&arn, &mut slot, &batch.commands);
@@ -385,8 +392,8 @@ impl Worker {
             queued.answer(Ok(delivered));
         }
         perform(&arn, &mut slot, &live, batch.commands, effects);
-        if let Some(ended) = live.execution.ended() {
-            self.finish(&arn, slot, &live, ended, effects);
+        if let Standing::Ended { ended, .. } = &live.standing {
+            self.finish(arn, slot, &live, ended, effects);
         } else if slot.queue.is_empty() {
             self.rest(arn, slot, live, effects);
         } else {
@@ -394,10 +401,10 @@ impl Worker {
         }
     }
 
-    fn finish(&mut self, arn: &Arn, mut slot: Slot, live: &Live, ended: &Ended, effects: &mut Vec<Effect>) {
-        self.forget_timers(arn, &mut slot);
-        cancel_all(arn, &slot, effects);
-        for watcher in self.watchers.remove(arn).unwrap_or_default() {
+    fn finish(&mut self, arn: Arn, mut slot: Slot, live: &Live, ended: &Ended, effects: &mut Vec<Effect>) {
+        self.forget_timers(&arn, &mut slot);
+        cancel_all(&arn, &slot, effects);
+        for watcher in self.watchers.remove(&arn).unwrap_or_default() {
             // A watcher that has gone away needs no answer.
             let _ = watcher.send(ended.clone());
         }
@@ -406,6 +413,11 @@ impl Worker {
         }
         if let Some(child) = &live.new.map_run {
             effects.push(Effect::DriveMapRun { arn: child.arn.as_str().into() });
+        }
+        if slot.is_redriven() {
+            // It came while the end was being written.
+            slot.under_way.clear();
+            return self.load(arn, slot, effects);
         }
         slot.queue.into_iter().for_each(|queued| queued.answer(Ok(super::message::Delivered::Late)));
     }
@@ -435,7 +447,7 @@ impl Worker {
     }
 
     /// A step of an Express execution panicked: there is nothing to replay, so it ends here.
-    fn give_up(&mut self, arn: Arn, slot: Slot, live: &Live, effects: &mut Vec<Effect>) {
+    fn give_up(&mut self, arn: Arn, mut slot: Slot, mut live: Box<Live>, effects: &mut Vec<Effect>) {
         tracing::error!(%arn, "a step of an execution panicked; this is a bug");
         let ended = Ended {
             status: Status::Failed,
@@ -444,11 +456,12 @@ impl Worker {
             cause: Some("a step of the execution panicked; this is a bug: please report it".to_owned()),
         };
         let now = self.clock.now();
-        let standing = Standing::Ended { ended: ended.clone(), at: now };
+        live.standing = Standing::Ended { ended, at: super::executions::to_the_millisecond(now) };
         let (kind, number) = (live.new.kind, live.number);
-        let progress = Batch::default().progress(&live.new, standing, self.job_times(now));
+        let progress = Batch::default().progress(&live.new, live.standing.clone(), self.job_times(now));
         effects.push(Effect::Write { arn: arn.clone(), kind, number, progress });
-        self.finish(&arn, slot, live, &ended, effects);
+        slot.phase = Phase::Writing(live, Batch::default());
+        self.slots.insert(arn, slot);
     }
 
     fn tick(&mut self, effects: &mut Vec<Effect>) {

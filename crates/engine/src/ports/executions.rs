@@ -79,14 +79,21 @@ pub struct Progress {
     pub redrive: Option<Redrive>,
     /// The map runs that these steps began.
     pub map_runs: Vec<MapRunSpecification>,
-    /// The ARNs of the map runs that nobody waits for any more.
-    pub stopped_map_runs: Vec<String>,
-    /// The map runs that go on.
-    pub redriven_map_runs: Vec<MapRunRedrive>,
+    /// What became of map runs that were there before, or that these steps began; in the order of the steps.
+    pub map_run_changes: Vec<MapRunChange>,
     /// How the execution stands afterwards.
     pub standing: Standing,
     /// It stands as the store has it: nothing is to be changed about that.
     pub stands_as_before: bool,
+}
+
+/// What became of a map run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MapRunChange {
+    /// Nobody waits for it any more; its ARN.
+    Stopped(String),
+    /// It goes on.
+    Redriven(MapRunRedrive),
 }
 
 /// A redrive of an execution.

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use detection::{Event, Finding};
-use execution::{Ended, HistoryEvent, Status, map_run::MapRunRedrive};
+use execution::{Ended, HistoryEvent, Status};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
     SqliteStore, activities, alerts, at_most, express, integer, jobs, journal, map_runs, micros, natural, receive,
+    schema::next_id,
     state_machines::{self, definition},
     time_of,
 };
@@ -19,8 +20,8 @@ use crate::{
         names::{self, Qualifier},
     },
     ports::{
-        ActivityTask, Begun, CatalogueStore, Due, ExecutionKind, ExecutionStore, NewExecution, Progress, Put, Receipt,
-        Redrive, Responder, Standing, StoreError, Stored, TokenHash,
+        ActivityTask, Begun, CatalogueStore, Due, ExecutionKind, ExecutionStore, MapRunChange, NewExecution, Progress,
+        Put, Receipt, Redrive, Responder, Standing, StoreError, Stored, TokenHash,
     },
 };
 
@@ -255,8 +256,7 @@ struct WrittenProgress {
     withdrawn: Vec<u64>,
     redrive: Option<Redrive>,
     map_runs: Vec<map_runs::Written>,
-    stopped_map_runs: Vec<String>,
-    redriven_map_runs: Vec<MapRunRedrive>,
+    map_run_changes: Vec<MapRunChange>,
     standing: Standing,
     columns: Columns,
     stands_as_before: bool,
@@ -266,18 +266,8 @@ impl WrittenProgress {
     fn new(progress: Progress) -> Result<WrittenProgress, StoreError> {
         let map_runs = progress.map_runs.iter().map(map_runs::Written::new).collect::<Result<_, _>>()?;
         let jobs = progress.jobs.iter().map(jobs::Written::new).collect::<Result<_, _>>()?;
-        let Progress {
-            rows,
-            tokens,
-            offered,
-            withdrawn,
-            redrive,
-            stopped_map_runs,
-            redriven_map_runs,
-            standing,
-            stands_as_before,
-            ..
-        } = progress;
+        let Progress { rows, tokens, offered, withdrawn, redrive, map_run_changes, standing, stands_as_before, .. } =
+            progress;
         let rows = rows.into_iter().map(journal::Written::new).collect::<Result<_, _>>()?;
         let columns = columns(&standing)?;
         Ok(WrittenProgress {
@@ -288,8 +278,7 @@ impl WrittenProgress {
             withdrawn,
             redrive,
             map_runs,
-            stopped_map_runs,
-            redriven_map_runs,
+            map_run_changes,
             standing,
             columns,
             stands_as_before,
@@ -311,8 +300,12 @@ fn append(connection: &Connection, id: i64, progress: &WrittenProgress) -> Resul
     }
     activities::change_tasks(connection, id, &progress.offered, &progress.withdrawn)?;
     progress.map_runs.iter().try_for_each(|run| map_runs::insert(connection, id, run))?;
-    progress.stopped_map_runs.iter().try_for_each(|arn| map_runs::stop(connection, arn))?;
-    progress.redriven_map_runs.iter().try_for_each(|redrive| map_runs::redrive(connection, redrive))?;
+    for change in &progress.map_run_changes {
+        match change {
+            MapRunChange::Stopped(arn) => map_runs::stop(connection, arn)?,
+            MapRunChange::Redriven(redrive) => map_runs::redrive(connection, redrive)?,
+        }
+    }
     progress.jobs.iter().try_for_each(|job| jobs::insert(connection, id, job))?;
     Ok(jobs::withdraw(connection, id, &progress.withdrawn)? || !progress.jobs.is_empty())
 }
@@ -323,9 +316,11 @@ const REDRIVE_TOKENS: usize = 10;
 
 fn note_redrive(connection: &Connection, id: i64, redrive: &Redrive) -> Result<(), StoreError> {
     let Redrive { count, at, client_token } = redrive;
-    let before: Option<String> = connection
-        .prepare_cached("SELECT redrive_token FROM executions WHERE id = ?1")?
-        .query_row([id], |row| row.get(0))?;
+    let before: Option<Option<String>> = connection
+        .prepare_cached("SELECT redrive_token FROM executions WHERE id = ?1 AND arn NOT LIKE 'pruned:%'")?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    let before = before.ok_or_else(pruned)?;
     let mut tokens = before.as_deref().map(redrive_tokens).unwrap_or_default();
     tokens.extend(client_token.iter().map(|token| (token.clone(), *at)));
     tokens.drain(..tokens.len().saturating_sub(REDRIVE_TOKENS));
@@ -368,9 +363,13 @@ fn insert_row(connection: &Connection, new: &NewExecution, columns: &Columns) ->
     let (status, ended, stopped_at, waiting, next_timer_at) = columns;
     let inserted = connection
         .prepare_cached(
-            "INSERT OR IGNORE INTO executions (arn, name, state_machine_arn, definition, role_arn, input, finding, started_at, status, ended,
-                 stopped_at, waiting, next_timer_at, version_arn, alias_arn, revision)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+            concat!(
+                "INSERT OR IGNORE INTO executions (id, arn, name, state_machine_arn, definition, role_arn, input, finding, started_at,
+                     status, ended, stopped_at, waiting, next_timer_at, version_arn, alias_arn, revision)
+                 VALUES (",
+                next_id!("executions"),
+                ", ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+            ),
         )?
         .execute(params![
             new.arn,
@@ -398,12 +397,12 @@ fn update(connection: &Connection, id: i64, progress: &WrittenProgress) -> Resul
     let (status, ended, stopped_at, waiting, next_timer_at) = &progress.columns;
     let changed = connection
         .prepare_cached(
-            "UPDATE executions SET status = ?2, ended = ?3, stopped_at = ?4, waiting = ?5, next_timer_at = ?6 WHERE id = ?1",
+            "UPDATE executions SET status = ?2, ended = ?3, stopped_at = ?4, waiting = ?5, next_timer_at = ?6
+             WHERE id = ?1 AND arn NOT LIKE 'pruned:%'",
         )?
         .execute(params![id, status, ended, stopped_at, waiting, next_timer_at])?;
     if changed == 0 {
-        // Pruned while it was being redriven: nothing of this step is kept.
-        return Err(StoreError::Unavailable("the execution was pruned meanwhile: it is over".to_owned()));
+        return Err(pruned());
     }
     if let Standing::Ended { ended, at } = &progress.standing {
         let (arn, finding): (String, Option<String>) = connection
@@ -414,6 +413,11 @@ fn update(connection: &Connection, id: i64, progress: &WrittenProgress) -> Resul
         return jobs::execution_ended(connection, &arn);
     }
     Ok(false)
+}
+
+/// Of an execution that was pruned, or is gone in part, while it was being redriven: nothing of this step is kept.
+fn pruned() -> StoreError {
+    StoreError::Unavailable("the execution was pruned meanwhile: it is over".to_owned())
 }
 
 fn vanished(arn: &str) -> StoreError {

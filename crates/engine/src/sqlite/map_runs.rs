@@ -1,6 +1,8 @@
 //! Map runs: their rows, their children's inputs, and the counts of how the children stand.
 
 mod children;
+#[cfg(test)]
+mod tests;
 
 use async_trait::async_trait;
 use execution::{
@@ -18,7 +20,7 @@ use super::{
     SqliteStore, at_most,
     executions::{self, id_of, status_text},
     integer, micros, natural,
-    schema::{FORMAT, check_format},
+    schema::{FORMAT, check_format, next_id},
     state_machines, time_of,
 };
 use crate::{
@@ -65,9 +67,13 @@ impl Written {
 pub(super) fn insert(connection: &Connection, execution: i64, run: &Written) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "INSERT INTO map_runs (arn, execution, definition, format, specification, phase, status, is_stopped, limits,
-                 executions_written, items_written, is_told, items)
-             SELECT ?1, id, definition, ?3, ?4, ?5, ?6, 0, ?7, 0, 0, 0, ?8 FROM executions WHERE id = ?2",
+            concat!(
+                "INSERT INTO map_runs (id, arn, execution, definition, format, specification, phase, status, is_stopped, limits,
+                     executions_written, items_written, is_told, items)
+                 SELECT ",
+                next_id!("map_runs"),
+                ", ?1, id, definition, ?3, ?4, ?5, ?6, 0, ?7, 0, 0, 0, ?8 FROM executions WHERE id = ?2"
+            ),
         )?
         .execute(params![
             run.arn,
@@ -82,10 +88,10 @@ pub(super) fn insert(connection: &Connection, execution: i64, run: &Written) -> 
     Ok(())
 }
 
-/// In the write that gives it up.
+/// In the write that gives it up: it does not go on either, should it have been redriven while it was still ending.
 pub(super) fn stop(connection: &Connection, arn: &str) -> Result<(), StoreError> {
     connection
-        .prepare_cached("UPDATE map_runs SET is_stopped = 1 WHERE arn = ?1 AND phase != ?2")?
+        .prepare_cached("UPDATE map_runs SET is_stopped = 1, is_redriven = 0 WHERE arn = ?1 AND phase != ?2")?
         .execute(params![arn, text_of(&Phase::Ended)?])?;
     Ok(())
 }

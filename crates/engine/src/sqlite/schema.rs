@@ -184,7 +184,34 @@ const MIGRATIONS: &[&str] = &["
         SELECT execution, seq, format, last_event, records FROM journal_by_key ORDER BY execution, seq;
     DROP TABLE journal_by_key;
     CREATE UNIQUE INDEX journal_of_execution ON journal (execution, seq);
+", "
+    DELETE FROM map_run_express_children WHERE map_run NOT IN (SELECT id FROM map_runs);
+    CREATE TABLE greatest_ids (name TEXT PRIMARY KEY, id INTEGER NOT NULL) WITHOUT ROWID;
+    INSERT INTO greatest_ids VALUES ('executions', (SELECT coalesce(max(execution), 0) FROM jobs)), ('map_runs', 0),
+        ('map_run_express_children', 0);
+    CREATE TRIGGER executions_id_kept AFTER DELETE ON executions WHEN OLD.id > coalesce((SELECT max(id) FROM executions), 0)
+        BEGIN UPDATE greatest_ids SET id = max(id, OLD.id) WHERE name = 'executions'; END;
+    CREATE TRIGGER map_runs_id_kept AFTER DELETE ON map_runs WHEN OLD.id > coalesce((SELECT max(id) FROM map_runs), 0)
+        BEGIN UPDATE greatest_ids SET id = max(id, OLD.id) WHERE name = 'map_runs'; END;
+    CREATE TRIGGER map_run_express_children_id_kept AFTER DELETE ON map_run_express_children
+        WHEN OLD.id > coalesce((SELECT max(id) FROM map_run_express_children), 0)
+        BEGIN UPDATE greatest_ids SET id = max(id, OLD.id) WHERE name = 'map_run_express_children'; END;
 "];
+
+/// SQL for the id of a table's next row, where an id is never used again though its row goes: others may still know it. `greatest_ids`
+/// has the greatest that is gone.
+macro_rules! next_id {
+    ($table:literal) => {
+        concat!(
+            "(SELECT max(coalesce((SELECT max(id) FROM ",
+            $table,
+            "), 0), (SELECT id FROM greatest_ids WHERE name = '",
+            $table,
+            "')) + 1)"
+        )
+    };
+}
+pub(super) use next_id;
 
 /// Brings a file to the newest version, each migration in a transaction of its own: a crash leaves it at some version, whole.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

@@ -45,8 +45,7 @@ pub(super) fn progress() -> Progress {
         withdrawn: Vec::new(),
         redrive: None,
         map_runs: Vec::new(),
-        stopped_map_runs: Vec::new(),
-        redriven_map_runs: Vec::new(),
+        map_run_changes: Vec::new(),
         standing: Standing::Working,
         stands_as_before: false,
     }

@@ -2,8 +2,9 @@
 //!
 //! A write is answered only after its commit, so what has been answered survives a crash. One that fails is undone alone: it runs in a
 //! savepoint of its own, or, where it can be done once more, without one, which is most of the cost of a small write; should such a
-//! one fail, the group is begun anew, with savepoints for all. When the commit fails, or SQLite gives up the transaction (a full disk), every write of the group is
-//! answered [`StoreError::Unavailable`], and the next group tries again: the writer never ends before its store does.
+//! one fail, the group is begun anew, with savepoints for all. When the commit fails, or SQLite gives up the transaction (a full disk),
+//! every write of the group is answered [`StoreError::Unavailable`], and the next group tries again: the writer never ends before its
+//! store does.
 
 #[cfg(feature = "simulator")]
 pub(super) mod simulated;

@@ -16,17 +16,20 @@ use super::{
     },
     PAGE, PAUSE,
 };
-use crate::ports::{ExpressChild, MapRunRecord, StoreError};
+use crate::ports::{ExpressChild, MapRunChild, MapRunRecord, StoreError};
 
 /// Begins so many of the children that wait.
 pub(super) async fn begin(shared: &Arc<Shared>, run: &MapRunRecord, limit: u64) -> Result<(), StoreError> {
     let now = to_the_millisecond(shared.clock.now());
+    // Whatever may fail of what Express children need, before the store has them as running: nothing begins them a second time.
+    let express = match run.specification.is_express {
+        true => Some(express_processor(shared, run).await?),
+        false => None,
+    };
     let begun = shared.store.begin_children(run.number, limit, now).await?;
-    if !begun.express.is_empty() {
-        let (hash, definition) = shared.store.map_run_definition(run.number).await?;
-        let machine = shared.machines.of_definition(hash, &definition)?;
-        for child in begun.express {
-            begin_express(shared, child, &machine).await?;
+    if let Some(processor) = express {
+        for ExpressChild { number, new } in begun.express {
+            express::begin_kept(shared, number, new, processor.clone()).await?;
         }
     }
     for child in begun.to_take_up {
@@ -37,12 +40,28 @@ pub(super) async fn begin(shared: &Arc<Shared>, run: &MapRunRecord, limit: u64) 
     for child in begun.to_redrive {
         redrives.spawn(redrive(shared.clone(), child));
     }
+    // One that fails is redriven later, and does not break off the others.
+    let mut all = Ok(());
     while let Some(redriven) = redrives.join_next().await {
-        redriven.map_err(|_| {
-            StoreError::Damaged("redriving a map run's child panicked; this is a bug: please report it".to_owned())
-        })??;
+        let redriven = redriven.unwrap_or_else(|_| {
+            let text = "redriving a map run's child panicked; this is a bug: please report it";
+            Err(StoreError::Damaged(text.to_owned()))
+        });
+        all = all.and(redriven);
     }
-    Ok(())
+    all
+}
+
+/// What the Express children of a run run.
+async fn express_processor(shared: &Shared, run: &MapRunRecord) -> Result<Arc<StateMachine>, StoreError> {
+    let (hash, definition) = shared.store.map_run_definition(run.number).await?;
+    let machine = shared.machines.of_definition(hash, &definition)?;
+    let child = MapRunChild {
+        arn: run.specification.arn.clone(),
+        state_name: run.specification.state_name.clone(),
+        is_express: true,
+    };
+    processor(&machine, &child)
 }
 
 async fn begin_express(shared: &Arc<Shared>, child: ExpressChild, machine: &StateMachine) -> Result<(), StoreError> {
@@ -54,8 +73,7 @@ async fn begin_express(shared: &Arc<Shared>, child: ExpressChild, machine: &Stat
 
 /// A Standard child goes on from where it ended badly, if it can.
 async fn redrive(shared: Arc<Shared>, arn: String) -> Result<(), StoreError> {
-    let there = shared.store.execution(&arn).await?;
-    if there.is_none_or(|there| shared.not_redrivable(&there).is_some()) {
+    if !is_redrivable(&shared, &arn).await? {
         return shared.store.child_is_not_redrivable(&arn).await;
     }
     let room = shared.room().await?;
@@ -64,8 +82,17 @@ async fn redrive(shared: Arc<Shared>, arn: String) -> Result<(), StoreError> {
     shared.send(&arn, Message::Redrive(Box::new(redriving))).await?;
     match answer.await.unwrap_or_else(|_| Err(stopping()))? {
         Delivered::Taken(_) => Ok(()),
+        // It came to its end in between, or its history is full. Only the store knows.
+        Delivered::Late | Delivered::HandedOver(_) if is_redrivable(&shared, &arn).await? => {
+            Err(StoreError::Unavailable(format!("the child `{arn}` was about to end: it is redriven later")))
+        }
         Delivered::Late | Delivered::HandedOver(_) => shared.store.child_is_not_redrivable(&arn).await,
     }
+}
+
+async fn is_redrivable(shared: &Shared, arn: &str) -> Result<bool, StoreError> {
+    let there = shared.store.execution(arn).await?;
+    Ok(there.is_some_and(|there| shared.not_redrivable(&there).is_none()))
 }
 
 /// Recovery: begins anew the Express children that the last process had begun and not ended.

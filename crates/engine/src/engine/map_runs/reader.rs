@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use asl::{Kind, StateMachine};
@@ -11,12 +11,16 @@ use execution::{
     map_run::{ChildInput, Inputs, Item, ItemSource},
 };
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{
+    OwnedSemaphorePermit,
+    mpsc::{self, error::TryRecvError},
+};
 
-use super::super::Shared;
+use super::super::{Shared, limit::Limit, message::Arn};
 use crate::ports::{ItemPage, ItemsOfRun, ItemsToRead, MapRunRecord, ReaderCursor, StoreError};
 
-/// Readers at once: each holds a thread and a few pages. The one that has waited for the longest goes first.
+/// Readers at once: each holds a thread and a few pages. Where one more is wanted, one that has something ready goes: it was waited for
+/// to be asked, and not the other way round.
 const READERS: usize = 32;
 /// Pages of items, and batches of children, that wait to be taken.
 const PAGES_AHEAD: usize = 1;
@@ -30,25 +34,39 @@ const ITEMS_MAX: u64 = 10_000_000;
 /// What `Map.Item.Source` says of the state's own input.
 const STATE_DATA: &str = "STATE_DATA";
 
-/// Those that wait to be asked for more.
-#[derive(Default)]
-pub(super) struct Readers(Mutex<VecDeque<(u64, Reader)>>);
+/// Those that wait to be asked for more, and a limit of all.
+pub(super) struct Readers {
+    limit: Limit,
+    kept: Mutex<VecDeque<(u64, Reader)>>,
+}
+
+impl Default for Readers {
+    fn default() -> Readers {
+        Readers { limit: Limit::new("map_run_readers_at_once", READERS), kept: Mutex::default() }
+    }
+}
 
 impl Readers {
+    /// A place for one more reader, if there is one: each run that gets none asks again.
+    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.limit.try_acquire().or_else(|| {
+            let mut readers = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let at = readers.iter().position(|(_, reader)| !reader.batches.is_empty())?;
+            drop(readers.remove(at));
+            self.limit.try_acquire()
+        })
+    }
+
     /// The reader of a run, by the run's number, if it is here.
     pub(super) fn take(&self, run: u64) -> Option<Reader> {
-        let mut readers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut readers = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let at = readers.iter().position(|(its, _)| *its == run)?;
         readers.remove(at).map(|(_, reader)| reader)
     }
 
     /// Keeps a reader until it is asked for more.
     pub(super) fn keep(&self, run: u64, reader: Reader) {
-        let mut readers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        readers.push_back((run, reader));
-        if readers.len() > READERS {
-            readers.pop_front();
-        }
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).push_back((run, reader));
     }
 
     /// A run reads no more.
@@ -76,41 +94,71 @@ pub(super) enum Read {
 /// A run's items on their way to be children. It ends once it is dropped.
 pub(super) struct Reader {
     batches: mpsc::Receiver<Read>,
+    _place: OwnedSemaphorePermit,
+}
+
+/// Wakes a run whose reader has said something, or will say no more.
+struct Waker {
+    engine: Weak<Shared>,
+    run: Arn,
+}
+
+impl Waker {
+    fn wake(&self) {
+        if let Some(shared) = self.engine.upgrade() {
+            shared.map_runs.wake(self.run.clone());
+        }
+    }
+}
+
+impl Drop for Waker {
+    fn drop(&mut self) {
+        self.wake();
+    }
 }
 
 impl Reader {
     /// Reads on from the cursor.
-    pub(super) async fn open(shared: &Arc<Shared>, run: &MapRunRecord, of: ItemsOfRun) -> Result<Reader, StoreError> {
+    pub(super) async fn open(
+        shared: &Arc<Shared>,
+        run: &MapRunRecord,
+        of: ItemsOfRun,
+        place: OwnedSemaphorePermit,
+    ) -> Result<Reader, StoreError> {
         let (hash, definition) = shared.store.map_run_definition(run.number).await?;
         let machine = shared.machines.of_definition(hash, &definition)?;
         let ItemsOfRun { source, surroundings, cursor } = of;
         let specification = MapRunSpecification { source, surroundings, ..run.specification.clone() };
         let (pages, items) = mpsc::channel(PAGES_AHEAD);
         let (made, batches) = mpsc::channel(PAGES_AHEAD);
-        let fetching = tokio::spawn(fetch(shared.clone(), specification.clone(), cursor.clone(), pages));
+        let waker = Waker { engine: Arc::downgrade(shared), run: run.specification.arn.as_str().into() };
+        let mut fetching = tokio::spawn(fetch(shared.clone(), specification.clone(), cursor.clone(), pages));
         // Expressions compute for as long as they do: not on the async runtime. The thread ends once nobody listens to it.
         let threads = shared.threads;
         tokio::spawn(threads.block_on(async move {
-            let mut maker = Maker::new(&specification, cursor, made);
-            let outcome = maker.take_all(&machine, items).await;
-            if maker.batches.is_closed() {
-                return fetching.abort();
-            }
-            // What the making stumbled over came first: the fetching was broken off by it.
-            let outcome = match outcome {
-                Ok(()) => fetching.await.unwrap_or_else(|_| {
+            let mut maker = Maker::new(&specification, cursor, made, &waker);
+            let mut outcome = maker.take_all(&machine, items).await;
+            if outcome.is_ok() {
+                let fetched = tokio::select! {
+                    biased;
+                    () = maker.batches.closed() => return fetching.abort(),
+                    fetched = &mut fetching => fetched,
+                };
+                outcome = fetched.unwrap_or_else(|_| {
                     Err(MapRunFailure::of_reader("reading the items panicked; this is a bug: please report it"))
-                }),
-                failed => failed,
-            };
+                });
+            } else {
+                // What the making stumbled over came first.
+                fetching.abort();
+            }
             maker.end(outcome).await;
         }));
-        Ok(Reader { batches })
+        Ok(Reader { batches, _place: place })
     }
 
-    /// What comes next; `None` if its thread panicked.
-    pub(super) async fn next(&mut self) -> Option<Read> {
-        self.batches.recv().await
+    /// What comes next, if it is there already; disconnected if its thread panicked.
+    pub(super) fn next(&mut self) -> Result<Read, TryRecvError> {
+        self.batches.try_recv()
     }
 }
 
@@ -158,6 +206,7 @@ async fn fetch(
 /// Makes children of items.
 struct Maker<'run> {
     specification: &'run MapRunSpecification,
+    waker: &'run Waker,
     batches: mpsc::Sender<Read>,
     /// How far everything is that was handed over.
     cursor: ReaderCursor,
@@ -168,8 +217,13 @@ struct Maker<'run> {
 }
 
 impl<'run> Maker<'run> {
-    fn new(specification: &'run MapRunSpecification, cursor: ReaderCursor, batches: mpsc::Sender<Read>) -> Maker<'run> {
-        Maker { specification, batches, cursor, pages: VecDeque::new(), children: Vec::new(), bytes: 0 }
+    fn new(
+        specification: &'run MapRunSpecification,
+        cursor: ReaderCursor,
+        batches: mpsc::Sender<Read>,
+        waker: &'run Waker,
+    ) -> Maker<'run> {
+        Maker { specification, waker, batches, cursor, pages: VecDeque::new(), children: Vec::new(), bytes: 0 }
     }
 
     async fn take_all(
@@ -188,7 +242,7 @@ impl<'run> Maker<'run> {
         let read_before = self.cursor.items;
         let mut count = read_before.saturating_sub(self.cursor.skip);
         let mut inputs = Inputs::new(self.specification, selector, read_before);
-        'pages: while let Some(ItemPage { position, skip, items }) = pages.recv().await {
+        'pages: while let Some(ItemPage { position, skip, items }) = self.page(&mut pages).await {
             self.pages.push_back((count, position, skip));
             for item in items {
                 if count < read_before {
@@ -215,10 +269,22 @@ impl<'run> Maker<'run> {
             // What a page makes is not held back: its children can begin.
             self.send().await;
         }
+        if self.batches.is_closed() {
+            return Ok(());
+        }
         if let Some(child) = inputs.finish()? {
             self.add(child).await;
         }
         Ok(())
+    }
+
+    /// The next page; none any more once nobody listens, however long the fetching hangs.
+    async fn page(&self, pages: &mut mpsc::Receiver<ItemPage>) -> Option<ItemPage> {
+        tokio::select! {
+            biased;
+            () = self.batches.closed() => None,
+            page = pages.recv() => page,
+        }
     }
 
     async fn add(&mut self, child: ChildInput) {
@@ -263,5 +329,6 @@ impl<'run> Maker<'run> {
     async fn say(&self, read: Read) {
         // Nobody listens: the reader was dropped, and begins anew from the cursor.
         let _ = self.batches.send(read).await;
+        self.waker.wake();
     }
 }

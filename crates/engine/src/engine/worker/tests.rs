@@ -150,6 +150,7 @@ fn names(effects: &[Effect]) -> Vec<String> {
         Effect::Cancel { event_id, .. } => format!("cancel {event_id}"),
         Effect::PutOff { number } => format!("put off {number}"),
         Effect::Evicted { next_timer_at } => format!("evicted {}", next_timer_at.is_some()),
+        Effect::PutOff { number } => format!("put off {number}"),
         Effect::Alert => "alert".to_owned(),
         Effect::DriveMapRun { .. } => "drive map run".to_owned(),
     };
@@ -369,6 +370,65 @@ fn a_task_that_its_token_answered_is_no_longer_performed() {
     assert_eq!(names(&effects), ["write 1 rows"]);
     assert_eq!(names(&world.written(Ok(()))), ["withdraw 3"]);
     assert!(matches!(answer.try_recv(), Ok(Ok(Delivered::Taken(_)))));
+}
+
+fn redrive(world: &mut World) -> (Vec<Effect>, oneshot::Receiver<Result<Delivered, StoreError>>) {
+    let (reply, answer) = oneshot::channel();
+    let room = world.memory.clone().try_acquire_owned().unwrap();
+    let redriving = Redriving { arn: ARN.into(), client_token: None, room, reply };
+    (world.handle(Message::Redrive(Box::new(redriving))), answer)
+}
+
+fn loads_even_if_ended(effects: &[Effect]) -> bool {
+    matches!(effects, [Effect::Load { even_if_ended: true, .. }])
+}
+
+#[test]
+fn a_redrive_behind_something_that_is_late_is_taken() {
+    let mut world = World::new(60);
+    let (effects, mut late) = world.deliver(Input::TaskHeartbeat { event_id: 3 });
+    assert!(matches!(effects.as_slice(), [Effect::Load { even_if_ended: false, .. }]));
+    let (effects, mut redriven) = redrive(&mut world);
+    assert!(effects.is_empty(), "{:?}", names(&effects));
+    let effects = world.handle(Message::Loaded { arn: ARN.into(), outcome: Ok(None) });
+    assert!(loads_even_if_ended(&effects), "{:?}", names(&effects));
+    assert!(late.try_recv().is_err() && redriven.try_recv().is_err());
+    // It is not there at all.
+    assert!(world.handle(Message::Loaded { arn: ARN.into(), outcome: Ok(None) }).is_empty());
+    assert_eq!((late.try_recv(), redriven.try_recv()), (Ok(Ok(Delivered::Late)), Ok(Ok(Delivered::Late))));
+}
+
+#[test]
+fn a_redrive_that_comes_while_the_end_is_written_is_taken() {
+    let mut world = World::new(60);
+    world.begin(&task());
+    world.begin_written();
+    world.deliver(Input::StopExecution { error: None, cause: None });
+    let (effects, mut redriven) = redrive(&mut world);
+    assert!(effects.is_empty(), "{:?}", names(&effects));
+    let effects = world.written(Ok(()));
+    assert!(loads_even_if_ended(effects.get(1..).unwrap()), "{:?}", names(&effects));
+    assert!(redriven.try_recv().is_err());
+}
+
+#[test]
+fn a_map_run_hears_of_a_child_that_was_given_up_once_its_end_is_kept() {
+    let mut world = World::new(60);
+    let map_run = crate::ports::MapRunChild { arn: "run".to_owned(), state_name: "M".to_owned(), is_express: true };
+    let new = NewExecution { kind: ExecutionKind::MapRunChild, map_run: Some(map_run), ..new_execution() };
+    let live = Live {
+        number: 1,
+        new: Arc::new(new),
+        machine: task(),
+        execution: execution::Execution::new(),
+        next_seq: 0,
+        standing: Standing::Working,
+    };
+    let mut effects = Vec::new();
+    world.worker.give_up(ARN.into(), Slot::new(Phase::Loading, None), Box::new(live), &mut effects);
+    assert_eq!(names(&effects), ["write 0 rows"]);
+    assert_eq!(names(&world.written(Ok(()))), ["drive map run"]);
+    assert!(world.worker.slots.is_empty());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    super::{executions, integer, micros, natural, state_machines, time_of},
+    super::{executions, integer, micros, natural, schema::next_id, state_machines, time_of},
     NOT_REDRIVABLE, PENDING, PENDING_REDRIVE, child_of, count, read_specification, status_text,
 };
 use crate::ports::{ChildrenBegun, DefinitionHash, ExecutionKind, ExpressChild, NewExecution, Standing, StoreError};
@@ -104,10 +104,12 @@ impl Run {
     ) -> Result<ExpressChild, StoreError> {
         let arn = self.specification.express_child_arn(number, 0);
         connection
-            .prepare_cached(
-                "INSERT INTO map_run_express_children (map_run, number, attempt, arn, input, status, started_at)
-                 VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6)",
-            )?
+            .prepare_cached(concat!(
+                "INSERT INTO map_run_express_children (id, map_run, number, attempt, arn, input, status, started_at)
+                     VALUES (",
+                next_id!("map_run_express_children"),
+                ", ?1, ?2, 0, ?3, ?4, ?5, ?6)"
+            ))?
             .execute(params![self.map_run, integer(number)?, arn, input, status_text(Status::Running)?, micros(now)])?;
         let id = natural(connection.last_insert_rowid())?;
         Ok(ExpressChild { number: id, new: self.express(arn, number, input, now) })

@@ -1,4 +1,4 @@
-//! Executions that ended long ago, with their journals, tokens, activity tasks, map runs and the children of these.
+//! Executions that ended long ago, with their journals, tokens, activity tasks, jobs, map runs and the children of these.
 //!
 //! A child of a map run goes with the execution at the root, since a redrive of that one would need it; and a root stays while a map
 //! run below it goes on, or nobody has heard of its failure.
@@ -34,6 +34,9 @@ pub(super) const OF_EXECUTION: &[(&str, &str)] = &[("task_tokens", "hash"), ("ac
 pub(super) const OF_MAP_RUN: &[(&str, &str)] =
     &[("map_run_children", "number"), ("map_run_counts", "status"), ("map_run_express_children", "id")];
 
+/// Executions that can't go, in one round: beyond it the store itself is at fault.
+const STUCK_AT_MOST: usize = 100;
+
 /// What became of an execution in a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
@@ -47,7 +50,7 @@ enum Outcome {
 
 /// How many roots are gone.
 pub(super) async fn prune(store: &SqliteStore, before: i64) -> Result<u64, StoreError> {
-    let (mut after, mut pruned) = ((i64::MIN, 0), 0);
+    let (mut after, mut pruned, mut stuck) = ((i64::MIN, 0), 0, 0);
     loop {
         let page: Vec<(i64, i64)> = store
             .readers
@@ -61,11 +64,23 @@ pub(super) async fn prune(store: &SqliteStore, before: i64) -> Result<u64, Store
             .await?;
         let Some(last) = page.last() else { return Ok(pruned) };
         after = *last;
-        let mut roots: Vec<i64> = page.into_iter().map(|(_, id)| id).collect();
-        while !roots.is_empty() {
-            let (gone, left) = write(store, move |connection| prune_some(connection, roots, before)).await?;
-            pruned += gone;
-            roots = left;
+        let mut groups = vec![page.into_iter().map(|(_, id)| id).collect::<Vec<i64>>()];
+        while let Some(roots) = groups.pop() {
+            let these = roots.clone();
+            match write(store, move |connection| prune_some(connection, these, before)).await {
+                Ok((gone, left)) => {
+                    pruned += gone;
+                    groups.extend((!left.is_empty()).then_some(left));
+                }
+                Err(error @ StoreError::Unavailable(_)) => return Err(error),
+                // Each by itself: the others are not kept because of one.
+                Err(_) if roots.len() > 1 => groups.extend(roots.into_iter().rev().map(|root| vec![root])),
+                Err(error) if stuck < STUCK_AT_MOST => {
+                    stuck += 1;
+                    tracing::error!(?roots, %error, "an execution can't be pruned; it is tried again in an hour");
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
 }

@@ -107,6 +107,55 @@ async fn a_step_of_an_execution_that_is_gone_is_not_kept() {
 }
 
 #[tokio::test]
+async fn a_redrive_of_an_execution_that_is_gone_in_part_is_not_kept() {
+    let folder = tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(folder.path()).unwrap());
+    let connection = filled(folder.path(), &closed(1, 3_000, 10));
+    store.writer.write(|connection| executions::prune_some(connection, vec![1], 1)).await.unwrap();
+    let rows = count(&connection, "journal");
+    let redrive = crate::ports::Redrive { count: 1, at: Timestamp::UNIX_EPOCH, client_token: None };
+    for redrive in [None, Some(redrive)] {
+        let step = crate::ports::Progress {
+            rows: vec![crate::ports::JournalRow { seq: 9_000, last_event: 1, records: vec![] }],
+            redrive,
+            ..super::super::tests::progress()
+        };
+        let error = crate::ExecutionStore::record(store.as_ref(), 1, step).await.unwrap_err();
+        assert!(error.to_string().contains("pruned"), "{error}");
+    }
+    assert_eq!(count(&connection, "journal"), rows);
+    assert_eq!(prune(&store, 91).await.executions, 1);
+}
+
+#[tokio::test]
+async fn the_number_of_what_is_gone_is_not_used_again() {
+    let folder = tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(folder.path()).unwrap());
+    let connection = filled(folder.path(), &closed(7, 1, 10));
+    connection.execute("DELETE FROM executions WHERE id = 3", []).unwrap();
+    assert_eq!(prune(&store, 91).await.executions, 6);
+    for number in [8, 9] {
+        insert(&store, &number.to_string()).await.unwrap();
+        assert_eq!(connection.query_row("SELECT max(id) FROM executions", [], |row| row.get(0)), Ok(number));
+        connection.execute("DELETE FROM executions", []).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn one_execution_that_cannot_go_does_not_keep_the_others() {
+    let folder = tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(folder.path()).unwrap());
+    let stuck =
+        "CREATE TRIGGER stuck BEFORE DELETE ON executions WHEN OLD.id = 4 BEGIN SELECT raise(ABORT, 'stuck'); END";
+    let connection = filled(folder.path(), &format!("{}; {stuck}", closed(9, 1, 10)));
+    assert_eq!(prune(&store, 91).await.executions, 8);
+    assert_eq!(
+        connection.query_row("SELECT group_concat(id) FROM executions", [], |row| row.get(0)),
+        Ok("4".to_owned())
+    );
+}
+
+#[tokio::test]
 async fn each_kind_of_row_goes_at_its_own_age() {
     let folder = tempdir().unwrap();
     let store = Arc::new(SqliteStore::open(folder.path()).unwrap());
