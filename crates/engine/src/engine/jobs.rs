@@ -30,6 +30,8 @@ const STOPS_TRIED: u32 = 20;
 /// How long one question after a job may take, and one stop.
 const ASK_TIME_LIMIT: Duration = Duration::from_secs(300);
 const STOP_TIME_LIMIT: Duration = Duration::from_secs(300);
+/// The pause before a job is asked after again whose execution is damaged.
+const DAMAGED_PAUSE: SignedDuration = SignedDuration::from_secs(300);
 /// The pause after a failure of the store.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -89,7 +91,7 @@ async fn attend_one(shared: Arc<Shared>, job: Job) {
         // An execution that is damaged stays so: whoever repairs it need not restart anything.
         let kept = match error {
             StoreError::Unavailable(_) => Err(error),
-            _ => put_off(&shared, &job, STOP_PAUSE_LIMIT, job.attempts).await,
+            StoreError::Damaged(_) => put_off(&shared, &job, DAMAGED_PAUSE, job.attempts).await,
         };
         if kept.is_err() {
             tokio::time::sleep(PAUSE).await;
