@@ -148,9 +148,7 @@ fn names(effects: &[Effect]) -> Vec<String> {
         Effect::Submitted { event_id, .. } => format!("submitted {event_id}"),
         Effect::Withdraw { event_id, .. } => format!("withdraw {event_id}"),
         Effect::Cancel { event_id, .. } => format!("cancel {event_id}"),
-        Effect::PutOff { number } => format!("put off {number}"),
         Effect::Evicted { next_timer_at } => format!("evicted {}", next_timer_at.is_some()),
-        Effect::PutOff { number } => format!("put off {number}"),
         Effect::Alert => "alert".to_owned(),
         Effect::DriveMapRun { .. } => "drive map run".to_owned(),
     };
