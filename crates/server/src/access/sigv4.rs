@@ -44,6 +44,8 @@ pub enum Denied {
         "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method."
     )]
     InvalidSignature,
+    #[error("Credential should be scoped to correct service: '{0}'.")]
+    OtherService(&'static str),
 }
 
 impl Denied {
@@ -53,7 +55,7 @@ impl Denied {
             Denied::MissingAuthenticationToken => "MissingAuthenticationTokenException",
             Denied::IncompleteSignature(_) => "IncompleteSignatureException",
             Denied::UnrecognizedClient => "UnrecognizedClientException",
-            Denied::Expired(_) | Denied::InvalidSignature => "InvalidSignatureException",
+            Denied::Expired(_) | Denied::InvalidSignature | Denied::OtherService(_) => "InvalidSignatureException",
         }
     }
 }
@@ -94,7 +96,7 @@ pub fn verify(
     let signature = unhex(authorization.signature).ok_or(Denied::InvalidSignature)?;
     hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, &key), to_sign.as_bytes(), &signature)
         .map_err(|_| Denied::InvalidSignature)?;
-    Ok(Caller { region: authorization.region.to_owned() })
+    Ok(Caller { region: authorization.region.to_owned(), service: authorization.service.to_owned() })
 }
 
 fn parse(header: &str) -> Result<Authorization<'_>, Denied> {
@@ -246,6 +248,12 @@ mod tests {
     fn the_example_of_the_documentation_passes() {
         let caller = check(KEY, SECRET, AUTHORIZATION, b"", "2015-08-30T12:36:00Z").unwrap();
         assert_eq!(caller.region, "us-east-1");
+        assert_eq!(caller.check_service("service"), Ok(()));
+        let refused = caller.check_service("states").unwrap_err();
+        assert_eq!(
+            (refused.code(), refused.to_string().as_str()),
+            ("InvalidSignatureException", "Credential should be scoped to correct service: 'states'.")
+        );
     }
 
     #[test]
