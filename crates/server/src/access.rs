@@ -40,6 +40,15 @@ pub struct Access {
 pub struct Caller {
     /// The Region that the request was signed for.
     pub region: String,
+    /// The service that it was signed for, by its name in signatures: `states`, `events` …
+    pub service: String,
+}
+
+impl Caller {
+    /// Refuses a request that was signed for another service than the one it calls.
+    pub fn check_service(&self, called: &'static str) -> Result<(), Denied> {
+        if self.service == called { Ok(()) } else { Err(Denied::OtherService(called)) }
+    }
 }
 
 /// The keys can't be read or made.

@@ -106,11 +106,36 @@ impl IntoResponse for ApiError {
 
 /// A request's body as what an action takes.
 pub fn request<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    let body = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => ApiError::validation(format!("1 validation error detected: {error}")),
-        _ => ApiError::caller("SerializationException", format!("the request is not JSON: {error}")),
+    read(json(body)?)
+}
+
+/// A request's body; one that is empty is an empty object.
+pub fn json(body: &[u8]) -> Result<Value, ApiError> {
+    let refused = |why: &str| ApiError::caller("SerializationException", format!("the request is not JSON: {why}"));
+    let text = std::str::from_utf8(body).map_err(|_| refused("it is not UTF-8"))?;
+    let text = if text.is_empty() { "{}" } else { text };
+    serde_json::from_str(text).map_err(|_| refused(&not_json(text)))
+}
+
+/// A request as what its action takes.
+pub fn read<T: DeserializeOwned>(request: Value) -> Result<T, ApiError> {
+    serde_json::from_value(request).map_err(|error| {
+        let said = error.to_string();
+        let missing = said.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+        match missing.and_then(|name| name.chars().next().map(|first| (first, name))) {
+            Some((first, name)) => ApiError::validation(format!(
+                "1 validation error detected: Value null at '{}{}' failed to satisfy constraint: Member must not be null",
+                first.to_ascii_lowercase(),
+                name.get(first.len_utf8()..).unwrap_or_default()
+            )),
+            None => ApiError::caller("SerializationException", "a member of the request is of another type than it has to be"),
+        }
     })
+}
+
+/// Why a text that could not be read is no JSON, in the words of AWS.
+pub fn not_json(text: &str) -> String {
+    asl::document::not_json(text).unwrap_or_else(|| "its arrays and objects nest too deep".to_owned())
 }
 
 /// An answer.
@@ -142,5 +167,48 @@ pub fn optional_epoch_seconds<S: Serializer>(time: &Option<Timestamp>, serialize
     match time {
         Some(time) => epoch_seconds(time, serializer),
         None => serializer.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Takes {
+        #[expect(dead_code, reason = "only whether it can be read is asked")]
+        event_pattern: String,
+    }
+
+    #[track_caller]
+    fn refused(body: &[u8], code: &str, message: &str) {
+        let error = request::<Takes>(body).unwrap_err();
+        assert_eq!((error.code.as_str(), error.message.as_str()), (code, message));
+    }
+
+    #[test]
+    fn requests_are_refused_in_no_words_of_a_library() {
+        let serialization = "SerializationException";
+        refused(
+            b"{",
+            serialization,
+            "the request is not JSON: com.fasterxml.jackson.core.io.JsonEOFException: Unexpected end-of-input: expected close marker for Object (start marker at [Source: (String)\"{\"; line: 1, column: 1])\n at [Source: (String)\"{\"; line: 1, column: 2]",
+        );
+        refused(
+            b" ",
+            serialization,
+            "the request is not JSON: com.fasterxml.jackson.databind.exc.MismatchedInputException: No content to map due to end-of-input\n at [Source: (String)\" \"; line: 1, column: 0]",
+        );
+        refused(b"\xff", serialization, "the request is not JSON: it is not UTF-8");
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        refused(deep.as_bytes(), serialization, "the request is not JSON: its arrays and objects nest too deep");
+        let mistyped = "a member of the request is of another type than it has to be";
+        refused(br#"{"EventPattern": 1}"#, serialization, mistyped);
+        refused(
+            b"",
+            "ValidationException",
+            "1 validation error detected: Value null at 'eventPattern' failed to satisfy constraint: Member must not be null",
+        );
     }
 }

@@ -55,17 +55,25 @@ async fn aws_api(State(app): State<App>, parts: Parts, body: Result<Bytes, Bytes
         Err(rejection) => return unread(&rejection).into_response(),
     };
     let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let answered = match signed_by(&app, &parts, &body) {
-        Err(error) => Err(error),
-        Ok(caller) => match target.split_once('.') {
-            Some(("AWSStepFunctions", action)) => step_functions::call(&app, &caller, action, &body).await,
-            Some(("AWSEvents", action)) => event_bridge::call(&app, &caller, action, &body).await,
-            _ => Err(unknown_operation(target)),
-        },
-    };
-    match answered {
+    match answer(&app, &parts, target, &body).await {
         Ok(value) => crate::aws_json::respond(StatusCode::OK, &value),
         Err(error) => error.into_response(),
+    }
+}
+
+/// What the action named by `target` answers a request that was signed for its service.
+async fn answer(app: &App, parts: &Parts, target: &str, body: &[u8]) -> Result<Value, ApiError> {
+    let caller = signed_by(app, parts, body)?;
+    match target.split_once('.') {
+        Some(("AWSStepFunctions", action)) => {
+            caller.check_service("states")?;
+            step_functions::call(app, &caller, action, body).await
+        }
+        Some(("AWSEvents", action)) => {
+            caller.check_service("events")?;
+            event_bridge::call(app, &caller, action, body).await
+        }
+        _ => Err(unknown_operation(target)),
     }
 }
 

@@ -42,19 +42,18 @@ mod update_state_machine;
 mod update_state_machine_alias;
 mod validate_state_machine_definition;
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
     App,
     access::Caller,
-    aws_json::{ApiError, answer, request},
+    aws_json::{ApiError, answer, json, read},
     router::unknown_operation,
 };
 
 /// Performs an action.
 pub async fn call(app: &App, caller: &Caller, action: &str, body: &[u8]) -> Result<Value, ApiError> {
-    let body = request(body)?;
+    let body = json(body)?;
     constraints::check(action, &body, app.engine.quotas().payload_bytes)?;
     match action {
         "CreateActivity" => answer(create_activity::call(app, caller, read(body)?).await?),
@@ -98,9 +97,4 @@ pub async fn call(app: &App, caller: &Caller, action: &str, body: &[u8]) -> Resu
         "UpdateMapRun" => answer(update_map_run::call(app, read(body)?).await?),
         _ => Err(unknown_operation(&format!("AWSStepFunctions.{action}"))),
     }
-}
-
-/// A request that keeps to the constraints as what its action takes.
-fn read<T: DeserializeOwned>(body: Value) -> Result<T, ApiError> {
-    serde_json::from_value(body).map_err(|error| ApiError::validation(format!("1 validation error detected: {error}")))
 }

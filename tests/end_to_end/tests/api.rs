@@ -123,7 +123,7 @@ answer(dict(
         "secrets": invalid("TestState does not support RevealSecrets when a mock is specified."),
         "context": invalid("Invalid Context object provided: 'Map' field is not supported when mocking a Context object"),
         "no_mock": invalid("TestState does not support Context when a mock is not specified."),
-        "variables": invalid("Variables must be a valid JSON object: invalid type: sequence, expected a map at line 1 column 0"),
+        "variables": invalid("Variables must be a valid JSON object"),
         "input": ["InvalidExecutionInput", "Invalid State Machine Execution Input: 'com.fasterxml.jackson.core.io.JsonEOFException: Unexpected end-of-input: expected close marker for Object (start marker at [Source: (String)\"{\"; line: 1, column: 1])\n at [Source: (String)\"{\"; line: 1, column: 2]'"],
         "level": "ValidationException",
     });

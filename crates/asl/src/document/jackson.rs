@@ -6,6 +6,8 @@ mod scanner;
 
 use scanner::Scanner;
 
+use super::json;
+
 /// How much of the text a place repeats, in UTF-16 units.
 const SNIPPET: usize = 500;
 
@@ -32,9 +34,15 @@ pub(super) fn refusal(text: &str) -> Option<Refusal> {
     Some(Refusal { message, location: location(text, fault.line, fault.column), byte })
 }
 
-/// Why a text is no JSON, as a service of AWS shows Jackson's exception; `None` where Jackson would take it.
+/// Why a text is no JSON, as a service of AWS shows Jackson's exception; `None` where it is JSON, or nests too deep to tell.
 pub fn not_json(text: &str) -> Option<String> {
-    let Refusal { message, location, .. } = refusal(text)?;
+    if text.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')) {
+        let location = location(text, 1, 0);
+        return Some(format!(
+            "com.fasterxml.jackson.databind.exc.MismatchedInputException: No content to map due to end-of-input\n at {location}"
+        ));
+    }
+    let Some(Refusal { message, location, .. }) = refusal(text) else { return json::not_taken(text) };
     let class =
         if message.starts_with("Unexpected end-of-input") { "io.JsonEOFException" } else { "JsonParseException" };
     Some(format!("com.fasterxml.jackson.core.{class}: {message}\n at {location}"))
@@ -125,6 +133,28 @@ mod tests {
         check("{\"a\": \"b", "Unexpected end-of-input: was expecting closing quote for a string value", 1, 9);
         check("{\"a", "Unexpected end-of-input in field name", 1, 4);
         check("{\"a\":", "Unexpected end-of-input within/between Object entries", 1, 6);
+    }
+
+    #[test]
+    fn what_is_not_taken_is_told_as_an_exception() {
+        fn exception(text: &str, expected: &str) {
+            assert_eq!(not_json(text).as_deref(), Some(expected), "{text:?}");
+        }
+        let nothing =
+            "com.fasterxml.jackson.databind.exc.MismatchedInputException: No content to map due to end-of-input\n at";
+        exception("", &format!("{nothing} [Source: (String)\"\"; line: 1, column: 0]"));
+        exception(" \n", &format!("{nothing} [Source: (String)\" \n\"; line: 1, column: 0]"));
+        exception(
+            "[1 2]",
+            "com.fasterxml.jackson.core.JsonParseException: Unexpected character ('2' (code 50)): was expecting comma to separate Array entries\n at [Source: (String)\"[1 2]\"; line: 1, column: 5]",
+        );
+        exception(
+            "{} 1",
+            "Trailing token found after value: not allowed as per `DeserializationFeature.FAIL_ON_TRAILING_TOKENS`\n at [Source: (String)\"{} 1\"; line: 1, column: 4]",
+        );
+        assert_eq!(not_json("{}"), None);
+        assert!(not_json(&"[".repeat(200)).is_some(), "it never ends");
+        assert_eq!(not_json(&format!("{}{}", "[".repeat(200), "]".repeat(200))), None, "it is only too deep");
     }
 
     #[test]

@@ -14,6 +14,9 @@ use crate::{
     trail::Trail,
 };
 
+/// How serde_json says that a text nests too deep.
+const TOO_DEEP: &str = "recursion limit exceeded";
+
 /// Parses a JSON text.
 pub(super) fn parse(text: &str, lines: &Lines) -> Result<(Value, Place, Vec<Diagnostic>), Vec<Diagnostic>> {
     let value: Value = serde_json::from_str(text).map_err(|error| vec![syntax_error(text, &error, lines)])?;
@@ -26,7 +29,7 @@ pub(super) fn parse(text: &str, lines: &Lines) -> Result<(Value, Place, Vec<Diag
 fn syntax_error(text: &str, error: &serde_json::Error, lines: &Lines) -> Diagnostic {
     let there = lines.byte(error.line(), error.column());
     let said = error.to_string();
-    if said.starts_with("recursion limit exceeded") {
+    if said.starts_with(TOO_DEEP) {
         let message = format!("the text is nested deeper than {}", super::MAX_DEPTH);
         return Diagnostic::error("TOO_DEEPLY_NESTED", message).at("", lines.span(there, there));
     }
@@ -39,14 +42,28 @@ fn syntax_error(text: &str, error: &serde_json::Error, lines: &Lines) -> Diagnos
             .at("", lines.span(at, at))
             .with_location(refusal.location);
     }
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    let message = taken_by_jackson(said.strip_suffix(place.as_str()).unwrap_or(&said));
-    let location = jackson::location(text, error.line(), error.column());
+    let (message, location) = taken_by_jackson(text, error);
     Diagnostic::error(INVALID_JSON, message).at("", lines.span(there, there)).with_location(location)
 }
 
-/// What is said of a text that Jackson would take, or refuse only because it is told to.
-fn taken_by_jackson(said: &str) -> &str {
+/// Why a text that Jackson takes is not taken here; `None` where it is, or where it nests too deep.
+pub(super) fn not_taken(text: &str) -> Option<String> {
+    let error = serde_json::from_str::<Value>(text).err()?;
+    if error.to_string().starts_with(TOO_DEEP) {
+        return None;
+    }
+    let (message, location) = taken_by_jackson(text, &error);
+    Some(format!("{message}\n at {location}"))
+}
+
+/// What is said of a text that Jackson would take, or refuse only because it is told to, and the place.
+fn taken_by_jackson(text: &str, error: &serde_json::Error) -> (String, String) {
+    let (said, line, column) = (error.to_string(), error.line(), error.column());
+    let said = said.strip_suffix(format!(" at line {line} column {column}").as_str()).unwrap_or(&said);
+    (in_our_words(said).to_owned(), jackson::location(text, line, column))
+}
+
+fn in_our_words(said: &str) -> &str {
     match said {
         "trailing characters" => {
             "Trailing token found after value: not allowed as per `DeserializationFeature.FAIL_ON_TRAILING_TOKENS`"

@@ -77,6 +77,8 @@ pub enum Denied {
         "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method."
     )]
     InvalidSignature,
+    #[error("Credential should be scoped to correct service: '{0}'.")]
+    OtherService(&'static str),
 }
 
 impl Denied {
@@ -86,7 +88,7 @@ impl Denied {
             Denied::MissingAuthenticationToken => "MissingAuthenticationTokenException",
             Denied::IncompleteSignature(_) => "IncompleteSignatureException",
             Denied::UnrecognizedClient => "UnrecognizedClientException",
-            Denied::Expired(_) | Denied::InvalidSignature => "InvalidSignatureException",
+            Denied::Expired(_) | Denied::InvalidSignature | Denied::OtherService(_) => "InvalidSignatureException",
         }
     }
 }
@@ -128,7 +130,7 @@ pub fn verify(
     if kept.is_none() {
         keys.keep(scope, key);
     }
-    Ok(Caller { region: authorization.region.to_owned() })
+    Ok(Caller { region: authorization.region.to_owned(), service: authorization.service.to_owned() })
 }
 
 fn signing_key(secret_access_key: &str, authorization: &Authorization<'_>) -> hmac::Key {
@@ -305,6 +307,12 @@ mod tests {
     fn the_example_of_the_documentation_passes() {
         let caller = check(KEY, SECRET, AUTHORIZATION, b"", "2015-08-30T12:36:00Z").unwrap();
         assert_eq!(caller.region, "us-east-1");
+        assert_eq!(caller.check_service("service"), Ok(()));
+        let refused = caller.check_service("states").unwrap_err();
+        assert_eq!(
+            (refused.code(), refused.to_string().as_str()),
+            ("InvalidSignatureException", "Credential should be scoped to correct service: 'states'.")
+        );
     }
 
     #[test]

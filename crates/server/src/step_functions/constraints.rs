@@ -156,7 +156,10 @@ impl Checking<'_> {
             (Kind::Integer | Kind::Long, Value::Number(number)) if number.as_i64().is_some() => {
                 self.bounds(name, at, value, "value", number.as_i64().unwrap_or_default());
             }
-            (Kind::Double | Kind::Float | Kind::Timestamp, Value::Number(_)) | (Kind::Boolean, Value::Bool(_)) => {}
+            (Kind::Double | Kind::Float, Value::Number(number)) => {
+                self.range(shape, name, at, value, number.as_f64().unwrap_or(f64::NAN));
+            }
+            (Kind::Timestamp, Value::Number(_)) | (Kind::Boolean, Value::Bool(_)) => {}
             (kind, value) => return Err(mistyped(kind, value)),
         }
         Ok(())
@@ -191,6 +194,18 @@ impl Checking<'_> {
         }
         if let Some(min) = shape.min.filter(|min| size < *min) {
             self.problem(name, at, value, &format!("Member must have {what} greater than or equal to {min}"));
+        }
+    }
+
+    /// The bounds of a number with a fraction.
+    fn range(&mut self, shape: &Shape, name: &str, at: &str, value: &Value, number: f64) {
+        #[expect(clippy::cast_precision_loss, reason = "the model's bounds are small")]
+        let (min, max) = (shape.min.map(|min| min as f64), shape.max.map(|max| max as f64));
+        if let Some(max) = max.filter(|max| number.is_nan() || number > *max) {
+            self.problem(name, at, value, &format!("Member must have value less than or equal to {max}"));
+        }
+        if let Some(min) = min.filter(|min| number < *min) {
+            self.problem(name, at, value, &format!("Member must have value greater than or equal to {min}"));
         }
     }
 
@@ -324,6 +339,27 @@ mod tests {
             json!({"input": {}}),
             "SerializationException: Start of structure or map found where not expected.",
         );
+    }
+
+    #[test]
+    fn numbers_with_a_fraction_keep_to_their_range() {
+        let update = |percentage: Value| json!({"mapRunArn": "a", "toleratedFailurePercentage": percentage});
+        let told = |value: &str, bound: &str| {
+            format!(
+                "ValidationException: 1 validation error detected: Value '{value}' at 'toleratedFailurePercentage' failed to satisfy constraint: Member must have value {bound}"
+            )
+        };
+        refused("UpdateMapRun", update(json!(101.0)), &told("101.0", "less than or equal to 100"));
+        refused("UpdateMapRun", update(json!(101)), &told("101", "less than or equal to 100"));
+        refused("UpdateMapRun", update(json!(1e300)), &told("1e+300", "less than or equal to 100"));
+        refused("UpdateMapRun", update(json!(-0.5)), &told("-0.5", "greater than or equal to 0"));
+        for word in ["NaN", "Infinity", "-Infinity"] {
+            let expected = "SerializationException: STRING_VALUE can not be converted to a Double";
+            refused("UpdateMapRun", update(json!(word)), expected);
+        }
+        for allowed in [json!(0), json!(100.0), json!(33.3), Value::Null] {
+            assert_eq!(check("UpdateMapRun", &update(allowed), 262_144), Ok(()));
+        }
     }
 
     #[test]

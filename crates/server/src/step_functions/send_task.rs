@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{App, aws_json::ApiError};
+use crate::{
+    App,
+    aws_json::{ApiError, not_json},
+};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -44,8 +47,8 @@ fn within(field: &str, length: usize, limit: usize) -> Result<(), ApiError> {
 
 pub async fn success(app: &App, request: Success) -> Result<Response, ApiError> {
     within("output", request.output.len(), app.engine.quotas().payload_bytes)?;
-    let output = serde_json::from_str(&request.output).map_err(|error| {
-        let why = asl::document::not_json(&request.output).unwrap_or_else(|| error.to_string());
+    let output = serde_json::from_str(&request.output).map_err(|_| {
+        let why = not_json(&request.output);
         ApiError::caller("InvalidOutput", format!("Invalid Output: '{why}'"))
     })?;
     app.engine.send_task_success(&request.task_token, output).await?;

@@ -17,13 +17,23 @@ pub fn check(settings: &MachineSettings) -> Result<(), ApiError> {
     let Some(logging) = &settings.logging_configuration else { return Ok(()) };
     let destinations = logging.get("destinations").and_then(Value::as_array).map_or(0, Vec::len);
     let is_off = logging.get("level").and_then(Value::as_str).is_none_or(|level| level == "OFF");
-    if destinations == 1 || is_off && destinations == 0 {
-        return Ok(());
+    let refused = |why: &str| {
+        Err(ApiError::caller("InvalidLoggingConfiguration", format!("Invalid Logging Configuration: {why}")))
+    };
+    if destinations != 1 && !(is_off && destinations == 0) {
+        return refused("Must specify exactly one Log Destination.");
     }
-    Err(ApiError::caller(
-        "InvalidLoggingConfiguration",
-        "Invalid Logging Configuration: Must specify exactly one Log Destination.",
-    ))
+    match logging.pointer("/destinations/0/cloudWatchLogsLogGroup/logGroupArn").and_then(Value::as_str) {
+        Some(arn) if !arn.ends_with(":*") => refused("Log Group ARN must be provided with '*' qualifier."),
+        Some(arn) if !is_log_group(arn) => refused(&format!("'{arn}' is not the ARN of a log group.")),
+        _ => Ok(()),
+    }
+}
+
+/// Whether it is `arn:PARTITION:logs:REGION:ACCOUNT:log-group:NAME:*`.
+fn is_log_group(arn: &str) -> bool {
+    let parts: Vec<&str> = arn.split(':').collect();
+    matches!(parts[..], ["arn", _, "logs", _, _, "log-group", _, "*"]) && parts.iter().all(|part| !part.is_empty())
 }
 
 /// Refuses an encryption configuration that contradicts itself.
@@ -80,5 +90,37 @@ impl Described {
             encryption_configuration: settings.encryption_configuration.unwrap_or_default(),
             variable_references: asl::variables::references(&definition),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn checked(log_group: &str, expected: Result<(), &str>) {
+        let destinations = json!([{"cloudWatchLogsLogGroup": {"logGroupArn": log_group}}]);
+        let logging_configuration = Some(json!({"level": "ALL", "destinations": destinations}));
+        let told = check(&MachineSettings { logging_configuration, ..MachineSettings::default() });
+        let told = told.map_err(|error| format!("{}: {}", error.code, error.message));
+        let expected =
+            expected.map_err(|why| format!("InvalidLoggingConfiguration: Invalid Logging Configuration: {why}"));
+        assert_eq!(told, expected, "{log_group}");
+    }
+
+    #[test]
+    fn a_log_destination_is_a_log_group() {
+        let qualifier = Err("Log Group ARN must be provided with '*' qualifier.");
+        checked("arn:aws:logs:us-east-1:123456789012:log-group:/aws/vendedlogs/states/a:*", Ok(()));
+        checked("arn:aws-us-gov:logs:us-gov-west-1:123456789012:log-group:a:*", Ok(()));
+        checked("bad", qualifier);
+        checked("arn:aws:logs:us-east-1:123456789012:log-group:a", qualifier);
+        checked("bad:*", Err("'bad:*' is not the ARN of a log group."));
+        let bucket = "arn:aws:s3:us-east-1:123456789012:log-group:a:*";
+        checked(bucket, Err("'arn:aws:s3:us-east-1:123456789012:log-group:a:*' is not the ARN of a log group."));
+        let unnamed = "arn:aws:logs:us-east-1:123456789012:log-group::*";
+        checked(unnamed, Err("'arn:aws:logs:us-east-1:123456789012:log-group::*' is not the ARN of a log group."));
     }
 }

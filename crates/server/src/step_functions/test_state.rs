@@ -14,7 +14,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::definition;
-use crate::{App, access::Caller, aws_json::ApiError};
+use crate::{
+    App,
+    access::Caller,
+    aws_json::{ApiError, not_json},
+};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -157,8 +161,18 @@ fn waits(resource: &str) -> bool {
 
 fn object(what: &str, text: Option<&str>) -> Result<Option<Map<String, Value>>, ApiError> {
     let Some(text) = text else { return Ok(None) };
-    let parsed = serde_json::from_str(text);
-    parsed.map(Some).map_err(|error| ApiError::validation(format!("{what} must be a valid JSON object: {error}")))
+    parsed_object(text)
+        .map(Some)
+        .map_err(|why| ApiError::validation(format!("{what} must be a valid JSON object{why}")))
+}
+
+/// A JSON object; else what to add to that it has to be one: nothing where it is another value.
+fn parsed_object(text: &str) -> Result<Map<String, Value>, String> {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(String::new()),
+        Err(_) => Err(format!(": {}", not_json(text))),
+    }
 }
 
 impl From<TestRefusal> for ApiError {
@@ -167,5 +181,21 @@ impl From<TestRefusal> for ApiError {
             TestRefusal::Validation(text) => ApiError::validation(text),
             TestRefusal::Refusal(refusal) => refusal.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_object_is_told_in_no_words_of_a_library() {
+        let told = |text: &str| object("Variables", Some(text)).map_err(|error| error.message);
+        assert_eq!(told("[]"), Err("Variables must be a valid JSON object".to_owned()));
+        assert_eq!(
+            told(""),
+            Err("Variables must be a valid JSON object: com.fasterxml.jackson.databind.exc.MismatchedInputException: No content to map due to end-of-input\n at [Source: (String)\"\"; line: 1, column: 0]".to_owned())
+        );
+        assert_eq!(told("{\"a\": 1}").map(|object| object.map(|object| object.len())), Ok(Some(1)));
     }
 }

@@ -5,7 +5,7 @@
 use asl::{Kind, State};
 use serde_json::{Map, Value};
 
-use super::waits;
+use super::{parsed_object, waits};
 use crate::aws_json::ApiError;
 
 /// What a field holds.
@@ -38,9 +38,9 @@ const PARTS: &[(&str, Fields)] = &[
 ];
 
 pub(super) fn check(text: &str, state: &State) -> Result<(), ApiError> {
-    let problem = match serde_json::from_str::<Map<String, Value>>(text) {
+    let problem = match parsed_object(text) {
         Ok(context) => problem(&context, state),
-        Err(error) => Some(format!("it must be a JSON object: {error}")),
+        Err(why) => Some(format!("it must be a JSON object{why}")),
     };
     match problem {
         Some(problem) => Err(ApiError::validation(format!("Invalid Context object provided: {problem}"))),
