@@ -41,7 +41,7 @@ pub(crate) use self::state_machines::{hash_of, revision_hash};
 #[cfg(feature = "simulator")]
 pub(crate) use self::writer::simulated::{Disk, Fate};
 pub use self::{
-    backup::{BackupProgress, BackupSummary, backup},
+    backup::{BackupProgress, BackupSummary, backup, is_of_store},
     retention::{DEFAULT_FINDINGS_RETENTION_DAYS, DEFAULT_RETENTION_DAYS, Pruned, Pruner, Retention},
     writer::{CommitMoment, CommitObserver, WriterCounts},
 };
@@ -56,6 +56,8 @@ use crate::{
 const FILE: &str = "rectify.sqlite";
 /// Locked by the process that has the store open.
 const LOCK_FILE: &str = "lock";
+/// All files of the store: SQLite's beside its own, too.
+const FILES: [&str; 5] = [FILE, "rectify.sqlite-wal", "rectify.sqlite-shm", "rectify.sqlite-journal", LOCK_FILE];
 /// What the log's file may keep of the disk after a checkpoint, in bytes.
 const LOG_SIZE_LIMIT: i64 = 64 << 20;
 /// What the writer may keep of the database in memory, in KiB: the index of ARNs is hit all over.
