@@ -217,14 +217,24 @@ fn take_lock(folder: &Path, refused: &dyn Fn(&str, &dyn std::fmt::Display) -> St
     }
 }
 
-/// Opens a file of the store; where there is none, makes it one that only its owner can read: findings hold the task tokens of open
-/// questions. SQLite gives the files beside its own the same permissions.
+/// Opens a file of the store; makes it one that only its owner can read, also where it is there (a backup that was copied, for one):
+/// findings hold the task tokens of open questions. SQLite gives the files beside its own the same permissions.
 fn own(path: &Path) -> std::io::Result<File> {
     let mut options = File::options();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mut permissions = file.metadata()?.permissions();
+        if permissions.mode() & 0o077 != 0 {
+            permissions.set_mode(0o600);
+            file.set_permissions(permissions)?;
+        }
+    }
+    Ok(file)
 }
 
 fn configure(connection: &Connection) -> Result<(), StoreError> {
