@@ -98,7 +98,9 @@ fn what_was_acknowledged_before_a_backup_under_load_is_in_it() {
         fs::read_dir(serve.folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert!(left.into_iter().all(|name| !name.contains("partial") && name != "other"), "nothing is left in part");
 
-    for own in ["rectify.sqlite", "rectify.sqlite-wal", "rectify.sqlite-shm", "lock", "api-key", "../data/rectify.sqlite"] {
+    for own in
+        ["rectify.sqlite", "rectify.sqlite-wal", "rectify.sqlite-shm", "lock", "api-key", "../data/rectify.sqlite"]
+    {
         let (status, _, errors) = backup(&serve.data(), &serve.data().join(own), &["--overwrite"]);
         assert_eq!(status, Some(2), "{own}: {errors}");
         assert!(errors.contains("belongs to the store itself"), "{own}: {errors}");

@@ -123,9 +123,9 @@ fn unwritten(error: rusqlite::Error) -> StoreError {
         Some(ErrorCode::DiskFull) => {
             StoreError::Unavailable(format!("the copy can't be written, its disk is full ({error})"))
         }
-        Some(ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
-            StoreError::Unavailable(format!("the copy can't be written ({error})"))
-        }
+        Some(
+            ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen,
+        ) => StoreError::Unavailable(format!("the copy can't be written ({error})")),
         _ => StoreError::from(error),
     }
 }

@@ -96,7 +96,16 @@ impl Process {
         let child = command.spawn()?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let output = Output::start(OwnedFd::from(reader), log)?;
-        Ok(Process { api, child, pid, output, started: Instant::now(), warm: false, deadline: Instant::now(), _alive: alive })
+        Ok(Process {
+            api,
+            child,
+            pid,
+            output,
+            started: Instant::now(),
+            warm: false,
+            deadline: Instant::now(),
+            _alive: alive,
+        })
     }
 
     /// Whether it has ended.
