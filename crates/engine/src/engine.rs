@@ -34,6 +34,7 @@ use std::{
 
 use detection::Event;
 use execution::{Ended, Quotas, Status};
+use futures_util::future;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -314,6 +315,8 @@ pub struct Engine {
 struct Inner {
     shared: Arc<Shared>,
     findings: Arc<dyn FindingStore>,
+    /// Whether one of the loops that never end has.
+    ended: watch::Receiver<bool>,
     /// Aborted when dropped.
     _running: JoinSet<()>,
     /// The workers end when it is dropped; nobody waits for one that is stuck in a step.
@@ -424,12 +427,29 @@ impl Engine {
         let mut running = JoinSet::new();
         running.spawn(sleepers::recover(shared.clone()));
         running.spawn(express::recover(shared.clone(), last_express));
-        running.spawn(sleepers::wake(shared.clone()));
-        running.spawn(alerts::tell(shared.clone()));
-        running.spawn(map_runs::drive_all(shared.clone()));
-        running.spawn(jobs::attend(shared.clone()));
         running.spawn(machines::stop_deleted(shared.clone()));
-        Ok(Engine { inner: Arc::new(Inner { shared, findings, _running: running, _stop: stop }) })
+        let mut endless = JoinSet::new();
+        endless.spawn(sleepers::wake(shared.clone()));
+        endless.spawn(alerts::tell(shared.clone()));
+        endless.spawn(map_runs::drive_all(shared.clone()));
+        endless.spawn(jobs::attend(shared.clone()));
+        let (end, ended) = watch::channel(false);
+        running.spawn(async move {
+            drop(endless.join_next().await);
+            end.send_replace(true);
+        });
+        Ok(Engine { inner: Arc::new(Inner { shared, findings, ended, _running: running, _stop: stop }) })
+    }
+
+    /// Waits until a part of the engine has ended by itself, which is a bug: what belongs to that part stands still until the engine
+    /// is started anew.
+    pub async fn ended(&self) {
+        let mut ended = self.inner.ended.clone();
+        let worker = future::select_all(self.inner.shared.workers.iter().map(|worker| Box::pin(worker.closed())));
+        tokio::select! {
+            _ = worker => {}
+            _ = ended.wait_for(|ended| *ended) => {}
+        }
     }
 
     /// Takes in an event: it, the findings and the responses to start, in one write. Acknowledge the event once this is `Ok`.

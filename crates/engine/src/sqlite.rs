@@ -41,7 +41,7 @@ pub(crate) use self::state_machines::{hash_of, revision_hash};
 #[cfg(feature = "simulator")]
 pub(crate) use self::writer::simulated::{Disk, Fate};
 pub use self::{
-    backup::{BackupProgress, BackupSummary, backup},
+    backup::{BackupProgress, BackupSummary, backup, is_of_store},
     retention::{DEFAULT_FINDINGS_RETENTION_DAYS, DEFAULT_RETENTION_DAYS, Pruned, Pruner, Retention},
     writer::{CommitMoment, CommitObserver, WriterCounts},
 };
@@ -56,6 +56,8 @@ use crate::{
 const FILE: &str = "rectify.sqlite";
 /// Locked by the process that has the store open.
 const LOCK_FILE: &str = "lock";
+/// All files of the store: SQLite's beside its own, too.
+const FILES: [&str; 5] = [FILE, "rectify.sqlite-wal", "rectify.sqlite-shm", "rectify.sqlite-journal", LOCK_FILE];
 /// What the log's file may keep of the disk after a checkpoint, in bytes.
 const LOG_SIZE_LIMIT: i64 = 64 << 20;
 /// What the writer may keep of the database in memory, in KiB: the index of ARNs is hit all over.
@@ -222,14 +224,24 @@ fn take_lock(folder: &Path, refused: &dyn Fn(&str, &dyn std::fmt::Display) -> St
     }
 }
 
-/// Opens a file of the store; where there is none, makes it one that only its owner can read: findings hold the task tokens of open
-/// questions. SQLite gives the files beside its own the same permissions.
+/// Opens a file of the store; makes it one that only its owner can read, also where it is there (a backup that was copied, for one):
+/// findings hold the task tokens of open questions. SQLite gives the files beside its own the same permissions.
 fn own(path: &Path) -> std::io::Result<File> {
     let mut options = File::options();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mut permissions = file.metadata()?.permissions();
+        if permissions.mode() & 0o077 != 0 {
+            permissions.set_mode(0o600);
+            file.set_permissions(permissions)?;
+        }
+    }
+    Ok(file)
 }
 
 fn configure(connection: &Connection) -> Result<(), StoreError> {

@@ -16,8 +16,12 @@ mod tests;
 use std::{
     collections::BTreeMap,
     fs, io,
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -49,6 +53,8 @@ const TIMEOUTS: Timeouts =
     Timeouts { init: Duration::from_secs(10), idle: Duration::from_secs(5 * 60), look_every: Duration::from_secs(10) };
 /// How often it is looked whether the processes have ended that were asked to.
 const LOOK_FOR_END_EVERY: Duration = Duration::from_millis(5);
+/// An answer waits for so long until its process asks for more, so that the process is free for what is invoked with that answer.
+const ASKS_AGAIN_SOON: Duration = Duration::from_millis(50);
 /// How many invocations that nobody waits for may wait for a process of their function.
 const EVENTS_WAITING_MAX: usize = 1000;
 
@@ -122,7 +128,9 @@ impl LocalFunctions {
         timeouts: Timeouts,
     ) -> io::Result<LocalFunctions> {
         if !functions.is_empty() {
-            fs::create_dir_all(&home.log_folder)?;
+            // What functions log may hold secrets.
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(&home.log_folder)?;
+            fs::set_permissions(&home.log_folder, fs::Permissions::from_mode(0o700))?;
         }
         let home = Arc::new(home);
         let (stop, stopped) = watch::channel(false);
@@ -132,6 +140,7 @@ impl LocalFunctions {
                 log: Arc::new(FunctionLog::new(&home.log_folder, &name)),
                 permits: Arc::new(Semaphore::new(function.concurrency)),
                 waiting: Arc::new(Semaphore::new(EVENTS_WAITING_MAX)),
+                finishing: AtomicUsize::new(0),
                 idle: Mutex::new(Vec::new()),
                 home: Arc::clone(&home),
                 stopped: stopped.clone(),
@@ -180,6 +189,8 @@ pub struct Pool {
     permits: Arc<Semaphore>,
     /// One for each invocation that may wait.
     waiting: Arc<Semaphore>,
+    /// Processes that have answered, and not asked for more yet: they still have their permits.
+    finishing: AtomicUsize,
     /// Those without work, the last used last. With those that work they are never more than `concurrency`: one is started only where
     /// there is none without work.
     idle: Mutex<Vec<Idle>>,
@@ -195,7 +206,7 @@ struct Idle {
 impl Pool {
     /// Invokes the function and waits for its answer. Whoever stops waiting does not stop the function, as at Lambda.
     pub async fn invoke(self: &Arc<Self>, invocation: Invocation) -> Result<Answer, TooManyRequests> {
-        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+        let Some(permit) = self.permit().await else {
             self.unless_stopped().await;
             return Err(TooManyRequests);
         };
@@ -225,6 +236,15 @@ impl Pool {
         Ok(())
     }
 
+    /// Leave to use a process. Where all are used it is waited for only if one of them has answered already: it is free in a moment.
+    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Some(permit);
+        }
+        let _place = (self.finishing.load(Ordering::Relaxed) > 0).then(|| self.waiting.try_acquire().ok()).flatten()?;
+        Arc::clone(&self.permits).acquire_owned().await.ok()
+    }
+
     fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -237,7 +257,7 @@ impl Pool {
     }
 
     /// Does an invocation in a process that is warm, else in a new one. The permit is given back once the process is free again.
-    async fn run(self: Arc<Self>, invocation: Invocation, _permit: OwnedSemaphorePermit) -> Answer {
+    async fn run(self: Arc<Self>, invocation: Invocation, permit: OwnedSemaphorePermit) -> Answer {
         loop {
             self.unless_stopped().await;
             let idle = self.idle().pop();
@@ -262,11 +282,31 @@ impl Pool {
                 Some(Ended::NotDelivered) => {}
                 Some(Ended::Lost(answer)) => return answer,
                 Some(Ended::Answered(answer)) => {
-                    self.keep(process);
+                    self.finishing.fetch_add(1, Ordering::Relaxed);
+                    let finishing = tokio::spawn(Arc::clone(&self).finish(process, permit));
+                    // Most ask at once: then this one is free for whoever comes next.
+                    drop(tokio::time::timeout(ASKS_AGAIN_SOON, finishing).await);
                     return answer;
                 }
             }
         }
+    }
+
+    /// Waits until a process that has answered asks for more; only then it is free.
+    async fn finish(self: Arc<Self>, mut process: Process, permit: OwnedSemaphorePermit) {
+        let mut stopped = self.stopped.clone();
+        let asks = tokio::select! {
+            asks = process.asks_again() => asks,
+            () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => false,
+        };
+        if asks {
+            self.keep(process);
+        } else {
+            process.end().await;
+        }
+        // In this order, so that nobody is refused in between.
+        drop(permit);
+        self.finishing.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Keeps a process warm, unless all is to end.

@@ -93,18 +93,34 @@ impl Command {
     }
 }
 
-/// SIGTERM, or Ctrl-C.
+/// SIGTERM, Ctrl-C, or a terminal that is gone (SIGHUP).
 async fn end_asked_for() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
         if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            let hung_up = async {
+                match is_hang_up_heeded().then(|| signal(SignalKind::hangup())) {
+                    Some(Ok(mut hang_up)) => drop(hang_up.recv().await),
+                    _ => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = tokio::signal::ctrl_c() => {}
+                () = hung_up => {}
             }
             return;
         }
     }
     drop(tokio::signal::ctrl_c().await);
+}
+
+/// Whether SIGHUP is not ignored, as `nohup` has it. Where that can't be known, it is left as it is.
+#[cfg(unix)]
+fn is_hang_up_heeded() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // SIGHUP is the first.
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 0)
 }

@@ -17,12 +17,28 @@ pub enum Format {
     Jsonl,
 }
 
-/// Prints a line. A reader that has gone (`| head`) ends the program quietly, as it does others.
+/// Prints a line. A reader that has gone (`| head`) ends the program quietly, as it does others; any other failure with its reason.
+/// For what has nothing to do but print.
 pub fn line(text: &str) {
-    let mut out = io::stdout().lock();
-    if writeln!(out, "{text}").and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
+    match write_line(text) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => {
+            problem(&unwritten(&error));
+            std::process::exit(1);
+        }
     }
+}
+
+/// Prints a line.
+pub fn write_line(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush())
+}
+
+/// Tells why standard output could not be written.
+pub fn unwritten(error: &io::Error) -> String {
+    format!("standard output can't be written: {error}")
 }
 
 /// Tells a problem, or what is going on.

@@ -27,8 +27,12 @@ pub fn logging(serves: bool, verbose: bool) {
         .ok()
         .and_then(|text| EnvFilter::try_new(text).ok())
         .unwrap_or_else(|| EnvFilter::new(default));
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(output::has_colours());
+    // A log that can't be written (its disk is full) is lost; to tell that on the same way would end the thread that logs.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(output::has_colours())
+        .log_internal_errors(false);
     if io::stderr().is_terminal() || !serves {
         builder.with_target(false).init();
     } else {

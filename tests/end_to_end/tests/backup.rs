@@ -98,10 +98,49 @@ fn what_was_acknowledged_before_a_backup_under_load_is_in_it() {
         fs::read_dir(serve.folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert!(left.into_iter().all(|name| !name.contains("partial") && name != "other"), "nothing is left in part");
 
+    for own in
+        ["rectify.sqlite", "rectify.sqlite-wal", "rectify.sqlite-shm", "lock", "api-key", "../data/rectify.sqlite"]
+    {
+        let (status, _, errors) = backup(&serve.data(), &serve.data().join(own), &["--overwrite"]);
+        assert_eq!(status, Some(2), "{own}: {errors}");
+        assert!(errors.contains("belongs to the store itself"), "{own}: {errors}");
+    }
+    let (status, _, errors) = backup(&serve.data(), serve.folder.path(), &["--overwrite"]);
+    assert!(status == Some(2) && errors.contains("is no regular file"), "{errors}");
+    assert!(!post(&serve, "before-1"), "the store is what it was");
+
     let restored = restored(&serve, &file);
     for number in 0..50 {
         assert!(!post(&restored, &format!("before-{number}")), "before-{number} is there");
     }
+}
+
+/// A copy that meets a limit on the size of files is as good as on a full disk; one that was killed leaves a folder.
+#[cfg(unix)]
+#[test]
+fn a_backup_that_cannot_be_made_leaves_nothing_and_names_its_target() {
+    let serve = Serve::start("account: \"123456789012\"\n", NOBODY);
+    assert!(post(&serve, "one"));
+    let folder = tempfile::tempdir().unwrap();
+    let stale = folder.path().join(".rectify-backup-killed.partial");
+    fs::create_dir(&stale).unwrap();
+    fs::write(stale.join("half"), "x").unwrap();
+    let to = folder.path().join("b.sqlite");
+    let output = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\""])
+        .arg(rectify())
+        .args(["backup", "--data"])
+        .arg(serve.data())
+        .arg("--to")
+        .arg(&to)
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(errors.contains(&to.display().to_string()) && errors.contains("the copy can't be written"), "{errors}");
+    assert!(errors.contains("--to"), "{errors}");
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]

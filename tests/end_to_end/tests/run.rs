@@ -155,3 +155,83 @@ fn a_distributed_map_shows_its_counts() {
     assert_eq!(status, Some(1), "{said}");
     assert!(said.contains("0 pending, 5 running, 0 succeeded, 0 failed") && said.contains("map run arn:"), "{said}");
 }
+
+/// A reader that has gone does not end the execution, and the exit status is its end; a disk that is full is told.
+#[cfg(target_os = "linux")]
+#[test]
+fn standard_output_that_cannot_be_written_ends_nothing() {
+    let states = json!({"First": {"Type": "Pass", "Next": "Pause"}, "Pause": {"Type": "Wait", "Seconds": 1, "Next": "Last"}, "Last": {"Type": "Fail", "Error": "Mine"}});
+    let (mut child, _folder) = start(&states, &["--format", "jsonl"]);
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("FAILED: Mine") && !said.contains("can't be written"), "{said}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let playbook = json!({"StartAt": "Only", "States": {"Only": {"Type": "Pass", "End": true}}});
+    fs::write(folder.path().join("playbook.asl.json"), playbook.to_string()).unwrap();
+    let output = Command::new(rectify())
+        .args(["run", "playbook.asl.json"])
+        .current_dir(folder.path())
+        .env("AWS_ENDPOINT_URL", NOBODY)
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "a")
+        .env("AWS_SECRET_ACCESS_KEY", "b")
+        .stdin(Stdio::null())
+        .stdout(fs::File::options().write(true).open("/dev/full").unwrap())
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("succeeded") && said.contains("standard output can't be written"), "{said}");
+}
+
+/// The second signal ends the program at once, and what it has started and kept with it; the first may be a terminal that is gone.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_second_signal_leaves_no_process_and_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let temporary = folder.path().join("tmp");
+    fs::create_dir(&temporary).unwrap();
+    // The function heeds no SIGTERM, so that the first signal alone does not end it soon.
+    let script = "trap '' TERM; echo $$ > pid.new; mv pid.new pid; while :; do sleep 1; done";
+    let configuration = json!({"account": "123456789012", "functions": {"f": {"command": ["/bin/sh", "-c", script], "code": ".", "timeout_seconds": 600}}});
+    fs::write(folder.path().join("rectify.yaml"), configuration.to_string()).unwrap();
+    let playbook = json!({"StartAt": "Call", "States": {"Call": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": {"FunctionName": "f"}, "End": true}}});
+    fs::write(folder.path().join("playbook.asl.json"), playbook.to_string()).unwrap();
+    let mut child = Command::new(rectify())
+        .args(["run", "playbook.asl.json"])
+        .current_dir(folder.path())
+        .env("TMPDIR", &temporary)
+        .env("AWS_ENDPOINT_URL", NOBODY)
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "a")
+        .env("AWS_SECRET_ACCESS_KEY", "b")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let function = end_to_end::until("the function's process", || fs::read_to_string(folder.path().join("pid")).ok());
+    let signal = |name: &str| {
+        assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+    };
+    signal("-HUP");
+    let mut errors = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("once more ends the program") {
+        assert!(errors.read_line(&mut said).unwrap() > 0, "it ended before:\n{said}");
+    }
+    signal("-INT");
+    errors.read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{said}");
+    let stat = format!("/proc/{}/stat", function.trim());
+    end_to_end::until("the end of the function's process", || {
+        let text = fs::read_to_string(&stat).unwrap_or_default();
+        (text.is_empty() || text.contains(") Z")).then_some(())
+    });
+    let left: Vec<_> = fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}

@@ -8,11 +8,11 @@
 use std::{ops::ControlFlow, path::Path};
 
 use rusqlite::{
-    Connection, OpenFlags,
+    Connection, ErrorCode, OpenFlags,
     backup::{Backup as Copy, StepResult},
 };
 
-use super::{FILE, LOCKED_TIMEOUT, natural};
+use super::{FILE, FILES, LOCKED_TIMEOUT, natural};
 use crate::ports::StoreError;
 
 /// Pages copied before the progress is told.
@@ -48,6 +48,34 @@ impl BackupSummary {
     }
 }
 
+/// Whether a path names one of the store's files in a folder, which a backup must never replace: by their names, whether they are there
+/// now or not, or as another name of the same file.
+pub fn is_of_store(folder: &Path, path: &Path) -> bool {
+    let folder_of_path = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let is_in_folder = match (folder.canonicalize(), folder_of_path.canonicalize()) {
+        (Ok(folder), Ok(other)) => folder == other,
+        _ => false,
+    };
+    FILES.iter().any(|name| {
+        let is_its_name = path.file_name().is_some_and(|other| other.eq_ignore_ascii_case(name));
+        is_in_folder && is_its_name || is_same_file(&folder.join(name), path)
+    })
+}
+
+/// Whether both are there, and are one file: also by links, hard or symbolic.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let identity = |path: &Path| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+        identity(one).is_some_and(|one| identity(other) == Some(one))
+    }
+    #[cfg(not(unix))]
+    {
+        one.canonicalize().ok().is_some_and(|one| other.canonicalize().ok() == Some(one))
+    }
+}
+
 /// Copies the store in a folder into a file that is empty or not there, and checks the copy: SQLite's `integrity_check`, and the rows of
 /// each table against those that were copied. It blocks. `progress` ends it by breaking: then the file is left unfinished, for the
 /// caller to remove, and so it is after an error.
@@ -69,24 +97,37 @@ pub fn backup(
     from.execute_batch("BEGIN")?;
     let rows = rows(&from)?;
     let page_bytes = natural(from.query_row("PRAGMA page_size", [], |row| row.get(0))?)?;
-    let mut to = Connection::open(file)?;
-    // Nobody needs what is half copied; it is synced as a whole.
-    to.pragma_update(None, "synchronous", "off")?;
+    let mut to = Connection::open(file).map_err(unwritten)?;
+    // Nobody needs what is half copied: it is synced as a whole, and no journal is kept beside it.
+    to.pragma_update(None, "synchronous", "off").map_err(unwritten)?;
+    to.pragma_update_and_check(None, "journal_mode", "memory", |_| Ok(())).map_err(unwritten)?;
     if !copy(&from, &mut to, page_bytes, progress)? || progress(BackupProgress::Verifying).is_break() {
         return Ok(None);
     }
     verify(&to, &rows)?;
     // The copy is one file, with no log beside it.
-    to.pragma_update_and_check(None, "journal_mode", "delete", |_| Ok(()))?;
-    to.close().map_err(|(_, error)| error)?;
+    to.pragma_update_and_check(None, "journal_mode", "delete", |_| Ok(())).map_err(unwritten)?;
+    to.close().map_err(|(_, error)| unwritten(error))?;
     let bytes = std::fs::File::open(file).and_then(|file| {
         file.sync_all()?;
         Ok(file.metadata()?.len())
     });
-    let bytes = bytes.map_err(|error| {
-        StoreError::Unavailable(format!("the copy `{}` can't be written to its disk: {error}", file.display()))
-    })?;
+    let bytes =
+        bytes.map_err(|error| StoreError::Unavailable(format!("the copy can't be written to its disk: {error}")))?;
     Ok(Some(BackupSummary { bytes, rows }))
+}
+
+/// Why the copy can't be written. The store was read before, so a disk that fails now is the copy's.
+fn unwritten(error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => {
+            StoreError::Unavailable(format!("the copy can't be written, its disk is full ({error})"))
+        }
+        Some(
+            ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen,
+        ) => StoreError::Unavailable(format!("the copy can't be written ({error})")),
+        _ => StoreError::from(error),
+    }
 }
 
 /// Whether all was copied.
@@ -98,7 +139,7 @@ fn copy(
 ) -> Result<bool, StoreError> {
     let copy = Copy::new(from, to)?;
     loop {
-        let result = copy.step(PAGES_AT_ONCE)?;
+        let result = copy.step(PAGES_AT_ONCE).map_err(unwritten)?;
         let (left, total) = (copy.progress().remaining, copy.progress().pagecount);
         let bytes = |pages: i32| u64::try_from(pages).unwrap_or(0).saturating_mul(page_bytes);
         let told = progress(BackupProgress::Copying { done: bytes(total.saturating_sub(left)), total: bytes(total) });

@@ -1,8 +1,9 @@
 //! The log of a function: one file, and one before it.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, Permissions},
     io::{self, Write as _},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -63,7 +64,8 @@ impl FunctionLog {
             fs::rename(&self.path, self.path.with_extension("log.1"))?;
         }
         if state.file.is_none() {
-            let file = File::options().create(true).append(true).open(&self.path)?;
+            let file = File::options().create(true).append(true).mode(0o600).open(&self.path)?;
+            file.set_permissions(Permissions::from_mode(0o600))?;
             let bytes = file.metadata()?.len();
             state.file = Some((file, bytes));
         }

@@ -13,7 +13,7 @@ use tokio::{
     net::unix::pipe,
     process::{Child, Command},
     task::JoinHandle,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use uuid::Uuid;
 
@@ -39,13 +39,15 @@ pub(super) struct Process {
     started: Instant,
     /// Whether an invocation was delivered to it already.
     warm: bool,
+    /// Until when it may work on its invocation: also after its answer.
+    deadline: Instant,
     /// Its end is what the host waits for when it stops.
     _alive: Arc<()>,
 }
 
 /// How an invocation ended.
 pub(super) enum Ended {
-    /// With this; the process is ready for another.
+    /// With this; the process may ask for another.
     Answered(Answer),
     /// With this; the process is of no use any more.
     Lost(Answer),
@@ -94,7 +96,16 @@ impl Process {
         let child = command.spawn()?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let output = Output::start(OwnedFd::from(reader), log)?;
-        Ok(Process { api, child, pid, output, started: Instant::now(), warm: false, _alive: alive })
+        Ok(Process {
+            api,
+            child,
+            pid,
+            output,
+            started: Instant::now(),
+            warm: false,
+            deadline: Instant::now(),
+            _alive: alive,
+        })
     }
 
     /// Whether it has ended.
@@ -142,6 +153,7 @@ impl Process {
             // What the process writes from now on belongs to this invocation.
             self.output.begin(request_id);
             let Some(answer) = self.api.deliver(invocation, limit) else { continue };
+            self.deadline = begun + limit;
             if !was_warm {
                 init = format!("\tInit Duration: {init_duration} ms");
             }
@@ -163,6 +175,16 @@ impl Process {
             Outcome::Failed(payload) => Answer { payload, failed: true, log_tail },
         };
         if is_lost { Ended::Lost(answer) } else { Ended::Answered(answer) }
+    }
+
+    /// Waits until it asks for another invocation, having answered one. `false` where it ends before, or its time-out comes.
+    pub(super) async fn asks_again(&mut self) -> bool {
+        tokio::select! {
+            biased;
+            _ = self.child.wait() => false,
+            asked = self.api.asked() => matches!(asked, Asked::ForInvocation),
+            () = sleep_until(self.deadline) => false,
+        }
     }
 
     /// The outcome where a process did not ask for the invocation.

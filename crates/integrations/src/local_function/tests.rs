@@ -138,6 +138,14 @@ impl Runtime {
         (header(&head, "lambda-runtime-aws-request-id"), body)
     }
 
+    /// Asks for the next invocation, and reads nothing: for as long as what is returned is there.
+    async fn ask_again(&self) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.address).await.unwrap();
+        let request = "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nhost: h\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream
+    }
+
     async fn post(&self, path: &str, headers: &str, body: &str) -> (u16, Value) {
         let (status, _, body) = self.ask("POST", path, headers, body).await;
         (status, serde_json::from_str(&body).unwrap())
@@ -351,7 +359,42 @@ async fn a_process_without_work_is_ended_after_a_while() {
     let runtime = host.next_process().await;
     let (id, _) = runtime.next().await;
     runtime.respond(&id, "1").await;
+    let _asking = runtime.ask_again().await;
     answer.await.unwrap().unwrap();
+    until(|| is_gone(&runtime.pid).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_process_is_free_only_once_it_asks_for_more() {
+    let mut host = Host::with(WAITS, |function| LocalFunction { concurrency: 2, ..function }, TIMEOUTS);
+    let first = host.invoke("1");
+    let early = host.next_process().await;
+    let (id, _) = early.next().await;
+    early.respond(&id, "1").await;
+    assert_eq!(first.await.unwrap().unwrap().payload, "1");
+    // It works on: the next invocation has a process of its own.
+    let second = host.invoke("2");
+    let other = host.next_process().await;
+    let (second_id, given) = other.next().await;
+    assert_eq!(given, "2");
+    // All are used, and one has answered: that one is waited for.
+    let third = host.invoke("3");
+    let (third_id, given) = early.next().await;
+    assert_eq!(given, "3");
+    early.respond(&third_id, "3").await;
+    other.respond(&second_id, "2").await;
+    assert_eq!(third.await.unwrap().unwrap().payload, "3");
+    assert_eq!(second.await.unwrap().unwrap().payload, "2");
+}
+
+#[tokio::test]
+async fn a_process_that_never_asks_for_more_is_ended_at_its_time_out() {
+    let mut host = Host::with(WAITS, |function| LocalFunction { timeout_seconds: 1, ..function }, TIMEOUTS);
+    let answer = host.invoke("1");
+    let runtime = host.next_process().await;
+    let (id, _) = runtime.next().await;
+    runtime.respond(&id, "1").await;
+    assert_eq!(answer.await.unwrap().unwrap().payload, "1");
     until(|| is_gone(&runtime.pid).then_some(())).await;
 }
 

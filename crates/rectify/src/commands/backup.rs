@@ -1,7 +1,7 @@
 //! `rectify backup [--data DIR] [--to FILE]`.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, IsTerminal as _, Write as _},
     ops::ControlFlow,
     path::{Path, PathBuf},
@@ -12,12 +12,18 @@ use std::{
     },
 };
 
-use engine::sqlite::{BackupProgress, BackupSummary, backup};
+use engine::sqlite::{BackupProgress, BackupSummary, backup, is_of_store};
 use jiff::Timestamp;
 use tempfile::NamedTempFile;
 
 use super::{Problem, end_asked_for};
 use crate::{output, start};
+
+/// How the folders are named in which copies are made.
+const PARTIAL_PREFIX: &str = ".rectify-backup-";
+const PARTIAL_SUFFIX: &str = ".partial";
+/// What lies beside the store in its folder, and is none of a backup's business.
+const KEYS: [&str; 2] = ["credentials", "api-key"];
 
 /// Copy the store into a file, while `serve` runs too.
 ///
@@ -73,22 +79,33 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
     })
 }
 
-/// Writes a file beside it, which only its owner can read, and gives it its name once it is whole and on the disk. Without that it is
-/// removed.
+/// Writes the copy in a folder beside it, which only its owner can look into, and gives it its name once it is whole and on the disk.
+/// Without that it is removed.
 fn write(data: &Path, to: &Path, overwrite: bool, is_given_up: &AtomicBool) -> Result<Option<BackupSummary>, Problem> {
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let refused = |error: io::Error| {
         Problem(format!("the backup {} can't be written: {error}; choose another place with --to", to.display()))
     };
-    let partial: NamedTempFile =
-        tempfile::Builder::new().prefix(".rectify-backup-").suffix(".partial").tempfile_in(folder).map_err(refused)?;
+    check_target(data, to)?;
+    remove_stale(folder);
+    let partial =
+        tempfile::Builder::new().prefix(PARTIAL_PREFIX).suffix(PARTIAL_SUFFIX).tempdir_in(folder).map_err(refused)?;
+    // Locked for as long as this process works on it.
+    #[cfg(unix)]
+    let lock = File::open(partial.path()).map_err(refused)?;
+    #[cfg(unix)]
+    lock.try_lock().map_err(|error| refused(error.into()))?;
+    let file = NamedTempFile::new_in(partial.path()).map_err(refused)?;
     let mut progress = progress(is_given_up);
-    let summary = backup(data, partial.path(), &mut progress).map_err(Problem::new)?;
+    let summary = backup(data, file.path(), &mut progress).map_err(|error| {
+        let (data, to) = (data.display(), to.display());
+        Problem(format!("the store in {data} was not copied to {to}: {error}; --to names another place"))
+    })?;
     let Some(summary) = summary else { return Ok(None) };
     if overwrite {
-        partial.persist(to).map_err(|error| refused(error.error))?;
+        file.persist(to).map_err(|error| refused(error.error))?;
     } else {
-        partial.persist_noclobber(to).map_err(|error| match error.error.kind() {
+        file.persist_noclobber(to).map_err(|error| match error.error.kind() {
             io::ErrorKind::AlreadyExists => is_there(to),
             _ => refused(error.error),
         })?;
@@ -97,6 +114,34 @@ fn write(data: &Path, to: &Path, overwrite: bool, is_given_up: &AtomicBool) -> R
     #[cfg(unix)]
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(refused)?;
     Ok(Some(summary))
+}
+
+/// Refuses to replace what is no backup.
+fn check_target(data: &Path, to: &Path) -> Result<(), Problem> {
+    let no = |what: &str| Err(Problem(format!("{} {what}: choose another file with --to", to.display())));
+    if is_of_store(data, to) || KEYS.iter().any(|key| to == data.join(key)) {
+        return no("belongs to the store itself, and is not replaced");
+    }
+    match fs::symlink_metadata(to) {
+        Ok(there) if !there.is_file() => no("is no regular file, and is not replaced"),
+        _ => Ok(()),
+    }
+}
+
+/// Removes what killed backups left in a folder. Nobody has those locked.
+fn remove_stale(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        let is_ours = name.starts_with(PARTIAL_PREFIX) && name.ends_with(PARTIAL_SUFFIX);
+        if !is_ours || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        if File::open(entry.path()).is_ok_and(|lock| lock.try_lock().is_ok()) {
+            // What can't be removed disturbs nobody.
+            drop(fs::remove_dir_all(entry.path()));
+        }
+    }
 }
 
 /// Shows on a terminal how far it is.

@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
 use asl::{Document, document::Format as TextFormat};
@@ -22,7 +23,9 @@ use self::follow::Follower;
 use super::{Problem, end_asked_for};
 use crate::{configuration::Configuration, diagnostics, output, start};
 
-/// `Error` of an execution that was stopped by Ctrl-C or SIGTERM.
+/// How long what runs may take to let go, once the program ends.
+const END_TIMEOUT: Duration = Duration::from_secs(2);
+/// `Error` of an execution that was stopped by Ctrl-C, SIGTERM or SIGHUP.
 const INTERRUPTED: &str = "Interrupted";
 
 /// Run a playbook once, here; its states are shown as they happen.
@@ -72,21 +75,31 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
     let definition = document.value().to_string();
     let configuration = Configuration::load(arguments.config.as_deref())?;
     let format = arguments.format;
-    start::runtime().map_err(Problem::new)?.block_on(execute(&definition, &input, &configuration, format))
+    let folder = tempfile::tempdir().map_err(Problem::new)?;
+    let runtime = start::runtime().map_err(Problem::new)?;
+    let done = runtime.block_on(async {
+        tokio::select! {
+            done = execute(folder.path(), &definition, &input, &configuration, format) => done,
+            () = asked_twice() => Ok(ExitCode::FAILURE),
+        }
+    });
+    // The functions' processes are killed with it; only then the folder goes.
+    runtime.shutdown_timeout(END_TIMEOUT);
+    done
 }
 
 async fn execute(
+    folder: &Path,
     definition: &str,
     input: &str,
     configuration: &Configuration,
     format: Format,
 ) -> Result<ExitCode, Problem> {
-    let folder = tempfile::tempdir().map_err(Problem::new)?;
-    let store = Arc::new(SqliteStore::open(folder.path()).map_err(Problem::new)?);
+    let store = Arc::new(SqliteStore::open(folder).map_err(Problem::new)?);
     let aws = Aws::from_environment().await;
     let account = start::account(configuration.account.as_deref(), &aws).await;
     let region = aws.region().to_owned();
-    let log_folder = folder.path().join("functions");
+    let log_folder = folder.join("functions");
     let functions = start::functions(configuration, &aws, &log_folder)?;
     let executor = Executor::new(aws, store.findings(), GuardrailSettings::default(), Channels::default())
         .with_destinations(start::destinations().map_err(Problem)?)
@@ -123,29 +136,31 @@ async fn execute(
     follower.show().await?;
     functions.stop().await;
     show_logs(&log_folder);
-    Ok(told(&ended, format))
+    Ok(told(&ended, format, &mut follower))
 }
 
-/// The first Ctrl-C or SIGTERM stops the execution, as StopExecution does; the second one ends the program.
+/// Waits for the second Ctrl-C, SIGTERM or hang-up.
+async fn asked_twice() {
+    end_asked_for().await;
+    end_asked_for().await;
+}
+
+/// The first Ctrl-C, SIGTERM or hang-up stops the execution, as StopExecution does; the second one ends the program.
 async fn stop_when_asked(engine: &Engine, arn: &str) -> Result<(), Problem> {
     end_asked_for().await;
     output::problem("stopping the execution; once more ends the program at once, wherever it is");
-    tokio::spawn(async {
-        end_asked_for().await;
-        std::process::exit(1);
-    });
-    let cause = "stopped by a signal: Ctrl-C or SIGTERM".to_owned();
+    let cause = "stopped by a signal: Ctrl-C, SIGTERM or SIGHUP".to_owned();
     engine.stop_execution(arn, Some(INTERRUPTED.to_owned()), Some(cause)).await.map_err(Problem::new)?;
     Ok(())
 }
 
 /// Prints the output, or says how else it ended.
-fn told(ended: &Ended, format: Format) -> ExitCode {
+fn told(ended: &Ended, format: Format, follower: &mut Follower<'_>) -> ExitCode {
     if ended.status == Status::Succeeded {
         if format == Format::Json {
-            output::line(&format!("{:#}", ended.output.as_ref().unwrap_or(&Value::Null)));
+            follower.print(&format!("{:#}", ended.output.as_ref().unwrap_or(&Value::Null)));
         }
-        return ExitCode::SUCCESS;
+        return if follower.has_lost_output() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
     }
     let status = json!(ended.status);
     output::problem(&format!(
@@ -163,8 +178,13 @@ fn show_logs(folder: &Path) {
     let mut logs: Vec<PathBuf> = logs.filter(|path| path.extension().is_some_and(|end| end == "log")).collect();
     logs.sort();
     for path in logs {
-        if let (Some(name), Ok(text)) = (path.file_stem(), fs::read_to_string(&path)) {
-            output::problem(&format!("the log of {}:\n{}", name.display(), text.trim_end()));
+        let Some(name) = path.file_stem() else { continue };
+        output::problem(&format!("the log of {}:", name.display()));
+        // A long one was put aside in part.
+        for part in [path.with_extension("log.1"), path.clone()] {
+            if let Ok(text) = fs::read(&part) {
+                output::problem(String::from_utf8_lossy(&text).trim_end());
+            }
         }
     }
 }

@@ -118,6 +118,10 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     for url in configuration.queues {
         pollers.spawn(Queue { url, aws: aws.clone(), intake: intake.clone() }.poll(stopped.clone()));
     }
+    let engine_end = {
+        let engine = engine.clone();
+        async move { engine.ended().await }
+    };
     let app = App { engine, intake, registry, access, webhooks, resources, account: account.clone() };
     tracing::info!(listen = %arguments.listen, account, region = aws.region(), data = %arguments.data.display(), "ready");
     let router = router(app);
@@ -125,7 +129,13 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
         // Ends with this process: nobody but itself asks there.
         tokio::spawn(axum::serve(listener, router.clone()).into_future());
     }
-    listen(listener, &arguments, router, stop).await?;
+    tokio::select! {
+        served = listen(listener, &arguments, router, stop) => served?,
+        () = engine_end => {
+            let text = "a part of the engine has ended by itself, which is a bug; nothing is lost: start it anew, and report what the log says";
+            return Err(Problem(text.to_owned()));
+        }
+    }
     let pollers_end = async { while pollers.join_next().await.is_some() {} };
     drop(tokio::time::timeout(GRACE, pollers_end).await);
     functions.stop().await;
@@ -133,7 +143,7 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes a folder that only its owner can look into; one that is there stays as it is.
+/// Makes a folder that only its owner can look into. One that is there stays as it is, and what others may do in it is told.
 fn make_private(folder: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -142,7 +152,20 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
         use std::os::unix::fs::DirBuilderExt as _;
         builder.mode(0o700);
     }
-    builder.create(folder)
+    builder.create(folder)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(folder)?.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            tracing::warn!(
+                folder = %folder.display(),
+                mode = format!("{mode:o}"),
+                "others than its owner may look into the data folder: `chmod 700` it"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Where this process asks its own API: with TLS in front a certificate need not name a loopback address, so it listens once more.

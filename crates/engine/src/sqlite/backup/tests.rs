@@ -100,3 +100,28 @@ async fn a_damaged_store_is_told_and_its_copy_not_taken_for_whole() {
     let error = copy_of(damaged.path(), &damaged.path().join("copy")).unwrap_err();
     assert!(matches!(&error, StoreError::Damaged(text) if text.contains("restore a")), "{error}");
 }
+
+#[test]
+fn the_stores_own_files_are_known_by_any_name() {
+    let folder = tempdir().unwrap();
+    let store = folder.path().join("store");
+    drop(SqliteStore::open(&store).unwrap());
+    std::fs::hard_link(store.join(FILE), folder.path().join("linked")).unwrap();
+    std::fs::write(store.join("mine"), "").unwrap();
+    std::fs::create_dir(folder.path().join("other")).unwrap();
+    for (path, expected) in [
+        ("store/rectify.sqlite", true),
+        ("other/../store/rectify.sqlite", true),
+        ("store/Rectify.sqlite", true),
+        ("store/rectify.sqlite-wal", true),
+        ("store/rectify.sqlite-journal", true),
+        ("store/lock", true),
+        ("linked", true),
+        ("store/mine", false),
+        ("store/new", false),
+        ("other/rectify.sqlite", false),
+        ("nowhere/rectify.sqlite", false),
+    ] {
+        assert_eq!(is_of_store(&store, &folder.path().join(path)), expected, "{path}");
+    }
+}

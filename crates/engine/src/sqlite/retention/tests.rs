@@ -209,3 +209,38 @@ async fn pages_are_used_again_and_the_log_stays_bounded() {
     assert!(length(FILE) <= first + first / 10, "{first} bytes grew to {}", length(FILE));
     assert!(length("rectify.sqlite-wal") <= 128 << 20);
 }
+
+#[tokio::test]
+async fn events_of_a_clock_that_was_ahead_keep_no_others() {
+    let folder = tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(folder.path()).unwrap());
+    let day = 86_400_000_000_i64;
+    let connection = filled(
+        folder.path(),
+        &format!(
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {})
+             INSERT INTO events (identity, format, received_at, body) SELECT 'ahead' || n, 0, {}, 'b' FROM n;
+             INSERT INTO events (identity, format, received_at, body) VALUES ('old', 0, 0, 'b'), ('young', 0, {}, 'b');",
+            PAGE + 1,
+            1000 * day,
+            90 * day
+        ),
+    );
+    assert_eq!(prune(&store, 91).await, Pruned { events: 1, ..Pruned::default() });
+    assert_eq!(count(&connection, "events WHERE identity = 'old'"), 0);
+    assert_eq!(count(&connection, "events WHERE identity = 'young'"), 1);
+}
+
+/// What counts is when an execution ended.
+#[tokio::test]
+async fn an_execution_that_began_long_ago_and_ended_lately_stays() {
+    let folder = tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(folder.path()).unwrap());
+    let connection = filled(folder.path(), &closed(2, 1, 10));
+    let day = 86_400_000_000_i64;
+    connection.execute("UPDATE executions SET stopped_at = ?1 WHERE id = 2", [90 * day]).unwrap();
+    assert_eq!(prune(&store, 91).await.executions, 1);
+    assert_eq!(count(&connection, "executions WHERE id = 2"), 1);
+    assert_eq!(prune(&store, 179).await.executions, 0);
+    assert_eq!(prune(&store, 181).await.executions, 1);
+}

@@ -1,6 +1,6 @@
 //! Follows an execution by its journal, page by page.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use engine::{Engine, sqlite::SqliteStore};
 use execution::{EventType, Record, map_run::MapRunStatus};
@@ -32,6 +32,8 @@ pub struct Follower<'a> {
     map_runs: u64,
     counted_at: Timestamp,
     counts: String,
+    /// Why standard output takes no more. The execution goes on.
+    unwritten: Option<io::Error>,
 }
 
 impl<'a> Follower<'a> {
@@ -47,7 +49,26 @@ impl<'a> Follower<'a> {
             map_runs: 0,
             counted_at: Timestamp::UNIX_EPOCH,
             counts: String::new(),
+            unwritten: None,
         }
+    }
+
+    /// Prints a line, unless one could not be printed. That is told, but where only the reader has gone (`| head`).
+    pub fn print(&mut self, text: &str) {
+        if self.unwritten.is_some() {
+            return;
+        }
+        if let Err(error) = output::write_line(text) {
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                output::problem(&format!("{}; the execution goes on", output::unwritten(&error)));
+            }
+            self.unwritten = Some(error);
+        }
+    }
+
+    /// Whether something that somebody wants to read could not be printed.
+    pub fn has_lost_output(&self) -> bool {
+        self.unwritten.as_ref().is_some_and(|error| error.kind() != io::ErrorKind::BrokenPipe)
     }
 
     /// After a short while, shows what is new.
@@ -87,7 +108,7 @@ impl<'a> Follower<'a> {
                 _ => {}
             }
             if self.format == Format::Jsonl {
-                output::line(&json!(event).to_string());
+                self.print(&json!(event).to_string());
             }
         }
         if let Some(line) = self.states.line(record) {
