@@ -215,8 +215,9 @@ fn a_second_signal_leaves_no_process_and_no_folder() {
         .spawn()
         .unwrap();
     let function = end_to_end::until("the function's process", || fs::read_to_string(folder.path().join("pid")).ok());
+    let process = child.id().to_string();
     let signal = |name: &str| {
-        assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+        assert!(Command::new("kill").args([name, &process]).status().unwrap().success());
     };
     signal("-HUP");
     let mut errors = BufReader::new(child.stderr.take().unwrap());
