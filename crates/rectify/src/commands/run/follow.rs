@@ -60,7 +60,7 @@ impl<'a> Follower<'a> {
         }
         if let Err(error) = output::write_line(text) {
             if error.kind() != io::ErrorKind::BrokenPipe {
-                output::problem(&format!("{}; the execution goes on", output::unwritten(&error)));
+                output::problem(&format!("{}; the execution does not depend on it", output::unwritten(&error)));
             }
             self.unwritten = Some(error);
         }
