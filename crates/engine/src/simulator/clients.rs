@@ -150,13 +150,24 @@ async fn begin(world: &World, engine: &Engine, arn: &str, start: &Start, input: 
 
 /// One of the executions that were started, or of those that began otherwise.
 fn any_execution(world: &World) -> Option<String> {
+    one_of(world, "executions")
+}
+
+/// One that ended badly, most often one that had a map run.
+fn any_failed(world: &World) -> Option<String> {
+    let failed = "(SELECT * FROM executions WHERE status IN ('FAILED', 'TIMED_OUT', 'ABORTED') AND map_run IS NULL)";
+    let with_map_run = format!("(SELECT * FROM {failed} WHERE id IN (SELECT execution FROM map_runs))");
+    one_of(world, &with_map_run).or_else(|| one_of(world, failed))
+}
+
+fn one_of(world: &World, executions: &str) -> Option<String> {
     let mut state = world.state();
     let chance = state.random.next();
     let mut statement = state
         .store
-        .prepare_cached(
-            "SELECT arn FROM executions ORDER BY id LIMIT 1 OFFSET ?1 % max((SELECT count(*) FROM executions), 1)",
-        )
+        .prepare_cached(&format!(
+            "SELECT arn FROM {executions} ORDER BY id LIMIT 1 OFFSET ?1 % max((SELECT count(*) FROM {executions}), 1)",
+        ))
         .expect("the store is readable");
     statement.query_row([u32::try_from(chance >> 32).unwrap_or_default()], |row| row.get(0)).ok()
 }
@@ -197,7 +208,7 @@ async fn stop(world: &Arc<World>, engine: &Engine) {
 }
 
 async fn redrive(world: &Arc<World>, engine: &Engine) {
-    let Some(arn) = any_execution(world) else { return };
+    let Some(arn) = any_failed(world) else { return };
     let has_token = world.state().random.chance(50);
     let token = has_token.then_some("again");
     let is_ended = matches!(engine.describe_execution(&arn).await, Ok(record) if

@@ -231,7 +231,7 @@ impl Maker<'_> {
         };
         if is_distributed && self.random.chance(50) {
             let may_fail = !self.is_determined;
-            let arguments = super::items::arguments(self.random.between(0, 8), may_fail);
+            let arguments = super::items::arguments(self.random.between(0, 14), may_fail);
             let most = self.random.pick(&[4, 100]);
             state["ItemReader"] = json!({"Resource": "arn:aws:states:::s3:getObject",
                 "ReaderConfig": {"InputType": "JSON", "MaxItems": most},
