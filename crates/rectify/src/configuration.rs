@@ -454,7 +454,7 @@ mod tests {
         for (text, told) in [
             ("memory: {executions: 0}\n", "from 1 to 1000000"),
             ("memory: {evict_after_seconds: 1.5}\n", "from 0 to 86400"),
-            ("memory: {evict_after: 1}\n", "did you mean `evict_after_seconds`?"),
+            ("memory: {evict_after_second: 1}\n", "did you mean `evict_after_seconds`?"),
         ] {
             let problems = problems(text);
             assert!(problems.len() == 1 && problems.iter().all(|problem| problem.contains(told)), "{problems:?}");

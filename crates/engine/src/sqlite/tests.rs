@@ -221,7 +221,7 @@ async fn a_full_disk_is_told_and_survived() {
     let folder = tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
     insert(&store, "before").await.unwrap();
-    set_page_limit(&store, 60).await;
+    set_page_limit(&store, 90).await;
     let mut refused = None;
     for i in 0..10_000 {
         if let Err(error) = insert(&store, &format!("{i}{}", "x".repeat(2000))).await {
