@@ -47,7 +47,7 @@ fn main() {
     };
     let rules: Vec<Filter> = lines(&corpus.join("rules/sigma-aws.jsonl.gz"), |case| filter(&case));
     let records: Vec<String> = lines(&corpus.join("events/cloudtrail-invictus.jsonl.gz"), |case| {
-        normalize::read(case["record"].to_string().as_bytes()).remove(0).unwrap().envelope().to_string()
+        normalize::read(case.get("record").unwrap().to_string().as_bytes()).remove(0).unwrap().envelope().to_string()
     });
     let floor_of_records = self::floor(&records);
     let bytes = records.iter().map(String::len).sum::<usize>() / records.len();

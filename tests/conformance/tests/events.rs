@@ -1,5 +1,7 @@
 //! Real events, records and findings: each is read, or refused with a reason; none is lost. The snapshot lists what is odd.
 
+#![expect(clippy::unwrap_used, reason = "a test ends when what it needs is not as it should be")]
+
 use std::{collections::BTreeMap, fs, path::Path};
 
 use asl::{Document, document::Format};
