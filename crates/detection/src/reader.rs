@@ -154,6 +154,40 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The tests, of different names; `name` says that of each, and `check` looks at each that is taken.
+    pub(crate) fn tests<T: Deserialize<'a>>(
+        &mut self,
+        help: &str,
+        name: impl Fn(&T) -> &str,
+        check: impl Fn(&mut Self, &str, &T),
+    ) -> Vec<T> {
+        let Some(value) = self.value("/tests") else {
+            let message = format!("{} has no tests", self.whole);
+            self.warning("NO_TESTS", "", &message, Some(help));
+            return Vec::new();
+        };
+        let Some(written) = value.as_array() else {
+            self.problem("INVALID_VALUE", "/tests", "`tests` has to be an array", None);
+            return Vec::new();
+        };
+        let mut tests: Vec<T> = Vec::new();
+        for (index, value) in written.iter().enumerate() {
+            let pointer = format!("/tests/{index}");
+            match T::deserialize(value) {
+                Ok(test) if tests.iter().any(|other| name(other) == name(&test)) => {
+                    let message = format!("there are two tests named `{}`", name(&test));
+                    self.problem("DUPLICATE_NAME", &format!("{pointer}/name"), message, None);
+                }
+                Ok(test) => {
+                    check(self, &pointer, &test);
+                    tests.push(test);
+                }
+                Err(error) => self.problem("INVALID_TEST", &pointer, format!("the test can't be read: {error}"), None),
+            }
+        }
+        tests
+    }
+
     /// Every expression within a value has to be JSONata.
     pub(crate) fn check_expressions(&mut self, pointer: &str, value: &Value) {
         match value {

@@ -5,6 +5,7 @@ mod fragment;
 use asl::{Diagnostic, Document, parse::Resources};
 use query::jsonata::Expression;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Guardrail, Parameter, Test};
 use crate::{
@@ -134,30 +135,10 @@ fn resource(reader: &mut Reader<'_>) -> Option<(String, Expression)> {
 }
 
 fn tests(reader: &mut Reader<'_>) -> Vec<Test> {
-    let Some(value) = reader.value("/tests") else {
-        let help = "add a test that makes the misconfiguration in an emulated account";
-        reader.warning("NO_TESTS", "", "the guardrail has no tests", Some(help));
-        return Vec::new();
-    };
-    let Some(written) = value.as_array() else {
-        reader.problem("INVALID_VALUE", "/tests", "`tests` has to be an array", None);
-        return Vec::new();
-    };
-    let mut tests: Vec<Test> = Vec::new();
-    for (index, value) in written.iter().enumerate() {
-        let pointer = format!("/tests/{index}");
-        match Test::deserialize(value) {
-            Ok(test) if tests.iter().any(|other| other.name == test.name) => {
-                let message = format!("there are two tests named `{}`", test.name);
-                reader.problem("DUPLICATE_NAME", &format!("{pointer}/name"), message, None);
-            }
-            Ok(test) => {
-                check_parameters(reader, &pointer, &test);
-                tests.push(test);
-            }
-            Err(error) => reader.problem("INVALID_TEST", &pointer, format!("the test can't be read: {error}"), None),
-        }
-        reader.check_expressions(&pointer, value);
+    let help = "add a test that makes the misconfiguration in an emulated account";
+    let tests = reader.tests(help, |test: &Test| &test.name, check_parameters);
+    for (index, value) in reader.value("/tests").and_then(Value::as_array).into_iter().flatten().enumerate() {
+        reader.check_expressions(&format!("/tests/{index}"), value);
     }
     tests
 }

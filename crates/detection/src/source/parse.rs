@@ -2,7 +2,7 @@
 
 use asl::{Diagnostic, Document, document::escape};
 use query::{Language, Template, jsonata::Expression};
-use serde::{Deserialize as _, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
 use super::{Authentication, Challenge, FIELDS, Field, Hmac, Located, Source, Test, Token, Webhook};
 use crate::reader::{Reader, expression_of};
@@ -45,7 +45,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Source> {
             Some(help),
         );
     }
-    let tests = tests(reader);
+    let tests = reader.tests("add a published sample, and what is made of it", |test: &Test| &test.name, |_, _, _| {});
     if has_pattern && pattern.is_none() {
         return None;
     }
@@ -146,29 +146,4 @@ fn check_signed(reader: &mut Reader<'_>, hmac: &Hmac) {
         _ => return,
     };
     reader.problem("INVALID_VALUE", "/webhook/hmac", fault, None);
-}
-
-fn tests(reader: &mut Reader<'_>) -> Vec<Test> {
-    let Some(value) = reader.value("/tests") else {
-        let help = "add a published sample, and what is made of it";
-        reader.warning("NO_TESTS", "", "the source has no tests", Some(help));
-        return Vec::new();
-    };
-    let Some(written) = value.as_array() else {
-        reader.problem("INVALID_VALUE", "/tests", "`tests` has to be an array", None);
-        return Vec::new();
-    };
-    let mut tests: Vec<Test> = Vec::new();
-    for (index, value) in written.iter().enumerate() {
-        let pointer = format!("/tests/{index}");
-        match Test::deserialize(value) {
-            Ok(test) if tests.iter().any(|other| other.name == test.name) => {
-                let message = format!("there are two tests named `{}`", test.name);
-                reader.problem("DUPLICATE_NAME", &format!("{pointer}/name"), message, None);
-            }
-            Ok(test) => tests.push(test),
-            Err(error) => reader.problem("INVALID_TEST", &pointer, format!("the test can't be read: {error}"), None),
-        }
-    }
-    tests
 }

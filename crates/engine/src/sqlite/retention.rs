@@ -15,7 +15,7 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
 use self::definitions::Suspects;
 use super::SqliteStore;
@@ -120,6 +120,22 @@ impl Pruner {
 fn before(now: Timestamp, days: u32) -> i64 {
     let age = SignedDuration::from_hours(i64::from(days).saturating_mul(24));
     now.checked_sub(age).unwrap_or(Timestamp::MIN).as_microsecond()
+}
+
+/// The times and numbers of what is older than `before`, a page of them: after `after`, by a query of these three and of a limit.
+async fn page(
+    store: &SqliteStore,
+    query: &'static str,
+    before: i64,
+    after: (i64, i64),
+) -> Result<Vec<(i64, i64)>, StoreError> {
+    let read = move |connection: &Connection| {
+        let mut statement = connection.prepare_cached(query)?;
+        let rows = statement
+            .query_map(params![before, after.0, after.1, super::at_most(PAGE)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    };
+    store.readers.read(read).await
 }
 
 /// One of the writes, and the pause after it.

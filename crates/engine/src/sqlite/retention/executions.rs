@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Budget, PAGE, write};
+use super::{Budget, page, write};
 use crate::{
     ports::StoreError,
     sqlite::{SqliteStore, at_most, natural},
@@ -52,16 +52,7 @@ enum Outcome {
 pub(super) async fn prune(store: &SqliteStore, before: i64) -> Result<u64, StoreError> {
     let (mut after, mut pruned, mut stuck) = ((i64::MIN, 0), 0, 0);
     loop {
-        let page: Vec<(i64, i64)> = store
-            .readers
-            .read(move |connection| {
-                let mut statement = connection.prepare_cached(ROOTS)?;
-                let rows = statement.query_map(params![before, after.0, after.1, at_most(PAGE)], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
-                })?;
-                Ok(rows.collect::<Result<_, _>>()?)
-            })
-            .await?;
+        let page = page(store, ROOTS, before, after).await?;
         let Some(last) = page.last() else { return Ok(pruned) };
         after = *last;
         let mut groups = vec![page.into_iter().map(|(_, id)| id).collect::<Vec<i64>>()];

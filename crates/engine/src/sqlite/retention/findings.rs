@@ -4,13 +4,13 @@
 //! occurrence, and a finding that begins anew begins with the first.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
-use super::{Budget, PAGE, write};
+use super::{Budget, page, write};
 use crate::{
     ports::StoreError,
     sqlite::{
-        SqliteStore, at_most,
+        SqliteStore,
         findings::{MINUTES_COUNTED, minute},
     },
 };
@@ -30,16 +30,7 @@ const MAY_GO: &str = "
 pub(super) async fn prune(store: &SqliteStore, before: i64) -> Result<u64, StoreError> {
     let (mut after, mut pruned) = ((i64::MIN, 0), 0);
     loop {
-        let page: Vec<(i64, i64)> = store
-            .readers
-            .read(move |connection| {
-                let mut statement = connection.prepare_cached(RESOLVED)?;
-                let rows = statement.query_map(params![before, after.0, after.1, at_most(PAGE)], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
-                })?;
-                Ok(rows.collect::<Result<_, _>>()?)
-            })
-            .await?;
+        let page = page(store, RESOLVED, before, after).await?;
         let Some(last) = page.last() else { return Ok(pruned) };
         after = *last;
         let mut numbers: Vec<i64> = page.into_iter().map(|(_, number)| number).collect();
