@@ -108,9 +108,11 @@ async fn ask(shared: &Shared, job: &Job) -> Result<(), StoreError> {
         }
         JobStanding::Unclear { outcome, .. } | JobStanding::Ended(outcome) => {
             let told = shared.deliver(&job.task.execution_arn, ended(&job.task, outcome)).await?;
-            if told == Delivered::Late {
-                tracing::debug!(execution = job.task.execution_arn, "a job ended that nobody waits for");
+            if told != Delivered::Late {
+                // The write that took its end forgot the job.
+                return Ok(());
             }
+            tracing::debug!(execution = job.task.execution_arn, "a job ended that nobody waits for");
             shared.store.forget_job(job.number, false).await
         }
     }

@@ -75,6 +75,14 @@ impl Queued {
         Queued { input, client_token: None, reply: None }
     }
 
+    /// The task whose end somebody tells who is not its performer: by its token, or of the job that it began.
+    fn told(&self) -> Option<u64> {
+        match (&self.input, &self.reply) {
+            (Input::TaskSucceeded { event_id, .. } | Input::TaskFailed { event_id, .. }, Some(_)) => Some(*event_id),
+            _ => None,
+        }
+    }
+
     pub(super) fn answer(self, answer: Result<Delivered, StoreError>) {
         if let Some(reply) = self.reply {
             // A caller that has gone away needs no answer.
@@ -133,7 +141,7 @@ impl Slot {
             let now = moment.now;
             match guarded_step(live, queued.input.clone(), moment)? {
                 Ok(step) if step.records.is_empty() && step.commands.is_empty() => {
-                    self.answered(&queued.input);
+                    self.too_late(&queued);
                     // A heart may beat for a task that needs none.
                     let beats = matches!(queued.input, Input::TaskHeartbeat { event_id } if live.execution.awaits_task(event_id));
                     batch.answer(
@@ -151,12 +159,20 @@ impl Slot {
                 }
                 Err(illegal) => {
                     tracing::debug!(arn = live.new.arn, %illegal, "an input was refused");
-                    self.answered(&queued.input);
+                    self.too_late(&queued);
                     batch.answer(queued, Delivered::Late);
                 }
             }
         }
         Ok(batch)
+    }
+
+    /// A performer whose answer nobody waits for has ended. Whoever else comes too late says nothing of the performer: a second answer by
+    /// token must not hide that the first, not written yet, lets it go.
+    fn too_late(&mut self, queued: &Queued) {
+        if queued.reply.is_none() {
+            self.answered(&queued.input);
+        }
     }
 
     /// The task that an input answers is no longer under way; which it is, if it was.
@@ -280,6 +296,7 @@ impl Batch {
             offered: self.commands.iter().filter_map(activity_task).collect(),
             jobs: self.commands.iter().filter_map(job).collect(),
             withdrawn: self.commands.iter().filter_map(cancelled).collect(),
+            told: self.taken.iter().filter_map(|(queued, _)| queued.told()).collect(),
             map_runs: self.commands.iter().filter_map(map_run).collect(),
             map_run_changes: self.commands.iter().filter_map(map_run_change).collect(),
             rows: std::mem::take(&mut self.rows),

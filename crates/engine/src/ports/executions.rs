@@ -75,6 +75,8 @@ pub struct Progress {
     pub jobs: Vec<NewJob>,
     /// Tasks, by their event ids, that nobody waits for any more: no worker is to have them, and jobs among them are to be stopped.
     pub withdrawn: Vec<u64>,
+    /// Tasks, by their event ids, whose ends somebody else than their performers told: jobs among them are over, and forgotten.
+    pub told: Vec<u64>,
     /// The redrive that was among these steps, if one was.
     pub redrive: Option<Redrive>,
     /// The map runs that these steps began.

@@ -1,7 +1,8 @@
 //! The port through which jobs are kept (`.sync`): what was begun at a service and is awaited, and what is still to be stopped there.
 //!
 //! A job is kept in the write that says that it was begun (`TaskSubmitted`), and becomes unwanted in the write that says that nobody
-//! waits for it any more. So a crash loses neither the asking nor the stopping.
+//! waits for it any more, and is forgotten in the write that says that its end was taken. So a crash loses neither the asking nor the
+//! stopping, and leaves no job to be asked after for ever.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -66,9 +67,9 @@ pub trait JobStore: Send + Sync {
     async fn put_off_job(&self, number: u64, is_unwanted: bool, at: Timestamp, attempts: u32)
     -> Result<(), StoreError>;
 
-    /// Its end was told, or it was stopped. One that has become unwanted since it was read stays as it is.
+    /// Its end came when nobody waited for it, or it was stopped. One that has become unwanted since it was read stays as it is.
     ///
-    /// A crash before: its end is told twice and taken once; it is stopped twice.
+    /// A crash before: its end is told again; it is stopped twice.
     async fn forget_job(&self, number: u64, is_unwanted: bool) -> Result<(), StoreError>;
 
     /// Keeps a job that nobody waits for: it was begun when the last one had gone.

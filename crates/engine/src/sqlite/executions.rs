@@ -254,6 +254,7 @@ struct WrittenProgress {
     offered: Vec<(String, u64)>,
     jobs: Vec<jobs::Written>,
     withdrawn: Vec<u64>,
+    told: Vec<u64>,
     redrive: Option<Redrive>,
     map_runs: Vec<map_runs::Written>,
     map_run_changes: Vec<MapRunChange>,
@@ -266,8 +267,18 @@ impl WrittenProgress {
     fn new(progress: Progress) -> Result<WrittenProgress, StoreError> {
         let map_runs = progress.map_runs.iter().map(map_runs::Written::new).collect::<Result<_, _>>()?;
         let jobs = progress.jobs.iter().map(jobs::Written::new).collect::<Result<_, _>>()?;
-        let Progress { rows, tokens, offered, withdrawn, redrive, map_run_changes, standing, stands_as_before, .. } =
-            progress;
+        let Progress {
+            rows,
+            tokens,
+            offered,
+            withdrawn,
+            told,
+            redrive,
+            map_run_changes,
+            standing,
+            stands_as_before,
+            ..
+        } = progress;
         let rows = rows.into_iter().map(journal::Written::new).collect::<Result<_, _>>()?;
         let columns = columns(&standing)?;
         Ok(WrittenProgress {
@@ -276,6 +287,7 @@ impl WrittenProgress {
             offered,
             jobs,
             withdrawn,
+            told,
             redrive,
             map_runs,
             map_run_changes,
@@ -307,6 +319,7 @@ fn append(connection: &Connection, id: i64, progress: &WrittenProgress) -> Resul
         }
     }
     progress.jobs.iter().try_for_each(|job| jobs::insert(connection, id, job))?;
+    jobs::forget_told(connection, id, &progress.told)?;
     Ok(jobs::withdraw(connection, id, &progress.withdrawn)? || !progress.jobs.is_empty())
 }
 

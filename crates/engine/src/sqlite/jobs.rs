@@ -122,6 +122,16 @@ fn runs(connection: &Connection, arn: &str) -> Result<bool, StoreError> {
     Ok(found.is_some())
 }
 
+/// The ends of these were told to those who wait for them.
+pub(super) fn forget_told(connection: &Connection, execution: i64, event_ids: &[u64]) -> Result<(), StoreError> {
+    for event_id in event_ids {
+        connection
+            .prepare_cached("DELETE FROM jobs WHERE execution = ?1 AND event_id = ?2 AND is_unwanted = 0")?
+            .execute(params![execution, integer(*event_id)?])?;
+    }
+    Ok(())
+}
+
 /// Nobody waits for these any more; whether there are such jobs.
 pub(super) fn withdraw(connection: &Connection, execution: i64, event_ids: &[u64]) -> Result<bool, StoreError> {
     let mut changed = 0;

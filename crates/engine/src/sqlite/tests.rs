@@ -43,6 +43,7 @@ pub(super) fn progress() -> Progress {
         offered: Vec::new(),
         jobs: Vec::new(),
         withdrawn: Vec::new(),
+        told: Vec::new(),
         redrive: None,
         map_runs: Vec::new(),
         map_run_changes: Vec::new(),
@@ -344,12 +345,8 @@ async fn a_page_of_what_has_work_is_full_whatever_one_of_them_waits_for() {
     assert_eq!(store.with_work(page.last().unwrap().0, 2).await.unwrap().len(), 1);
 }
 
-#[tokio::test]
-async fn a_job_that_cannot_be_read_hides_no_other() {
-    let folder = tempdir().unwrap();
-    let store = SqliteStore::open(folder.path()).unwrap();
-    let new = new_execution("a");
-    let job = |event_id: u64| NewJob {
+fn job(new: &NewExecution, event_id: u64) -> NewJob {
+    NewJob {
         task: Task {
             execution_arn: new.arn.clone(),
             state_machine_arn: new.state_machine_arn.clone(),
@@ -369,8 +366,35 @@ async fn a_job_that_cannot_be_read_hides_no_other() {
         begun_at: Timestamp::UNIX_EPOCH,
         ask_at: Timestamp::UNIX_EPOCH,
         execution: None,
-    };
-    store.begin(new.clone(), Progress { jobs: vec![job(3), job(4), job(5)], ..progress() }).await.unwrap();
+    }
+}
+
+async fn jobs_of(store: &SqliteStore) -> Vec<(u64, bool)> {
+    let found = store.jobs(10).await.unwrap();
+    found.iter().map(|job| (job.task.scheduled.event_id, job.is_unwanted)).collect()
+}
+
+#[tokio::test]
+async fn the_write_that_takes_the_end_of_a_job_forgets_it() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let new = new_execution("a");
+    let begun = store.begin(new.clone(), Progress { jobs: vec![job(&new, 3), job(&new, 4)], ..progress() }).await;
+    let Begun::New(number) = begun.unwrap() else { panic!("it is new") };
+    let took = |told: Vec<u64>, withdrawn: Vec<u64>| Progress { told, withdrawn, ..progress() };
+    store.record(number, took(vec![3], vec![])).await.unwrap();
+    assert_eq!(jobs_of(&store).await, [(4, false)]);
+    store.record(number, took(vec![], vec![4])).await.unwrap();
+    store.record(number, took(vec![4], vec![])).await.unwrap();
+    assert_eq!(jobs_of(&store).await, [(4, true)], "one that is to be stopped stays");
+}
+
+#[tokio::test]
+async fn a_job_that_cannot_be_read_hides_no_other() {
+    let folder = tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    let new = new_execution("a");
+    store.begin(new.clone(), Progress { jobs: vec![job(&new, 3), job(&new, 4), job(&new, 5)], ..progress() }).await.unwrap();
     let newer = |connection: &Connection| Ok(connection.execute("UPDATE jobs SET format = 99 WHERE event_id = 3", [])?);
     store
         .writer

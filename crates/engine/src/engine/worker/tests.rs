@@ -370,6 +370,20 @@ fn a_task_that_its_token_answered_is_no_longer_performed() {
     assert!(matches!(answer.try_recv(), Ok(Ok(Delivered::Taken(_)))));
 }
 
+#[test]
+fn a_second_answer_by_token_does_not_hide_that_the_first_ended_the_task() {
+    let mut world = World::new(60);
+    world.begin(&asked());
+    // While it is being begun both wait, and are then taken together.
+    let answered = || Input::TaskSucceeded { event_id: 3, output: json!(1) };
+    let (_, mut first) = world.deliver(answered());
+    let (_, mut second) = world.deliver(answered());
+    assert_eq!(names(&world.begin_written()), ["perform 3", "write 1 rows"]);
+    assert_eq!(names(&world.written(Ok(()))), ["withdraw 3"]);
+    assert!(matches!(first.try_recv(), Ok(Ok(Delivered::Taken(_)))));
+    assert_eq!(second.try_recv(), Ok(Ok(Delivered::Late)));
+}
+
 fn redrive(world: &mut World) -> (Vec<Effect>, oneshot::Receiver<Result<Delivered, StoreError>>) {
     let (reply, answer) = oneshot::channel();
     let room = world.memory.clone().try_acquire_owned().unwrap();
