@@ -1,6 +1,6 @@
 //! A guardrail: one misconfiguration, how it is noticed, inspected, fixed and undone; and its compiler.
 
-mod compile;
+pub(crate) mod compile;
 mod parse;
 mod sightings;
 pub mod test;

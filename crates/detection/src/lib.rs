@@ -21,5 +21,5 @@ pub use finding::{Compliance, Finding, FindingInput, Severity, Sighting, Stage, 
 pub use guardrail::Guardrail;
 pub use matcher::Matcher;
 pub use pattern::{EventPattern, InvalidPattern};
-pub use rule::{Filter, FindingKey, Rule};
+pub use rule::{ActiveRule, Filter, FindingKey, LeadsTo, Rule};
 pub use source::Source;

@@ -307,7 +307,7 @@ pub trait FindingStore: Send + Sync {
 pub struct Responder {
     /// What was sighted.
     pub sighting: Sighting,
-    /// The guardrail's state machine in the sighting's Region.
+    /// The guardrail's state machine in the sighting's Region; of a rule's match, the one that tells people.
     pub state_machine_arn: String,
 }
 

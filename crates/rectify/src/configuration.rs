@@ -1,6 +1,7 @@
 //! `rectify.yaml`: read with every problem of it at once, at its line and column.
 
 mod functions;
+mod rules;
 mod sources;
 
 use std::{
@@ -14,6 +15,7 @@ use asl::{Diagnostic, Document, document, document::Format, nearest::nearest};
 use detection::{
     Guardrail, Settings,
     decide::{DEFAULT_APPROVAL_TIMEOUT_SECONDS, DEFAULT_FIXES_PER_HOUR, Mode},
+    rule::{RuleDefaults, RuleSettings},
 };
 use engine::sqlite::Retention;
 use execution::Quotas;
@@ -21,6 +23,7 @@ use integrations::{ChannelConfiguration, LocalFunction};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+pub use rules::unknown_rules;
 pub use sources::WebhookSource;
 
 /// The file that is read where none is named.
@@ -45,6 +48,12 @@ pub struct Configuration {
     pub guardrails: BTreeMap<String, GuardrailConfiguration>,
     /// `guardrails_folder`: guardrails of one's own; they win over carried ones with the same id.
     pub guardrails_folder: Option<PathBuf>,
+    /// `rules_folder`: rules of one's own; looked at again while `serve` runs.
+    pub rules_folder: Option<PathBuf>,
+    /// `rules`: what is said of each, by id.
+    pub rules: BTreeMap<String, RuleSettings>,
+    /// `rules_tell_from`, `rules_dedup_window_seconds`: what holds for rules that say nothing else.
+    pub rule_defaults: RuleDefaults,
     /// `sources`: the URLs of the SQS queues to poll.
     pub queues: Vec<String>,
     /// `sources`: the webhooks to serve.
@@ -211,6 +220,10 @@ impl<'a> Reader<'a> {
             "mode",
             "guardrails",
             "guardrails_folder",
+            "rules",
+            "rules_folder",
+            "rules_tell_from",
+            "rules_dedup_window_seconds",
             "sources",
             "sources_folder",
             "channels",
@@ -228,6 +241,14 @@ impl<'a> Reader<'a> {
                 "mode" => configuration.mode = self.value(&at, "alert, approve or fix").unwrap_or_default(),
                 "guardrails" => configuration.guardrails = self.guardrails(&at),
                 "guardrails_folder" => configuration.guardrails_folder = self.value(&at, "the path of a folder"),
+                "rules" => configuration.rules = self.rules(&at),
+                "rules_folder" => configuration.rules_folder = self.value(&at, "the path of a folder"),
+                "rules_tell_from" => self.severity(&at, &mut configuration.rule_defaults.tell_from),
+                "rules_dedup_window_seconds" => {
+                    if let Some(seconds) = self.dedup_window(&at) {
+                        configuration.rule_defaults.dedup_window_seconds = seconds;
+                    }
+                }
                 "sources" => (configuration.queues, configuration.webhooks) = self.sources(&at, value),
                 "sources_folder" => configuration.sources_folder = self.value(&at, "the path of a folder"),
                 "channels" => configuration.channels = self.channels(&at),

@@ -1,20 +1,27 @@
-//! The guardrails there are: all their patterns in one matcher, each compiled into a state machine for every Region in use.
+//! The guardrails and the rules there are: all their patterns in one matcher, and the state machines that respond, put into the engine
+//! for every Region in use.
+
+mod rules;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
-use detection::{
-    Event, Guardrail, Matcher, Settings, Sighting, arn::partition, decide::Risk, guardrail::CompileOptions,
-};
+use detection::{Event, Guardrail, Settings, Sighting, arn::partition, decide::Risk, guardrail::CompileOptions, rule};
 use engine::{Engine, engine::Refusal};
 
-/// The guardrails there are.
+pub use rules::{RefusedFile, RuleInForce, RulesInForce};
+use rules::{Matched, RuleSet};
+
+/// The guardrails and the rules there are.
 #[derive(Debug)]
 pub struct Registry {
     entries: Vec<Entry>,
-    matcher: Matcher<usize>,
+    /// The rules, and the matcher of all: whoever changes them makes another and puts it in its place.
+    rules: RwLock<Arc<RuleSet>>,
+    /// The guardrails' machines, in their order; behind them the one that tells of rules' matches.
+    machines: Vec<Machine>,
     /// Which machines are in the engine already: (Region, index) → ARN.
     registered: Mutex<HashMap<(String, usize), String>>,
     account: String,
@@ -24,26 +31,55 @@ pub struct Registry {
 struct Entry {
     guardrail: Guardrail,
     settings: Settings,
+}
+
+#[derive(Debug)]
+struct Machine {
+    name: String,
     definition: String,
 }
+
+/// The name of the machine that tells of rules' matches.
+const RULES_MACHINE: &str = "rectify-rule";
 
 impl Registry {
     /// Compiles the guardrails. `settings` are those of each, `role_arn_expression` as in [`CompileOptions`].
     pub fn new(guardrails: Vec<(Guardrail, Settings)>, account: &str, role_arn_expression: Option<&str>) -> Registry {
-        let entries: Vec<Entry> = guardrails
-            .into_iter()
-            .map(|(guardrail, settings)| {
-                let options = CompileOptions {
-                    role_arn_expression: role_arn_expression.map(str::to_owned),
-                    parameters: settings.parameters.clone(),
-                };
-                let definition = fill_in_functions(&guardrail.compile(&options).to_string());
-                Entry { guardrail, settings, definition }
-            })
-            .collect();
-        let patterns =
-            entries.iter().enumerate().map(|(index, entry)| (index, entry.guardrail.pattern.clone())).collect();
-        Registry { entries, matcher: Matcher::new(patterns), registered: Mutex::default(), account: account.to_owned() }
+        let mut machines = Vec::with_capacity(guardrails.len() + 1);
+        for (guardrail, settings) in &guardrails {
+            let options = CompileOptions {
+                role_arn_expression: role_arn_expression.map(str::to_owned),
+                parameters: settings.parameters.clone(),
+            };
+            machines.push(Machine {
+                name: format!("rectify-guardrail-{}", guardrail.id),
+                definition: fill_in_functions(&guardrail.compile(&options).to_string()),
+            });
+        }
+        machines.push(Machine {
+            name: RULES_MACHINE.to_owned(),
+            definition: fill_in_functions(&rule::machine().to_string()),
+        });
+        let entries: Vec<Entry> =
+            guardrails.into_iter().map(|(guardrail, settings)| Entry { guardrail, settings }).collect();
+        let rules = RwLock::new(Arc::new(RuleSet::new(&entries, RulesInForce::default())));
+        Registry { entries, rules, machines, registered: Mutex::default(), account: account.to_owned() }
+    }
+
+    /// Has these rules, and no others, matched from now on. The matcher is made first, and then put in its place: an event is matched
+    /// by the rules before or by those after. It may take a while.
+    pub fn put_rules(&self, rules: RulesInForce) {
+        let set = Arc::new(RuleSet::new(&self.entries, rules));
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = set;
+    }
+
+    /// The rules in force, and the files that could not be used, for people: `{rules, refused, passed_over}`.
+    pub fn list_rules(&self) -> serde_json::Value {
+        self.rules().list()
+    }
+
+    fn rules(&self) -> Arc<RuleSet> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The settings of every guardrail, by its id: what the built-in functions decide by.
@@ -57,54 +93,77 @@ impl Registry {
         entry.map_or_else(|| Settings::of_risk(Risk::Disruptive), |entry| entry.settings.clone())
     }
 
-    /// What an event is about: the sightings of every guardrail whose pattern matches. One that errs, or finds no resource in the
-    /// event, is reported and skipped.
+    /// What an event is about, each with the number of the machine that responds: the sightings of every guardrail whose pattern
+    /// matches or that a matching rule names, and those of every other rule that matches. A guardrail that errs, or finds no resource in
+    /// the event, is reported and skipped.
     pub fn sightings(&self, event: &Event) -> Vec<(usize, Sighting)> {
-        let mut sightings = Vec::new();
-        for &index in self.matcher.matches(&event.envelope()) {
-            let Some(entry) = self.entries.get(index) else { continue };
-            match entry.guardrail.sightings(event) {
-                Ok(found) if found.is_empty() => tracing::warn!(
-                    guardrail = entry.guardrail.id,
-                    event = event.identity(),
-                    "the event matches the guardrail's pattern and names no resource by which its resource.id could find it; nothing is started"
-                ),
-                Ok(found) => sightings.extend(found.into_iter().map(|sighting| (index, sighting))),
-                Err(error) => tracing::error!(
+        let (mut guardrails, mut found) = (Vec::new(), Vec::new());
+        let rules = self.rules();
+        for matched in rules.matches(event) {
+            match matched {
+                Matched::Guardrail(index) => guardrails.push(index),
+                Matched::Rule(rule) => match rule.guardrail() {
+                    None => found.push((self.entries.len(), rule.sighting(event))),
+                    Some(id) => guardrails.extend(self.entries.iter().position(|entry| entry.guardrail.id == id)),
+                },
+            }
+        }
+        guardrails.sort_unstable();
+        guardrails.dedup();
+        let mut sightings: Vec<(usize, Sighting)> =
+            guardrails.into_iter().flat_map(|index| self.sightings_of(index, event)).collect();
+        sightings.append(&mut found);
+        sightings
+    }
+
+    fn sightings_of(&self, index: usize, event: &Event) -> Vec<(usize, Sighting)> {
+        let Some(entry) = self.entries.get(index) else { return Vec::new() };
+        match entry.guardrail.sightings(event) {
+            Ok(found) => {
+                if found.is_empty() {
+                    tracing::warn!(
+                        guardrail = entry.guardrail.id,
+                        event = event.identity(),
+                        "the event matches the guardrail's pattern and names no resource by which its resource.id could find it; nothing is started"
+                    );
+                }
+                found.into_iter().map(|sighting| (index, sighting)).collect()
+            }
+            Err(error) => {
+                tracing::error!(
                     guardrail = entry.guardrail.id,
                     event = event.identity(),
                     %error,
                     "the guardrail's resource.id can't be evaluated on this event; the guardrail is skipped, the others go on"
-                ),
+                );
+                Vec::new()
             }
         }
-        sightings
     }
 
-    /// The machine of a guardrail in a Region, put into the engine the first time it is asked for, and again where it is no longer
+    /// The machine of that number in a Region, put into the engine the first time it is asked for, and again where it is no longer
     /// what it was: whoever speaks to the API may delete it, or give its name to another.
     pub async fn machine(&self, engine: &Engine, region: &str, index: usize) -> Result<String, Refusal> {
         if !is_region(region) {
             return Err(Refusal::InvalidArn(format!("`{region}` is no AWS Region, and can be in no ARN")));
         }
         let key = (region.to_owned(), index);
-        let entry = self
-            .entries
+        let wanted = self
+            .machines
             .get(index)
             .ok_or_else(|| Refusal::StateMachineDoesNotExist(format!("there is no guardrail number {index}")))?;
         let known = self.registered.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(arn) = known {
             match engine.describe_state_machine(&arn).await {
-                Ok(machine) if machine.definition == entry.definition => return Ok(arn),
+                Ok(machine) if machine.definition == wanted.definition => return Ok(arn),
                 Ok(_) | Err(Refusal::StateMachineDoesNotExist(_)) => {
                     tracing::warn!(arn, "the guardrail's machine was deleted or changed; it is made again");
                 }
                 Err(error) => return Err(error),
             }
         }
-        let name = format!("rectify-guardrail-{}", entry.guardrail.id);
         let role_arn = format!("arn:{}:iam::{}:role/rectify", partition(region), self.account);
-        let machine = engine.put_state_machine(&self.account, region, &name, &entry.definition, &role_arn).await?;
+        let machine = engine.put_state_machine(&self.account, region, &wanted.name, &wanted.definition, &role_arn).await?;
         self.registered.lock().unwrap_or_else(PoisonError::into_inner).insert(key, machine.arn.clone());
         Ok(machine.arn)
     }

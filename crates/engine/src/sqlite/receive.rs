@@ -4,7 +4,7 @@ use detection::{Event, Finding};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::{events, executions, findings, state_machines};
+use super::{events, exceptions, executions, findings, state_machines};
 use crate::{
     engine::names,
     ports::{ExecutionKind, NewExecution, Receipt, Responder, Standing, StoreError},
@@ -38,7 +38,13 @@ fn respond(connection: &Connection, responder: &Responder, now: Timestamp) -> Re
     let sighting = &responder.sighting;
     let id = Finding::id_of(&sighting.guardrail, &sighting.account, &sighting.region, &sighting.resource);
     let there = findings::find(connection, &id)?;
-    let sighted = Finding::sight(there.as_ref(), sighting, now);
+    let sighted = match &sighting.rule {
+        None => Finding::sight(there.as_ref(), sighting, now),
+        Some(rule) => {
+            let exceptions = exceptions::in_force(connection, &sighting.guardrail, &sighting.account, now)?;
+            Finding::matched(there.as_ref(), sighting, rule, &exceptions, now)
+        }
+    };
     findings::save(connection, &sighted.finding, there.as_ref())?;
     let Some(response) = sighted.start else { return Ok(None) };
     let machine = state_machines::find(connection, &responder.state_machine_arn)?.ok_or_else(|| {

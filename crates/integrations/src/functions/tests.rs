@@ -84,6 +84,7 @@ impl House {
             event_id: "e1".to_owned(),
             event_time: "2026-01-02T03:04:05Z".parse().unwrap(),
             actor: Some(json!({"type": "IAMUser", "arn": "arn:aws:iam::123456789012:user/alice", "userName": "alice"})),
+            rule: None,
         };
         let id = Finding::id_of("open-bucket", "123456789012", "eu-west-1", "reports");
         let (store, folder) = store();

@@ -10,7 +10,7 @@ use std::{
 };
 
 use aws::{Aws, http::HttpClient};
-use detection::{Guardrail, Settings, Source, arn::partition};
+use detection::{Guardrail, Settings, Source, arn::partition, rule::Names};
 use engine::{
     Engine, Options, SystemClock,
     sqlite::{Pruner, SqliteStore},
@@ -24,7 +24,9 @@ use super::{Problem, end_asked_for};
 use crate::{
     configuration::Configuration,
     content::{self, Broken},
-    diagnostics, output, start,
+    diagnostics, output,
+    rules::{self, RulesFolder},
+    start,
 };
 
 /// How long requests under way may take once the end was asked for.
@@ -81,12 +83,16 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     let account = start::account(configuration.account.as_deref(), &aws).await;
     let resources = KnownResources::new(aws.clone());
     let guardrails = guardrails(&configuration, &resources)?;
+    let rules = rules_of(&configuration, &guardrails)?;
     let sources = sources(&configuration)?;
     let webhooks = Arc::new(Webhooks::new(configuration.webhooks(&sources).map_err(Problem)?));
     let partition = partition(aws.region());
     let role = configuration.role.as_ref();
     let role = role.map(|role| format!("'arn:{partition}:iam::' & $resource.Account & ':role/{role}'"));
     let registry = Arc::new(Registry::new(guardrails, &account, role.as_deref()));
+    if let Some(rules) = &rules {
+        registry.put_rules(rules.in_force());
+    }
     let channels = Channels::new(&configuration.channels, &HttpClient::from_environment()).map_err(Problem::new)?;
     let own_listener = own_listener(&arguments).await?;
     let own_address = own_listener.as_ref().unwrap_or(&listener).local_addr().map_err(Problem::new)?;
@@ -111,8 +117,11 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     let intake =
         Intake::new(engine.clone(), Arc::clone(&registry), &account, configuration.role.is_some(), aws.clone())
             .with_sources(sources);
-    // Ends with this process: what it was about is found again.
+    // Both end with this process: what they were about is found again.
     tokio::spawn(pruner.run(Arc::new(SystemClock)));
+    if let Some(rules) = rules {
+        tokio::spawn(rules::watch(rules, Arc::clone(&registry)));
+    }
     let (stop, stopped) = watch::channel(false);
     let mut pollers = JoinSet::new();
     for url in configuration.queues {
@@ -246,6 +255,22 @@ fn guardrails(
         .into_iter()
         .map(|guardrail| configuration.settings(&guardrail).map(|settings| (guardrail, settings)).map_err(Problem))
         .collect()
+}
+
+/// The folder of rules, where there is one. A broken file is told and left out; a name that is not there ends the start.
+fn rules_of(
+    configuration: &Configuration,
+    guardrails: &[(Guardrail, Settings)],
+) -> Result<Option<RulesFolder>, Problem> {
+    let names = Names {
+        guardrails: guardrails.iter().map(|(guardrail, _)| guardrail.id.clone()).collect(),
+        playbooks: std::collections::BTreeSet::new(),
+    };
+    let rules = RulesFolder::of(configuration, names).map_err(Problem)?;
+    if let Some(rules) = &rules {
+        rules.tell_first();
+    }
+    Ok(rules)
 }
 
 /// The sources. A broken file is told and left out: what comes of it is kept, and can be read again once the file is mended.

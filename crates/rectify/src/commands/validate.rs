@@ -3,7 +3,11 @@
 use std::{fs, path::PathBuf, process::ExitCode};
 
 use asl::{Diagnostic, Document, document::Format as TextFormat, parse::AnyResource};
-use detection::{Guardrail, Source, source};
+use detection::{
+    Guardrail, Source,
+    rule::{self, Names},
+    sigma, source,
+};
 use integrations::KnownResources;
 use serde_json::{Value, json};
 
@@ -12,10 +16,11 @@ use crate::{
     configuration::{Configuration, INVALID_CONFIGURATION},
     content, diagnostics,
     output::{self, Format},
+    rules::RulesFolder,
     start,
 };
 
-/// Check playbooks, guardrails, sources and configuration: every problem with line and column.
+/// Check playbooks, guardrails, rules, sources and configuration: every problem with line and column.
 ///
 /// Exit status: 0 all are valid, 1 some are not, 2 a file can't be read.
 #[derive(clap::Args)]
@@ -65,10 +70,26 @@ fn configuration(text: &str, resources: &KnownResources) -> Result<(), Vec<Diagn
     let (guardrails, _) = content::guardrails(folder, resources).map_err(|reason| vec![problem(reason)])?;
     let mut misfits = configuration.misfits(&guardrails);
     misfits.extend(configuration.functions_without_code());
+    let names = Names {
+        guardrails: guardrails.iter().map(|guardrail| guardrail.id.clone()).collect(),
+        playbooks: std::collections::BTreeSet::new(),
+    };
+    let rules = RulesFolder::of(&configuration, names);
+    match rules {
+        Ok(rules) => misfits.extend(rules.map_or_else(Vec::new, |rules| rules.unknown_rules())),
+        Err(misfit) => misfits.push(misfit),
+    }
     let (sources, _) =
         content::sources(configuration.sources_folder.as_deref()).map_err(|reason| vec![problem(reason)])?;
     misfits.extend(configuration.unknown_webhooks(&sources));
     if misfits.is_empty() { Ok(()) } else { Err(misfits.into_iter().map(problem).collect()) }
+}
+
+/// Whether it is an event pattern with a header, and no source, whose `event` is made of texts.
+fn is_rule(document: &Document) -> bool {
+    let event = document.value().get("event").and_then(Value::as_object);
+    let is_pattern = event.is_some_and(|event| event.values().all(|value| value.is_array() || value.is_object()));
+    is_pattern && rule::is_headed(document) && document.value().get("webhook").is_none()
 }
 
 /// Whether a file's name says that it is a playbook, whatever is in it.
@@ -102,6 +123,8 @@ fn check(text: &str, name: &str, resources: &KnownResources) -> (&'static str, V
     } else if has("inspect") || has("fix") || has("resource") {
         let parsed = Guardrail::parse(&document, resources).map(|(_, warnings)| ((), warnings));
         ("guardrail", found(diagnostics::all(problems, parsed)))
+    } else if sigma::is_sigma(&document) || is_rule(&document) {
+        ("rule", rule::read(text, name, None).err().unwrap_or_default())
     } else if has("event") || has("pattern") || has("split") {
         let parsed = Source::parse(&document).map(|(source, mut found)| {
             found.extend(source::failures(&source, &document));
