@@ -23,8 +23,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use input::{Change, FindingInput, IllegalFindingInput, TaskToken};
-pub use occurrence::{Absorbed, Answer, Milestone, Occurrence, Question, TimelineEntry, UnderWay};
 pub use matched::{DEFAULT_DEDUP_WINDOW_SECONDS, MatchedRule};
+pub use occurrence::{Absorbed, Answer, Milestone, Occurrence, Question, TimelineEntry, UnderWay};
 pub use sight::{Response, Sighted, Sighting};
 
 /// How many timeline entries a finding keeps; older ones are forgotten, and counted.

@@ -198,12 +198,16 @@ impl RulesFolder {
     /// Why a rule can't be in force beside those that are.
     fn clash(&self, id: &str, ids: &BTreeMap<&str, &Path>, count: usize) -> Option<String> {
         if let Some(other) = ids.get(id) {
-            return Some(format!("the id `{id}` is that of {} already; a file without `id` is called as it is named", other.display()));
+            return Some(format!(
+                "the id `{id}` is that of {} already; a file without `id` is called as it is named",
+                other.display()
+            ));
         }
         if self.names.guardrails.contains(id) {
             return Some(format!("a guardrail is called `{id}`, and a rule needs an id of its own"));
         }
-        (count >= self.max).then(|| format!("there are {count} rules in force, the most that are taken: take some away"))
+        (count >= self.max)
+            .then(|| format!("there are {count} rules in force, the most that are taken: take some away"))
     }
 
     /// What the configuration says of rules that are not there.
@@ -247,9 +251,7 @@ fn read(path: &Path, stamp: &Stamp, names: &Names) -> Result<Box<WrittenRule>, R
         Ok(RuleFile::Guardrail) => {
             Err(Refused::Broken("this is a guardrail: its place is in `guardrails_folder`".to_owned()))
         }
-        Err(problems) => {
-            Err(Refused::Broken(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
-        }
+        Err(problems) => Err(Refused::Broken(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))),
     }
 }
 

@@ -171,13 +171,7 @@ pub async fn resolve(State(app): State<App>, Path(id): Path<String>, body: Bytes
 }
 
 /// Changes a finding in a person's name.
-async fn say(
-    app: &App,
-    finding: &Finding,
-    what: &str,
-    input: &FindingInput,
-    person: &str,
-) -> Result<Value, ApiError> {
+async fn say(app: &App, finding: &Finding, what: &str, input: &FindingInput, person: &str) -> Result<Value, ApiError> {
     let key = CallKey { caller: person.to_owned(), call: format!("{what} {}", uuid::Uuid::new_v4()) };
     let settings = app.registry.settings_of(&finding.guardrail);
     app.engine.findings().apply(&finding.id, &key, input, &settings).await.map_err(refusal)

@@ -11,8 +11,8 @@ use std::{
 use detection::{Event, Guardrail, Settings, Sighting, arn::partition, decide::Risk, guardrail::CompileOptions, rule};
 use engine::{Engine, engine::Refusal};
 
-pub use rules::{RefusedFile, RuleInForce, RulesInForce};
 use rules::{Matched, RuleSet};
+pub use rules::{RefusedFile, RuleInForce, RulesInForce};
 
 /// The guardrails and the rules there are.
 #[derive(Debug)]
@@ -163,7 +163,8 @@ impl Registry {
             }
         }
         let role_arn = format!("arn:{}:iam::{}:role/rectify", partition(region), self.account);
-        let machine = engine.put_state_machine(&self.account, region, &wanted.name, &wanted.definition, &role_arn).await?;
+        let machine =
+            engine.put_state_machine(&self.account, region, &wanted.name, &wanted.definition, &role_arn).await?;
         self.registered.lock().unwrap_or_else(PoisonError::into_inner).insert(key, machine.arn.clone());
         Ok(machine.arn)
     }

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    EVENTS_LIMIT, Finding, MatchedRule, Milestone, OCCURRENCES_LIMIT, Occurrence, Severity, Stage, UnderWay, WorkflowStatus,
-    occurrence::Absorbed,
+    EVENTS_LIMIT, Finding, MatchedRule, Milestone, OCCURRENCES_LIMIT, Occurrence, Severity, Stage, UnderWay,
+    WorkflowStatus, occurrence::Absorbed,
 };
 
 /// A guardrail's event that named a resource, or a rule's match.

@@ -130,9 +130,8 @@ impl ActiveRule {
 /// The type that CloudTrail's record says of a resource; ASFF's `Other` where it says none.
 fn resource_type(event: &Event, resource: &str) -> String {
     let recorded = event.detail.get("resources").and_then(Value::as_array).into_iter().flatten();
-    let is_it = |recorded: &&Value| {
-        [said(recorded, "ARN"), said(recorded, "arn")].iter().flatten().any(|arn| arn == resource)
-    };
+    let is_it =
+        |recorded: &&Value| [said(recorded, "ARN"), said(recorded, "arn")].iter().flatten().any(|arn| arn == resource);
     recorded.filter(is_it).find_map(|recorded| said(recorded, "type")).unwrap_or_else(|| "Other".to_owned())
 }
 

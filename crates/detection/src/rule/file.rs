@@ -15,8 +15,7 @@ const TITLE_LIMIT: usize = 200;
 /// The longest window in which further matches belong to the same occurrence: thirty days.
 pub const DEDUP_WINDOW_MAX_SECONDS: u64 = 2_592_000;
 
-const KEYS: &[&str] =
-    &["id", "title", "severity", "tags", "guardrail", "playbook", "dedup_window_seconds", "event"];
+const KEYS: &[&str] = &["id", "title", "severity", "tags", "guardrail", "playbook", "dedup_window_seconds", "event"];
 /// What tells a guardrail from an event pattern: two of them, as one may be a field that a pattern asks about.
 const KEYS_OF_GUARDRAILS: [&str; 9] =
     ["title", "severity", "risk", "resource", "event", "list", "inspect", "fix", "undo"];
@@ -203,7 +202,8 @@ fn leads_to(reader: &mut Reader<'_>, names: Option<&Names>) -> Option<LeadsTo> {
     let guardrail = reader.text("/guardrail", ID_LIMIT).map(LeadsTo::Guardrail);
     let playbook = reader.text("/playbook", ID_LIMIT).map(LeadsTo::Playbook);
     if guardrail.is_some() && playbook.is_some() {
-        let help = "a guardrail makes the finding and responds to it; a playbook is started beside the rule's own finding";
+        let help =
+            "a guardrail makes the finding and responds to it; a playbook is started beside the rule's own finding";
         reader.problem("INVALID_VALUE", "/playbook", "a rule names a guardrail or a playbook, not both", Some(help));
     }
     let named = guardrail.or(playbook)?;
@@ -225,7 +225,8 @@ fn tags(reader: &mut Reader<'_>) -> Vec<String> {
 }
 
 fn dedup_window(reader: &mut Reader<'_>) -> Option<u64> {
-    let seconds = reader.value("/dedup_window_seconds")?.as_u64().filter(|seconds| *seconds <= DEDUP_WINDOW_MAX_SECONDS);
+    let seconds =
+        reader.value("/dedup_window_seconds")?.as_u64().filter(|seconds| *seconds <= DEDUP_WINDOW_MAX_SECONDS);
     if seconds.is_none() {
         let message =
             format!("`dedup_window_seconds` has to be a whole number of seconds from 0 to {DEDUP_WINDOW_MAX_SECONDS}");

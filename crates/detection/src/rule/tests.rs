@@ -23,11 +23,7 @@ fn a_finding_is_keyed_by_the_first_resource_else_the_actor() {
         assert_eq!(key.id(), Finding::id_of("r", "123456789012", "eu-west-1", expected));
     };
     check(json!(["arn:a", "arn:b"]), json!({"resources": [{"ARN": "arn:c"}]}), "arn:a");
-    check(
-        json!([]),
-        json!({"resources": [{"type": "x"}, {"ARN": "arn:c"}], "userIdentity": {"arn": "u"}}),
-        "arn:c",
-    );
+    check(json!([]), json!({"resources": [{"type": "x"}, {"ARN": "arn:c"}], "userIdentity": {"arn": "u"}}), "arn:c");
     check(json!([]), json!({"resources": null, "userIdentity": {"arn": "u", "principalId": "p"}}), "u");
     check(json!([]), json!({"userIdentity": {"arn": "", "principalId": "p", "type": "Root"}}), "p");
     check(
@@ -59,7 +55,7 @@ fn files_are_what_they_say() {
     check(HEADED, "a.yaml", "bucket-deleted", high, Some(LeadsTo::Playbook("look".to_owned())));
     check(SIGMA, "s.yml", "r-1", high, None);
     check("source: [aws.s3]\n", "plain.yaml", "plain.yaml", None, None);
-    check("event: {name: [a]}\ntitle: [b]\n", "fields.yaml", "fields.yaml", None, None);
+    check("event: {name: [a]}\nwho: [b]\n", "fields.yaml", "fields.yaml", None, None);
     check(r#"{"source": ["aws.s3"]}"#, "plain.json", "plain.json", None, None);
     let guardrail = "id: g\ntitle: G\nrisk: safe\nresource: {type: T}\nevent: {source: [a]}\n";
     assert!(matches!(read(guardrail, "g.yaml", None), Ok(RuleFile::Guardrail)));

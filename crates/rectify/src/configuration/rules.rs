@@ -103,8 +103,7 @@ mod tests {
         assert!(configuration.rules["b"].is_disabled);
         assert_eq!(configuration.rule_defaults.tell_from, Severity::High);
         assert_eq!(configuration.rule_defaults.dedup_window_seconds, 60);
-        let names =
-            Names { guardrails: ["g".to_owned()].into(), playbooks: ["playbook-of-mine".to_owned()].into() };
+        let names = Names { guardrails: ["g".to_owned()].into(), playbooks: ["playbook-of-mine".to_owned()].into() };
         let misfits = configuration.misfits_of_rules(&names);
         assert_eq!(misfits.len(), 1, "{misfits:?}");
         assert!(misfits[0].contains("the rule `b`") && misfits[0].contains("no playbook `p`"), "{misfits:?}");
@@ -117,7 +116,10 @@ mod tests {
         let check = |text: &str, place: &str, told: &str| {
             let problems = Configuration::parse(text).unwrap_err();
             let problem = problems[0].to_string();
-            assert!(problems.len() == 1 && problem.starts_with(place) && problem.contains(told), "{text}: {problems:?}");
+            assert!(
+                problems.len() == 1 && problem.starts_with(place) && problem.contains(told),
+                "{text}: {problems:?}"
+            );
         };
         check("rules: {a: {severity: BAD}}\n", "1:23: ", "INFORMATIONAL, LOW");
         check("rules: {a: {severty: LOW}}\n", "1:13: ", "did you mean `severity`?");

@@ -148,7 +148,8 @@ fn what_can_t_be_in_force_is_told_with_the_reason() {
 
 #[test]
 fn there_is_a_most_of_rules() {
-    let mut case = Case::new("", &[("a.yaml", &rule("a", "A")), ("b.yaml", &rule("b", "B")), ("c.yaml", &rule("c", "C"))]);
+    let mut case =
+        Case::new("", &[("a.yaml", &rule("a", "A")), ("b.yaml", &rule("b", "B")), ("c.yaml", &rule("c", "C"))]);
     case.rules.max = 2;
     let in_force = case.check(&[("a", "A", false), ("b", "B", false)]);
     assert!(in_force.refused[0].reason.contains("there are 2 rules in force, the most that are taken"));
@@ -156,7 +157,10 @@ fn there_is_a_most_of_rules() {
 
 #[test]
 fn the_configuration_leaves_rules_out_and_knows_which_are_there() {
-    let case = Case::new("rules: {a: {enabled: false}, bx: {severity: LOW}}\n", &[("a.yaml", &rule("a", "A")), ("b.yaml", &rule("bxy", "B"))]);
+    let case = Case::new(
+        "rules: {a: {enabled: false}, bx: {severity: LOW}}\n",
+        &[("a.yaml", &rule("a", "A")), ("b.yaml", &rule("bxy", "B"))],
+    );
     assert!(case.check(&[("a", "A", false), ("bxy", "B", false)]).rules[0].is_disabled);
     assert_eq!(case.rules.unknown_rules(), ["there is no rule `bx`: did you mean `bxy`?"]);
     let configuration = Configuration::parse("rules: {a: {severity: LOW}}\n").unwrap();

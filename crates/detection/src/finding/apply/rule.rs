@@ -32,13 +32,7 @@ impl Finding {
         Ok(json!({}))
     }
 
-    pub(super) fn suppress(
-        &mut self,
-        call: &Call<'_>,
-        person: &str,
-        reason: &str,
-        until: Timestamp,
-    ) -> Answered {
+    pub(super) fn suppress(&mut self, call: &Call<'_>, person: &str, reason: &str, until: Timestamp) -> Answered {
         self.is_of_a_rule(call, "it is a guardrail's, whose next response heeds the exception")?;
         let exception = Exception {
             guardrail: Some(self.guardrail.clone()),

@@ -60,7 +60,10 @@ fn a_match_is_told_once_and_left_to_people() {
     let start = sighted.start.unwrap();
     assert_eq!(start.execution_name, format!("{}-1", sighted.finding.id));
     let input: Value = serde_json::from_str(&start.input).unwrap();
-    assert_eq!((&input["Title"], &input["Reason"]), (&json!("It is open"), &json!("ConsoleLogin of signin.amazonaws.com")));
+    assert_eq!(
+        (&input["Title"], &input["Reason"]),
+        (&json!("It is open"), &json!("ConsoleLogin of signin.amazonaws.com"))
+    );
     let finding = told();
     assert_eq!(shown(&finding), (WorkflowStatus::Notified, Stage::Told, 1));
     assert_eq!((finding.compliance, finding.under_way.is_none()), (None, true));
