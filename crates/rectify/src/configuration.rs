@@ -1,6 +1,7 @@
 //! `rectify.yaml`: read with every problem of it at once, at its line and column.
 
 mod functions;
+mod playbooks;
 mod sources;
 
 use std::{
@@ -13,6 +14,7 @@ use std::{
 use asl::{Diagnostic, Document, document, document::Format, nearest::nearest};
 use detection::{
     Guardrail, Settings,
+    guardrail::Parameter,
     decide::{DEFAULT_APPROVAL_TIMEOUT_SECONDS, DEFAULT_FIXES_PER_HOUR, Mode},
 };
 use engine::sqlite::Retention;
@@ -21,6 +23,7 @@ use integrations::{ChannelConfiguration, LocalFunction};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+pub use playbooks::PlaybookConfiguration;
 pub use sources::WebhookSource;
 
 /// The file that is read where none is named.
@@ -45,6 +48,10 @@ pub struct Configuration {
     pub guardrails: BTreeMap<String, GuardrailConfiguration>,
     /// `guardrails_folder`: guardrails of one's own; they win over carried ones with the same id.
     pub guardrails_folder: Option<PathBuf>,
+    /// `playbooks`: what is said of each, by id.
+    pub playbooks: BTreeMap<String, PlaybookConfiguration>,
+    /// `playbooks_folder`: playbooks of one's own; they win over carried ones with the same id.
+    pub playbooks_folder: Option<PathBuf>,
     /// `sources`: the URLs of the SQS queues to poll.
     pub queues: Vec<String>,
     /// `sources`: the webhooks to serve.
@@ -118,27 +125,7 @@ impl Configuration {
     pub fn settings(&self, guardrail: &Guardrail) -> Result<Settings, String> {
         let none = GuardrailConfiguration::default();
         let said = self.guardrails.get(&guardrail.id).unwrap_or(&none);
-        let mut parameters: Map<String, Value> =
-            guardrail.parameters.iter().map(|parameter| (parameter.name.clone(), parameter.default.clone())).collect();
-        for (name, value) in &said.parameters {
-            match parameters.get_mut(name) {
-                Some(parameter) if alike(parameter, value) => *parameter = value.clone(),
-                Some(parameter) => {
-                    return Err(format!(
-                        "the parameter `{name}` of the guardrail `{}` is {}, as in {parameter}; {value} is not",
-                        guardrail.id,
-                        kind(parameter)
-                    ));
-                }
-                None => {
-                    return Err(unknown(
-                        &format!("the guardrail `{}` has no parameter", guardrail.id),
-                        name,
-                        parameters.keys().map(String::as_str),
-                    ));
-                }
-            }
-        }
+        let parameters = parameters(&format!("guardrail `{}`", guardrail.id), &guardrail.parameters, &said.parameters)?;
         Ok(Settings {
             mode: said.mode.unwrap_or(self.mode),
             mode_is_its_own: said.mode.is_some(),
@@ -165,6 +152,31 @@ impl Configuration {
             .map(|id| unknown("there is no guardrail", id, known.clone()))
             .collect()
     }
+}
+
+/// All parameters of something, those that are said set; or what is said of them that it can't take.
+fn parameters(whose: &str, known: &[Parameter], said: &Map<String, Value>) -> Result<Map<String, Value>, String> {
+    let mut parameters: Map<String, Value> =
+        known.iter().map(|parameter| (parameter.name.clone(), parameter.default.clone())).collect();
+    for (name, value) in said {
+        match parameters.get_mut(name) {
+            Some(parameter) if alike(parameter, value) => *parameter = value.clone(),
+            Some(parameter) => {
+                return Err(format!(
+                    "the parameter `{name}` of the {whose} is {}, as in {parameter}; {value} is not",
+                    kind(parameter)
+                ));
+            }
+            None => {
+                return Err(unknown(
+                    &format!("the {whose} has no parameter"),
+                    name,
+                    parameters.keys().map(String::as_str),
+                ));
+            }
+        }
+    }
+    Ok(parameters)
 }
 
 /// Whether a value is of the kind that a parameter's default is, element by element.
@@ -211,6 +223,8 @@ impl<'a> Reader<'a> {
             "mode",
             "guardrails",
             "guardrails_folder",
+            "playbooks",
+            "playbooks_folder",
             "sources",
             "sources_folder",
             "channels",
@@ -228,6 +242,8 @@ impl<'a> Reader<'a> {
                 "mode" => configuration.mode = self.value(&at, "alert, approve or fix").unwrap_or_default(),
                 "guardrails" => configuration.guardrails = self.guardrails(&at),
                 "guardrails_folder" => configuration.guardrails_folder = self.value(&at, "the path of a folder"),
+                "playbooks" => configuration.playbooks = self.playbooks(&at),
+                "playbooks_folder" => configuration.playbooks_folder = self.value(&at, "the path of a folder"),
                 "sources" => (configuration.queues, configuration.webhooks) = self.sources(&at, value),
                 "sources_folder" => configuration.sources_folder = self.value(&at, "the path of a folder"),
                 "channels" => configuration.channels = self.channels(&at),

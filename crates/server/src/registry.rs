@@ -1,23 +1,18 @@
 //! The guardrails there are: all their patterns in one matcher, each compiled into a state machine for every Region in use.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Mutex, PoisonError},
-};
+use std::collections::BTreeMap;
 
-use detection::{
-    Event, Guardrail, Matcher, Settings, Sighting, arn::partition, decide::Risk, guardrail::CompileOptions,
-};
+use detection::{Event, Guardrail, Matcher, Settings, Sighting, decide::Risk, guardrail::CompileOptions};
 use engine::{Engine, engine::Refusal};
+
+use crate::machines::Machines;
 
 /// The guardrails there are.
 #[derive(Debug)]
 pub struct Registry {
     entries: Vec<Entry>,
     matcher: Matcher<usize>,
-    /// Which machines are in the engine already: (Region, index) → ARN.
-    registered: Mutex<HashMap<(String, usize), String>>,
-    account: String,
+    machines: Machines,
 }
 
 #[derive(Debug)]
@@ -43,7 +38,7 @@ impl Registry {
             .collect();
         let patterns =
             entries.iter().enumerate().map(|(index, entry)| (index, entry.guardrail.pattern.clone())).collect();
-        Registry { entries, matcher: Matcher::new(patterns), registered: Mutex::default(), account: account.to_owned() }
+        Registry { entries, matcher: Matcher::new(patterns), machines: Machines::new(account) }
     }
 
     /// The settings of every guardrail, by its id: what the built-in functions decide by.
@@ -84,29 +79,12 @@ impl Registry {
     /// The machine of a guardrail in a Region, put into the engine the first time it is asked for, and again where it is no longer
     /// what it was: whoever speaks to the API may delete it, or give its name to another.
     pub async fn machine(&self, engine: &Engine, region: &str, index: usize) -> Result<String, Refusal> {
-        if !is_region(region) {
-            return Err(Refusal::InvalidArn(format!("`{region}` is no AWS Region, and can be in no ARN")));
-        }
-        let key = (region.to_owned(), index);
         let entry = self
             .entries
             .get(index)
             .ok_or_else(|| Refusal::StateMachineDoesNotExist(format!("there is no guardrail number {index}")))?;
-        let known = self.registered.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some(arn) = known {
-            match engine.describe_state_machine(&arn).await {
-                Ok(machine) if machine.definition == entry.definition => return Ok(arn),
-                Ok(_) | Err(Refusal::StateMachineDoesNotExist(_)) => {
-                    tracing::warn!(arn, "the guardrail's machine was deleted or changed; it is made again");
-                }
-                Err(error) => return Err(error),
-            }
-        }
         let name = format!("rectify-guardrail-{}", entry.guardrail.id);
-        let role_arn = format!("arn:{}:iam::{}:role/rectify", partition(region), self.account);
-        let machine = engine.put_state_machine(&self.account, region, &name, &entry.definition, &role_arn).await?;
-        self.registered.lock().unwrap_or_else(PoisonError::into_inner).insert(key, machine.arn.clone());
-        Ok(machine.arn)
+        self.machines.machine(engine, region, &name, &entry.definition).await
     }
 
     /// The machine of the guardrail with this id in a Region; `None` where there is no such guardrail (any more).
@@ -116,12 +94,6 @@ impl Registry {
             None => Ok(None),
         }
     }
-}
-
-/// Whether a Region may be called so: lower-case letters, digits and hyphens. Which Regions there are, AWS decides.
-pub(crate) fn is_region(region: &str) -> bool {
-    (1..=64).contains(&region.len())
-        && region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// `${function.NAME}` → `rectify-NAME`: the built-in functions as this home calls them.
@@ -149,17 +121,6 @@ fn fill_in_functions(definition: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_may_be_a_region() {
-        let check = |region: &str, expected: bool| assert_eq!(is_region(region), expected, "{region}");
-        for region in ["us-east-1", "us-gov-west-1", "local"] {
-            check(region, true);
-        }
-        for region in ["", "us east:1", "us:east", "US-EAST-1", "eu-central-1\n", "ü", &"x".repeat(65)] {
-            check(region, false);
-        }
-    }
 
     #[test]
     fn functions_get_their_names() {

@@ -63,7 +63,7 @@ fn every_problem_is_told_at_its_line_and_column() {
     // Of both parts at once, and in the lines of the file.
     let text = "id: A\ntitle: A\nseverity: HIGH\nrules: [a]\n---\nStartAt: A\nStates:\n  B: {Type: Succeed}\n";
     check(text, &["1:5: ", "6:10: ", "8:3: "]);
-    check(&format!("{head}rules: [a]\n---\n{MACHINE}---\nx: 1\n"), &["9:"]);
+    check(&format!("{head}rules: [a]\n---\n{MACHINE}---\nx: 1\n"), &["10:"]);
 }
 
 #[test]

@@ -10,14 +10,14 @@ use std::{
 };
 
 use aws::{Aws, http::HttpClient};
-use detection::{Guardrail, Settings, Source, arn::partition};
+use detection::{Guardrail, Playbook, Settings, Source, arn::partition};
 use engine::{
     Engine, Options, SystemClock,
     sqlite::{Pruner, SqliteStore},
 };
 use integrations::{Channels, Executor, KnownResources, functions::GuardrailSettings};
 use secrecy::ExposeSecret as _;
-use server::{Access, App, Intake, Registry, Webhooks, queue::Queue, router::router, tls::TlsListener};
+use server::{Access, App, Intake, Playbooks, Registry, Webhooks, playbooks::PlaybookSettings, queue::Queue, router::router, tls::TlsListener};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use super::{Problem, end_asked_for};
@@ -81,6 +81,7 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     let account = start::account(configuration.account.as_deref(), &aws).await;
     let resources = KnownResources::new(aws.clone());
     let guardrails = guardrails(&configuration, &resources)?;
+    let playbooks = playbooks(&configuration, &resources)?;
     let sources = sources(&configuration)?;
     let webhooks = Arc::new(Webhooks::new(configuration.webhooks(&sources).map_err(Problem)?));
     let partition = partition(aws.region());
@@ -108,8 +109,11 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     };
     let engine =
         Engine::start(store, Arc::new(executor), Arc::new(SystemClock), options).await.map_err(Problem::new)?;
+    let playbooks = Arc::new(Playbooks::new(playbooks, &account));
+    playbooks.limit(&engine).await.map_err(Problem::new)?;
     let intake =
         Intake::new(engine.clone(), Arc::clone(&registry), &account, configuration.role.is_some(), aws.clone())
+            .with_playbooks(Arc::clone(&playbooks))
             .with_sources(sources);
     // Ends with this process: what it was about is found again.
     tokio::spawn(pruner.run(Arc::new(SystemClock)));
@@ -246,6 +250,28 @@ fn guardrails(
         .into_iter()
         .map(|guardrail| configuration.settings(&guardrail).map(|settings| (guardrail, settings)).map_err(Problem))
         .collect()
+}
+
+/// The playbooks that are enabled, with their settings. A broken file is told and left out; what the configuration says of a playbook that
+/// it can't take ends the start.
+fn playbooks(
+    configuration: &Configuration,
+    resources: &KnownResources,
+) -> Result<Vec<(Playbook, PlaybookSettings)>, Problem> {
+    let folder = configuration.playbooks_folder.as_deref();
+    let (found, broken) = content::playbooks(folder, resources).map_err(Problem)?;
+    tell_broken(&broken, "playbook");
+    if let Some(misfit) = configuration.playbook_misfits(&found).first() {
+        return Err(Problem(format!("the configuration can't be taken: {misfit}")));
+    }
+    let mut enabled = Vec::new();
+    for found in found {
+        if let Some(settings) = configuration.playbook_settings(&found).map_err(Problem)? {
+            tracing::info!(playbook = found.playbook.id, concurrency = settings.concurrency, "this playbook is enabled");
+            enabled.push((found.playbook, settings));
+        }
+    }
+    Ok(enabled)
 }
 
 /// The sources. A broken file is told and left out: what comes of it is kept, and can be read again once the file is mended.

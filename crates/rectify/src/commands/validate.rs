@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, process::ExitCode};
 
 use asl::{Diagnostic, Document, document::Format as TextFormat, parse::AnyResource};
-use detection::{Guardrail, Source, source};
+use detection::{Guardrail, Source, playbook, source};
 use integrations::KnownResources;
 use serde_json::{Value, json};
 
@@ -68,6 +68,9 @@ fn configuration(text: &str, resources: &KnownResources) -> Result<(), Vec<Diagn
     let (sources, _) =
         content::sources(configuration.sources_folder.as_deref()).map_err(|reason| vec![problem(reason)])?;
     misfits.extend(configuration.unknown_webhooks(&sources));
+    let (playbooks, _) = content::playbooks(configuration.playbooks_folder.as_deref(), resources)
+        .map_err(|reason| vec![problem(reason)])?;
+    misfits.extend(configuration.playbook_misfits(&playbooks));
     if misfits.is_empty() { Ok(()) } else { Err(misfits.into_iter().map(problem).collect()) }
 }
 
@@ -76,11 +79,38 @@ fn is_named_a_playbook(name: &str) -> bool {
     [".asl.json", ".asl.yaml", ".asl.yml"].iter().any(|end| name.to_ascii_lowercase().ends_with(end))
 }
 
+/// What is wrong with a playbook that has a header.
+fn started_playbook(text: &str, machine: &str, name: &str, resources: &KnownResources) -> Vec<Diagnostic> {
+    let mut found = match content::parse_playbook(text, name, resources) {
+        Ok((playbook, mut found)) => {
+            found.extend(playbook::failures(&playbook, text));
+            found
+        }
+        Err(problems) => problems,
+    };
+    if let Ok((document, _)) = Document::read(machine, TextFormat::Yaml) {
+        found.extend(lint(&document, resources));
+    }
+    found.sort_by_key(|problem| problem.span.start);
+    found
+}
+
+/// What a machine takes and still looks wrong. What can't be called here is no reason to say less of the rest.
+fn lint(document: &Document, resources: &KnownResources) -> Vec<Diagnostic> {
+    let Ok((machine, _)) = asl::parse::parse(document, &AnyResource) else { return Vec::new() };
+    let mut found = asl::lint::lint(document, &machine);
+    found.extend(resources.lint(document, &machine));
+    found
+}
+
 /// What a text is, and what is wrong with it.
 fn check(text: &str, name: &str, resources: &KnownResources) -> (&'static str, Vec<Diagnostic>) {
     let (format, is_playbook) = (TextFormat::of_file_name(name), is_named_a_playbook(name));
     if !is_playbook && Configuration::is_empty(text) {
         return ("configuration", Vec::new());
+    }
+    if let Some((_, machine)) = content::split_playbook(text, name) {
+        return ("playbook with what starts it", started_playbook(text, &machine, name, resources));
     }
     let (document, problems) = match Document::read(text, format.unwrap_or_else(|| TextFormat::of_text(text))) {
         Ok(read) => read,
@@ -92,12 +122,8 @@ fn check(text: &str, name: &str, resources: &KnownResources) -> (&'static str, V
     if is_playbook || has("States") || has("StartAt") {
         let parsed = asl::parse::parse(&document, resources).map(|(_, warnings)| ((), warnings));
         let mut found = found(diagnostics::all(problems, parsed));
-        // What can't be called here is no reason to say less of the rest.
-        if let Ok((machine, _)) = asl::parse::parse(&document, &AnyResource) {
-            found.extend(asl::lint::lint(&document, &machine));
-            found.extend(resources.lint(&document, &machine));
-            found.sort_by_key(|problem| problem.span.start);
-        }
+        found.extend(lint(&document, resources));
+        found.sort_by_key(|problem| problem.span.start);
         ("playbook", found)
     } else if has("inspect") || has("fix") || has("resource") {
         let parsed = Guardrail::parse(&document, resources).map(|(_, warnings)| ((), warnings));
