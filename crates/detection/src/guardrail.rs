@@ -12,6 +12,8 @@ use serde_json::{Map, Value};
 
 use crate::{EventPattern, Severity, decide::Risk};
 
+pub(crate) use parse::parameters;
+
 pub use compile::{CompileOptions, RESERVED_VARIABLES, STATE_NAME_LIMIT};
 pub use test::Test;
 

@@ -210,6 +210,11 @@ impl RulesFolder {
             .then(|| format!("there are {count} rules in force, the most that are taken: take some away"))
     }
 
+    /// Whether there is a rule of this id.
+    pub fn has(&self, id: &str) -> bool {
+        self.files.values().any(|known| known.rule.as_ref().is_some_and(|rule| rule.rule.id == id))
+    }
+
     /// What the configuration says of rules that are not there.
     pub fn unknown_rules(&self) -> Vec<String> {
         let ids: BTreeSet<&str> =

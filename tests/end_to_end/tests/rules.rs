@@ -238,3 +238,52 @@ fn a_rule_hands_its_matches_to_a_guardrail_and_a_quiet_one_tells_nobody() {
     assert!(findings(&serve, "off.yaml").is_empty());
     assert!(webhook.messages().iter().all(|message| !message["text"].as_str().unwrap().contains("quiet")));
 }
+
+#[test]
+fn a_rule_starts_a_playbook_once_a_window() {
+    let webhook = Webhook::start();
+    let playbook = |id: &str, start: &str| {
+        format!(
+            "id: {id}\ntitle: Look\nseverity: HIGH\n{start}\ninput: {{finding: \"{{% $finding.id %}}\"}}\n---\nQueryLanguage: JSONata\nStartAt: Done\nStates: {{Done: {{Type: Succeed}}}}\n"
+        )
+    };
+    let playbooks = tempfile::tempdir().unwrap();
+    for (id, start) in [
+        ("by-rule", format!("rules: [{SIGMA_ID}]")),
+        ("named", "rules: [other]".to_owned()),
+        ("by-event", "event: {source: [aws.kms]}\ninput: {}".to_owned()),
+    ] {
+        let text = playbook(id, &start).replacen("\ninput: {}\ninput: {finding: \"{% $finding.id %}\"}", "", 1);
+        fs::write(playbooks.path().join(format!("{id}.asl.yaml")), text).unwrap();
+    }
+    let more = format!("playbooks_folder: \"{}\"\n", playbooks.path().display());
+    let naming =
+        "id: naming\ntitle: Naming\nseverity: LOW\nplaybook: named\nevent: {detail: {eventName: [DeleteTrail]}}\n";
+    let serve = serve(&webhook, &[("cloudtrail.yml", SIGMA), ("naming.yaml", naming)], &more);
+    // Told of one rule's match; a playbook for each rule, though nobody is told of the other.
+    assert_eq!(post(&serve, &call("1", "cloudtrail", "DeleteTrail", Some(TRAIL)))["started"], 3);
+    assert_eq!(post(&serve, &call("2", "cloudtrail", "DeleteTrail", Some(TRAIL)))["started"], 0, "within the window");
+    assert_eq!(post(&serve, &call("3", "kms", "CreateKey", None))["started"], 1, "by the playbook's own pattern");
+    for (rule, stage, id) in [(SIGMA_ID, "told", "by-rule"), ("naming", "left", "named")] {
+        let finding = finding(&serve, rule, TRAIL, stage);
+        let started: Vec<&Value> = finding["timeline"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|entry| entry["what"] == "playbook_started")
+            .collect();
+        assert_eq!(started.len(), 1, "{finding:#}");
+        assert_eq!((&started[0]["by"], &started[0]["detail"]["Playbook"]), (&json!("1"), &json!(id)));
+        let arn = started[0]["detail"]["Execution"].as_str().unwrap();
+        assert!(arn.contains(&format!("execution:rectify-playbook-{id}:")), "{arn}");
+    }
+    // What is not there is told: a rule that waits for no playbook, a playbook that waits for no rule.
+    assert!(serve.log().contains("to be started by a rule that is not there"));
+    let lost = naming.replace("id: naming", "id: lost").replace("playbook: named", "playbook: nmed");
+    fs::write(rules(&serve).join("lost.yaml"), lost).unwrap();
+    until("the file to be refused", || {
+        let list = serve.ask("GET", "/api/rules", None)?.body;
+        let reason = list.pointer("/refused/0/reason")?.as_str()?.to_owned();
+        reason.contains("did you mean `named`?").then_some(())
+    });
+}

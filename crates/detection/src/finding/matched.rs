@@ -61,6 +61,15 @@ impl Finding {
         Sighted { finding, start }
     }
 
+    /// The finding with a note that its match started a playbook.
+    #[must_use]
+    pub fn playbook_started(&self, playbook: &str, execution: &str, event_id: &str, now: Timestamp) -> Finding {
+        let mut finding = self.clone();
+        let detail = json!({"Playbook": playbook, "Execution": execution});
+        finding.record(now, Milestone::PlaybookStarted, event_id, detail);
+        finding
+    }
+
     /// Whether the present occurrence takes a further match along. What a person has resolved does not: whatever comes then is new.
     fn takes_along(&self, rule: &MatchedRule, now: Timestamp) -> bool {
         if self.under_way.is_some() {

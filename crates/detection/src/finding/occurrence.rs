@@ -151,6 +151,8 @@ pub enum Milestone {
     Absorbed,
     /// An event came while the guardrail was suppressed on the resource: nothing was started.
     SuppressedSighting,
+    /// A rule's match started a playbook.
+    PlaybookStarted,
     /// An inspection began.
     Inspecting,
     /// An inspection ended.

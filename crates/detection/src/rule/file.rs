@@ -58,7 +58,7 @@ pub enum RuleFile {
 pub struct Names {
     /// Ids of guardrails.
     pub guardrails: BTreeSet<String>,
-    /// Ids of playbooks.
+    /// Ids of the playbooks that are enabled.
     pub playbooks: BTreeSet<String>,
 }
 
@@ -72,12 +72,13 @@ impl Names {
         if known.contains(id) {
             return None;
         }
+        let enabled = if matches!(leads_to, LeadsTo::Playbook(_)) { " that is enabled" } else { "" };
         let help = match nearest(id, known.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
-            None if known.is_empty() => format!("there is no {kind} at all"),
+            None if known.is_empty() => format!("there is no {kind}{enabled} at all"),
             None => format!("there are: {}", known.iter().map(String::as_str).collect::<Vec<_>>().join(", ")),
         };
-        Some((format!("there is no {kind} `{id}`"), help))
+        Some((format!("there is no {kind} `{id}`{enabled}"), help))
     }
 }
 

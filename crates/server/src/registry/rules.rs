@@ -1,6 +1,6 @@
-//! The rules in force: one matcher of them and of the guardrails' patterns, which never changes.
+//! The rules in force: one matcher of them and of the guardrails' and playbooks' patterns, which never changes.
 
-use detection::{ActiveRule, Event, Filter, Matcher};
+use detection::{ActiveRule, Event, EventPattern, Filter, Matcher};
 use serde_json::{Value, json};
 
 use super::Entry;
@@ -38,16 +38,17 @@ pub struct RefusedFile {
     pub reason: String,
 }
 
-/// The rules, compiled with the guardrails' patterns.
+/// The rules, compiled with the guardrails' and the playbooks' patterns.
 #[derive(Debug)]
 pub(super) struct RuleSet {
-    given: RulesInForce,
+    pub(super) given: RulesInForce,
     matcher: Matcher<Id>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Id {
     Guardrail(usize),
+    Playbook(usize),
     Rule(usize),
 }
 
@@ -55,23 +56,27 @@ enum Id {
 pub(super) enum Matched<'a> {
     /// The pattern of the guardrail of this number.
     Guardrail(usize),
+    /// That of the playbook of this number.
+    Playbook(usize),
     /// A rule.
     Rule(&'a ActiveRule),
 }
 
 impl RuleSet {
-    pub(super) fn new(guardrails: &[Entry], given: RulesInForce) -> RuleSet {
+    pub(super) fn new(guardrails: &[Entry], playbooks: &[(usize, EventPattern)], given: RulesInForce) -> RuleSet {
         let of_guardrails = guardrails
             .iter()
             .enumerate()
             .map(|(index, entry)| (Id::Guardrail(index), Filter::from(entry.guardrail.pattern.clone())));
+        let of_playbooks =
+            playbooks.iter().map(|(index, pattern)| (Id::Playbook(*index), Filter::from(pattern.clone())));
         let of_rules = given
             .rules
             .iter()
             .enumerate()
             .filter(|(_, rule)| !rule.is_disabled)
             .map(|(index, rule)| (Id::Rule(index), rule.rule.rule.filter.clone()));
-        RuleSet { matcher: Matcher::new(of_guardrails.chain(of_rules).collect()), given }
+        RuleSet { matcher: Matcher::new(of_guardrails.chain(of_playbooks).chain(of_rules).collect()), given }
     }
 
     /// All that match, in one pass; each once.
@@ -79,6 +84,7 @@ impl RuleSet {
         let matched = self.matcher.matches(&event.envelope()).into_iter();
         let matched = matched.filter_map(|id| match id {
             Id::Guardrail(index) => Some(Matched::Guardrail(*index)),
+            Id::Playbook(index) => Some(Matched::Playbook(*index)),
             Id::Rule(index) => self.given.rules.get(*index).map(|rule| Matched::Rule(&rule.rule)),
         });
         matched.collect()
