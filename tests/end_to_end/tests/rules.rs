@@ -242,18 +242,15 @@ fn a_rule_hands_its_matches_to_a_guardrail_and_a_quiet_one_tells_nobody() {
 #[test]
 fn a_rule_starts_a_playbook_once_a_window() {
     let webhook = Webhook::start();
-    let playbook = |id: &str, start: &str| {
-        format!(
-            "id: {id}\ntitle: Look\nseverity: HIGH\n{start}\ninput: {{finding: \"{{% $finding.id %}}\"}}\n---\nQueryLanguage: JSONata\nStartAt: Done\nStates: {{Done: {{Type: Succeed}}}}\n"
-        )
-    };
-    let playbooks = tempfile::tempdir().unwrap();
+    let with_finding = "input: {finding: \"{% $finding.id %}\"}";
     for (id, start) in [
-        ("by-rule", format!("rules: [{SIGMA_ID}]")),
-        ("named", "rules: [other]".to_owned()),
-        ("by-event", "event: {source: [aws.kms]}\ninput: {}".to_owned()),
+        ("by-rule", format!("rules: [{SIGMA_ID}]\n{with_finding}")),
+        ("named", format!("rules: [other]\n{with_finding}")),
+        ("by-event", "event: {source: [aws.kms]}".to_owned()),
     ] {
-        let text = playbook(id, &start).replacen("\ninput: {}\ninput: {finding: \"{% $finding.id %}\"}", "", 1);
+        let text = format!(
+            "id: {id}\ntitle: Look\nseverity: HIGH\n{start}\n---\nQueryLanguage: JSONata\nStartAt: Done\nStates: {{Done: {{Type: Succeed}}}}\n"
+        );
         fs::write(playbooks.path().join(format!("{id}.asl.yaml")), text).unwrap();
     }
     let more = format!("playbooks_folder: \"{}\"\n", playbooks.path().display());
