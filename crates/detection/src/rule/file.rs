@@ -117,7 +117,7 @@ pub fn is_headed(document: &Document) -> bool {
     let value = document.value();
     let is_text = |key: &&str| value.get(*key).is_some_and(|value| !value.is_array() && !value.is_object());
     value.get("event").is_some_and(Value::is_object)
-        && KEYS.iter().any(|key| is_text(&key))
+        && KEYS.iter().any(is_text)
         && !KEYS_OF_GUARDRAILS_ALONE.iter().any(|key| value.get(*key).is_some())
 }
 
@@ -129,8 +129,10 @@ fn of_sigma(document: &Document, name: &str) -> Result<RuleFile, Vec<Diagnostic>
     match sigma::read(document, name)? {
         sigma::SigmaFile::OtherSource(source) => Ok(RuleFile::OtherSource(source)),
         sigma::SigmaFile::Rule(rule) => {
-            check_id(&rule.id).map_err(|problem| vec![problem.at("/id", document.span("/id"))])?;
-            Ok(of_rule(*rule))
+            match misfit_of_id(&rule.id) {
+                Some(problem) => Err(vec![problem.at("/id", document.span("/id"))]),
+                None => Ok(of_rule(*rule)),
+            }
         }
     }
 }
@@ -149,7 +151,9 @@ fn of_pattern(document: &Document, name: &str) -> Result<RuleFile, Vec<Diagnosti
 
 /// A pattern has no name but its file's.
 fn plain(name: &str, pattern: EventPattern) -> Result<RuleFile, Vec<Diagnostic>> {
-    check_id(name).map_err(|problem| vec![problem])?;
+    if let Some(problem) = misfit_of_id(name) {
+        return Err(vec![problem]);
+    }
     Ok(of_rule(Rule {
         id: name.to_owned(),
         title: name.to_owned(),
@@ -164,12 +168,13 @@ fn of_rule(rule: Rule) -> RuleFile {
     RuleFile::Rule(Box::new(WrittenRule { rule, leads_to: None, dedup_window_seconds: None }))
 }
 
-fn check_id(id: &str) -> Result<(), Diagnostic> {
+/// What is wrong with an id.
+fn misfit_of_id(id: &str) -> Option<Diagnostic> {
     if id.chars().count() <= ID_LIMIT && !id.chars().any(char::is_control) {
-        return Ok(());
+        return None;
     }
     let message = format!("a rule's id has at most {ID_LIMIT} characters, none of them a control character");
-    Err(Diagnostic::error("INVALID_VALUE", message))
+    Some(Diagnostic::error("INVALID_VALUE", message))
 }
 
 fn headed(document: &Document, names: Option<&Names>) -> Result<RuleFile, Vec<Diagnostic>> {
