@@ -118,7 +118,8 @@ fn a_compromised_instance_is_isolated_once() {
     let web = both[0];
     both.sort_unstable();
     let former = isolated["former"].as_array().unwrap();
-    let mut kept: Vec<Vec<&str>> = former.iter().map(|one| one.as_array().unwrap().iter().filter_map(Value::as_str).collect()).collect();
+    let mut kept: Vec<Vec<&str>> =
+        former.iter().map(|one| one.as_array().unwrap().iter().filter_map(Value::as_str).collect()).collect();
     kept.iter_mut().for_each(|one| one.sort_unstable());
     assert!(kept.len() == 2 && kept.contains(&both) && kept.contains(&vec![web]), "{kept:?} of {groups}");
     assert_eq!(isolated["rules"], json!([0]), "one group without rules");
@@ -145,7 +146,8 @@ fn a_compromised_instance_is_isolated_once() {
 fn a_person_is_asked_before_an_instance_is_isolated() {
     let Some(account) = Account::start() else { return };
     let webhook = Webhook::start();
-    let serve = serve(&account, &webhook, &format!("{{{ISOLATION}: {{enabled: true, parameters: {{approve: true}}}}}}"));
+    let serve =
+        serve(&account, &webhook, &format!("{{{ISOLATION}: {{enabled: true, parameters: {{approve: true}}}}}}"));
     let (instance, _) = instance(&account);
     let before = seen(&account, &instance);
     for (id, approved) in [("1", "false"), ("2", "true")] {
@@ -254,11 +256,18 @@ fn built_in_playbooks_are_off_until_told_and_unknown_ones_stop_the_start() {
     let Some(account) = Account::start() else { return };
     let webhook = Webhook::start();
     let running = serve(&account, &webhook, "{}");
-    assert_eq!(post(&running, &event("1", "aws.health", "AWS Health Event", &exposed(&["AKIAIOSFODNN7EXAMPLE"])))["started"], 0);
+    assert_eq!(
+        post(&running, &event("1", "aws.health", "AWS Health Event", &exposed(&["AKIAIOSFODNN7EXAMPLE"])))["started"],
+        0
+    );
     let mut refused = Serve::prepare("playbooks: {leaked-acces-key: {enabled: true}}\n", &account.url);
     refused.restart(&[]);
     until("its end", || refused.has_ended().then_some(()));
-    assert!(refused.log().contains("there is no playbook `leaked-acces-key`: did you mean `leaked-access-key`?"), "{}", refused.log());
+    assert!(
+        refused.log().contains("there is no playbook `leaked-acces-key`: did you mean `leaked-access-key`?"),
+        "{}",
+        refused.log()
+    );
 }
 
 const OWN: &str = r#"id: own
