@@ -14,8 +14,8 @@ use std::{
 use asl::{Diagnostic, Document, document, document::Format, nearest::nearest};
 use detection::{
     Guardrail, Settings,
-    guardrail::Parameter,
     decide::{DEFAULT_APPROVAL_TIMEOUT_SECONDS, DEFAULT_FIXES_PER_HOUR, Mode},
+    guardrail::Parameter,
 };
 use engine::sqlite::Retention;
 use execution::Quotas;

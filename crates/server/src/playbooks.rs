@@ -131,7 +131,8 @@ impl Playbooks {
             Ok(Some(input)) => input.to_string(),
             Ok(None) => return Ok(Ok(None)),
             Err(error) => {
-                let reason = format!("the playbook `{id}` was not started: its input can't be made of this event: {error}");
+                let reason =
+                    format!("the playbook `{id}` was not started: its input can't be made of this event: {error}");
                 return Ok(Err(reason));
             }
         };

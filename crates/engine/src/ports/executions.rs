@@ -8,7 +8,9 @@ use detection::{Event, Finding};
 use execution::{Ended, HistoryEvent, MapRunSpecification, Record, Status, map_run::MapRunRedrive};
 use jiff::Timestamp;
 
-use super::{CatalogueStore, JobStore, MapRunChild, MapRunStore, NewJob, PlaybookStart, Reactions, Receipt, StoreError};
+use super::{
+    CatalogueStore, JobStore, MapRunChild, MapRunStore, NewJob, PlaybookStart, Reactions, Receipt, StoreError,
+};
 use crate::engine::{ExecutionRecord, StateMachineRecord};
 
 /// SHA-256 of a definition's text: definitions are kept once by it, and an execution keeps the one it began with.

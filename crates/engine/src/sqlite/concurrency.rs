@@ -27,7 +27,12 @@ pub(super) fn has_room(connection: &Connection, playbook: &str) -> Result<bool, 
 }
 
 /// An execution of a playbook is in the store.
-pub(super) fn add(connection: &Connection, execution: i64, playbook: &str, is_admitted: bool) -> Result<(), StoreError> {
+pub(super) fn add(
+    connection: &Connection,
+    execution: i64,
+    playbook: &str,
+    is_admitted: bool,
+) -> Result<(), StoreError> {
     connection
         .prepare_cached("INSERT INTO playbook_executions (execution, playbook, is_admitted) VALUES (?1, ?2, ?3)")?
         .execute(params![execution, playbook, is_admitted])?;

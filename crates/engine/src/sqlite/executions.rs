@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    SqliteStore, activities, alerts, at_most, concurrency, express, integer, jobs, journal, map_runs, micros, natural, receive,
+    SqliteStore, activities, alerts, at_most, concurrency, express, integer, jobs, journal, map_runs, micros, natural,
+    receive,
     schema::next_id,
     state_machines::{self, definition},
     time_of,

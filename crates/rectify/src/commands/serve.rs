@@ -17,7 +17,10 @@ use engine::{
 };
 use integrations::{Channels, Executor, KnownResources, functions::GuardrailSettings};
 use secrecy::ExposeSecret as _;
-use server::{Access, App, Intake, Playbooks, Registry, Webhooks, playbooks::PlaybookSettings, queue::Queue, router::router, tls::TlsListener};
+use server::{
+    Access, App, Intake, Playbooks, Registry, Webhooks, playbooks::PlaybookSettings, queue::Queue, router::router,
+    tls::TlsListener,
+};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use super::{Problem, end_asked_for};
@@ -267,7 +270,11 @@ fn playbooks(
     let mut enabled = Vec::new();
     for found in found {
         if let Some(settings) = configuration.playbook_settings(&found).map_err(Problem)? {
-            tracing::info!(playbook = found.playbook.id, concurrency = settings.concurrency, "this playbook is enabled");
+            tracing::info!(
+                playbook = found.playbook.id,
+                concurrency = settings.concurrency,
+                "this playbook is enabled"
+            );
             enabled.push((found.playbook, settings));
         }
     }
