@@ -189,6 +189,48 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_carried_playbook_is_valid_and_starts_as_its_tests_say() {
+        let resources = crate::start::known_resources();
+        let (found, broken) = playbooks(None, &resources).unwrap();
+        let problems: Vec<String> =
+            broken.iter().map(|file| diagnostics::render(&file.name, &file.text, &file.diagnostics)).collect();
+        assert!(problems.is_empty(), "{}", problems.join("\n"));
+        let ids: Vec<&str> = found.iter().map(|found| found.playbook.id.as_str()).collect();
+        assert_eq!(ids, ["guardduty-instance-isolation", "leaked-access-key"]);
+        for FoundPlaybook { playbook, is_own } in &found {
+            assert!(!is_own && !playbook.tests.is_empty(), "{}", playbook.id);
+            for test in &playbook.tests {
+                assert_eq!(playbook.check(test), Ok(()), "{}: {}", playbook.id, test.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_playbook_is_called_after_its_id() {
+        let text = "id: a\ntitle: A\nseverity: LOW\nrules: [r]\n---\nStartAt: A\nStates: {A: {Type: Succeed}}\n";
+        let check = |name: &str, expected: bool| {
+            let parsed = parse_playbook(text, name, &asl::parse::AnyResource);
+            assert_eq!(parsed.is_ok(), expected, "{name}");
+        };
+        check("x/a.asl.yaml", true);
+        check("a.asl.yml", true);
+        check("a.yaml", false);
+        check("b.asl.yaml", false);
+    }
+
+    #[test]
+    fn a_header_is_told_from_a_machine() {
+        let check = |text: &str, name: &str, expected: bool| {
+            assert_eq!(split_playbook(text, name).is_some(), expected, "{name}: {text:?}");
+        };
+        check("id: a\n---\nx: 1\n", "a.asl.yaml", true);
+        check("id: a\n---\nStartAt: A\n", "a.yaml", true);
+        check("id: a\n---\nx: 1\n", "a.yaml", false);
+        check("StartAt: A\n---\nStartAt: B\n", "a.asl.yaml", false);
+        check("StartAt: A\n", "a.asl.yaml", false);
+    }
+
+    #[test]
     fn every_carried_source_maps_its_published_samples() {
         let (sources, broken) = sources(None).unwrap();
         let problems: Vec<String> =

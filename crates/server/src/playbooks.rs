@@ -144,9 +144,9 @@ impl Playbooks {
         let input = match entry.playbook.input(event, finding, &entry.settings.parameters) {
             Ok(input) => input.to_string(),
             Err(error) => {
-                return Ok(Err(format!(
-                    "the playbook `{id}` was not started: its input can't be made of this event: {error}"
-                )));
+                let reason =
+                    format!("the playbook `{id}` was not started: its input can't be made of this event: {error}");
+                return Ok(Err(reason));
             }
         };
         let limit = engine.quotas().payload_bytes;

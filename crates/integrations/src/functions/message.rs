@@ -113,7 +113,12 @@ pub(super) fn render(finding: &Finding, key: &CallKey, kind: &str, said: &Said) 
     line("Person: ", said.person.as_deref().unwrap_or_default());
     line("Next: ", &next(finding, kind, said));
     line("Finding: ", &format!("{} ({})", finding.id, finding.guardrail));
-    Message { kind: kind.to_owned(), id: id(&finding.id, key), text: text.trim_end().to_owned(), finding: summary(finding) }
+    Message {
+        kind: kind.to_owned(),
+        id: id(&finding.id, key),
+        text: text.trim_end().to_owned(),
+        finding: summary(finding),
+    }
 }
 
 fn resource(finding: &Finding) -> String {

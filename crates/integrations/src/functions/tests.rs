@@ -312,7 +312,10 @@ async fn a_playbook_tells_without_a_finding_and_its_message_has_one_id() {
         assert_eq!(told["Payload"]["Results"], json!([{"Channel": "c0", "Ok": true}]));
     }
     let received = lock(&received).clone();
-    assert_eq!(received[0]["text"], "[CRITICAL] An access key leaked\nResource: AKIA1\none\ntwo\nOwner: alice (tag Team)\nExecution: arn:e (state `Tell`)");
+    assert_eq!(
+        received[0]["text"],
+        "[CRITICAL] An access key leaked\nResource: AKIA1\none\ntwo\nOwner: alice (tag Team)\nExecution: arn:e (state `Tell`)"
+    );
     assert_eq!((&received[0]["kind"], &received[0]["id"]), (&json!("playbook"), &received[1]["id"]));
 }
 
