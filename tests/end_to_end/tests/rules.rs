@@ -242,6 +242,7 @@ fn a_rule_hands_its_matches_to_a_guardrail_and_a_quiet_one_tells_nobody() {
 #[test]
 fn a_rule_starts_a_playbook_once_a_window() {
     let webhook = Webhook::start();
+    let playbooks = tempfile::tempdir().unwrap();
     let with_finding = "input: {finding: \"{% $finding.id %}\"}";
     for (id, start) in [
         ("by-rule", format!("rules: [{SIGMA_ID}]\n{with_finding}")),

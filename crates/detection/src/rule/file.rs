@@ -128,12 +128,10 @@ fn is_guardrail(document: &Document) -> bool {
 fn of_sigma(document: &Document, name: &str) -> Result<RuleFile, Vec<Diagnostic>> {
     match sigma::read(document, name)? {
         sigma::SigmaFile::OtherSource(source) => Ok(RuleFile::OtherSource(source)),
-        sigma::SigmaFile::Rule(rule) => {
-            match misfit_of_id(&rule.id) {
-                Some(problem) => Err(vec![problem.at("/id", document.span("/id"))]),
-                None => Ok(of_rule(*rule)),
-            }
-        }
+        sigma::SigmaFile::Rule(rule) => match misfit_of_id(&rule.id) {
+            Some(problem) => Err(vec![problem.at("/id", document.span("/id"))]),
+            None => Ok(of_rule(*rule)),
+        },
     }
 }
 
