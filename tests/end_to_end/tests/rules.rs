@@ -74,8 +74,9 @@ fn post(serve: &Serve, event: &Value) -> Value {
 /// The findings of a rule, whole, by their resources.
 fn findings(serve: &Serve, rule: &str) -> Vec<Value> {
     let list = serve.ask("GET", &format!("/api/findings?guardrail={rule}"), None).unwrap().body;
-    let mut found: Vec<Value> = list["findings"]
-        .as_array()
+    let mut found: Vec<Value> = list
+        .get("findings")
+        .and_then(Value::as_array)
         .unwrap()
         .iter()
         .map(|row| serve.ask("GET", &format!("/api/findings/{}", row["id"].as_str().unwrap()), None).unwrap().body)
@@ -95,7 +96,7 @@ fn finding(serve: &Serve, rule: &str, resource: &str, stage: &str) -> Value {
 fn listed(serve: &Serve, rule: &str, wanted: impl Fn(Option<&Value>) -> bool) {
     until(&format!("the rule `{rule}` to be as wanted"), || {
         let list = serve.ask("GET", "/api/rules", None)?.body;
-        let row = list["rules"].as_array()?.iter().find(|row| row["id"] == rule);
+        let row = list.get("rules")?.as_array()?.iter().find(|row| row["id"] == rule);
         wanted(row).then_some(())
     });
 }
