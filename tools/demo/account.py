@@ -13,6 +13,7 @@ import xml.etree.ElementTree as ElementTree
 import boto3
 import botocore.parsers
 import botocore.session
+from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -20,6 +21,10 @@ ACCOUNT, REGION = "123456789012", "us-east-1"
 READS = ("Get", "List", "Describe", "Head", "Lookup")
 # The S3 sub-resources as CloudTrail names them; `publicAccessBlock` is PutPublicAccessBlock to the API itself.
 BUCKET_CALLS = {"acl": "Acl", "policy": "Policy", "publicAccessBlock": "PublicAccessBlock", "tagging": "Tagging"}
+
+
+# On AWS an interface has groups of its own. moto shows those of its instance among them, so that it could never be taken out of any.
+NetworkInterface.group_set = property(lambda self: self._group_set or (list(self.instance.security_groups) if self.instance else []))
 
 
 class Account:
@@ -70,7 +75,7 @@ class Account:
         return [answer]
 
     def deliver(self, event):
-        self.sqs.send_message(QueueUrl=self.queue_url, MessageBody=json.dumps(event))
+        self.sqs.send_message(QueueUrl=self.queue_url, MessageBody=json.dumps(event, default=str))
 
     def event(self, environ, body, answered, answer):
         credential = re.search(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))

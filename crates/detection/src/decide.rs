@@ -103,6 +103,12 @@ impl Exception {
             && says(&self.resource, subject.resource)
             && says(&self.account, subject.account)
     }
+
+    /// Why something is left alone, in a sentence for people.
+    pub fn why(&self) -> String {
+        let Exception { author, until, reason, .. } = self;
+        format!("an exception by {author} leaves it alone until {until}: {reason}")
+    }
 }
 
 /// What a decision needs to know, fetched by the store in the same write.
@@ -140,8 +146,7 @@ pub struct Verdict {
 pub fn decide(subject: &Subject<'_>, settings: &Settings, facts: &Facts, now: Timestamp) -> Verdict {
     let verdict = |decision, why: String| Verdict { decision, why };
     if let Some(exception) = facts.exceptions.iter().find(|exception| exception.covers(subject, now)) {
-        let Exception { author, until, reason, .. } = exception;
-        return verdict(Decision::Leave, format!("an exception by {author} leaves it alone until {until}: {reason}"));
+        return verdict(Decision::Leave, exception.why());
     }
     match subject.answer {
         Some((true, person)) => {

@@ -1,4 +1,4 @@
-//! A finding and its life: one guardrail on one resource.
+//! A finding and its life: one guardrail on one resource, or one rule's matches on one.
 //!
 //! [`Finding::sight`] and [`Finding::apply`] are the legal table of that life: (finding, input) → (finding, answer). A store
 //! calls them inside one conditional write; nothing else changes a finding. What goes over the wire to the built-in functions
@@ -10,6 +10,7 @@
 mod apply;
 mod identity;
 mod input;
+mod matched;
 mod occurrence;
 pub mod request;
 mod sight;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use input::{Change, FindingInput, IllegalFindingInput, TaskToken};
+pub use matched::{DEFAULT_DEDUP_WINDOW_SECONDS, MatchedRule};
 pub use occurrence::{Absorbed, Answer, Milestone, Occurrence, Question, TimelineEntry, UnderWay};
 pub use sight::{Response, Sighted, Sighting};
 
@@ -90,6 +92,8 @@ pub enum Stage {
     Undoing,
     /// Told, and left to people (mode `alert`, an exception).
     Told,
+    /// A rule matched, and it is left to people without their being told (its severity, an exception).
+    Left,
     /// Inspected, and nothing was wrong, or nothing is any more.
     Compliant,
 }
@@ -102,12 +106,15 @@ pub struct Finding {
     pub id: String,
     /// Rises with every change: the condition of a conditional write.
     pub version: u64,
-    /// The guardrail's id.
+    /// The guardrail's id; the rule's, where it is a rule's.
     pub guardrail: String,
     /// The guardrail's title.
     pub title: String,
     /// The guardrail's severity.
     pub severity: Severity,
+    /// Where it is a rule's and no guardrail's: what the rule said of its last match.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<MatchedRule>,
     /// CloudFormation type.
     pub resource_type: String,
     /// The resource's id within its account and Region.

@@ -1,6 +1,6 @@
 //! A guardrail: one misconfiguration, how it is noticed, inspected, fixed and undone; and its compiler.
 
-mod compile;
+pub(crate) mod compile;
 mod parse;
 mod sightings;
 pub mod test;
@@ -11,6 +11,8 @@ use query::jsonata::Expression;
 use serde_json::{Map, Value};
 
 use crate::{EventPattern, Severity, decide::Risk};
+
+pub(crate) use parse::parameters;
 
 pub use compile::{CompileOptions, RESERVED_VARIABLES, STATE_NAME_LIMIT};
 pub use test::Test;

@@ -9,6 +9,7 @@ pub mod matcher;
 pub mod normalize;
 pub mod owner;
 pub mod pattern;
+pub mod playbook;
 mod reader;
 pub mod rule;
 mod scalar;
@@ -21,5 +22,6 @@ pub use finding::{Compliance, Finding, FindingInput, Severity, Sighting, Stage, 
 pub use guardrail::Guardrail;
 pub use matcher::Matcher;
 pub use pattern::{EventPattern, InvalidPattern};
-pub use rule::{Filter, FindingKey, Rule};
+pub use playbook::Playbook;
+pub use rule::{ActiveRule, Filter, FindingKey, LeadsTo, Rule};
 pub use source::Source;

@@ -1,8 +1,18 @@
-//! What an event is held against: an event pattern or a Sigma rule, and what a match of it is called.
+//! What an event is held against: an event pattern or a Sigma rule, what a match of it is called, and what it leads to.
+
+mod active;
+mod file;
+mod machine;
+#[cfg(test)]
+mod tests;
 
 use serde_json::Value;
 
 use crate::{Event, EventPattern, Finding, Severity, sigma::Condition};
+
+pub use active::{ActiveRule, RuleDefaults, RuleSettings};
+pub use file::{DEDUP_WINDOW_MAX_SECONDS, LeadsTo, Names, RuleFile, WrittenRule, is_headed, read};
+pub use machine::machine;
 
 /// A rule that can match an event.
 #[derive(Clone, Debug)]
@@ -102,45 +112,4 @@ fn actor(event: &Event) -> Option<String> {
 
 fn said(object: &Value, name: &str) -> Option<String> {
     object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_finding_is_keyed_by_the_first_resource_else_the_actor() {
-        let pattern = EventPattern::parse(r#"{"source": ["aws.s3"]}"#).unwrap();
-        let rule = Rule {
-            id: "r".to_owned(),
-            title: "R".to_owned(),
-            severity: None,
-            tags: Vec::new(),
-            false_positives: Vec::new(),
-            filter: pattern.into(),
-        };
-        let check = |resources: Value, detail: Value, expected: &str| {
-            let envelope = json!({"id": "1", "detail-type": "T", "source": "s", "account": "123456789012", "region": "eu-west-1",
-                "time": "2015-11-11T21:29:54Z", "resources": resources, "detail": detail});
-            let key = rule.finding_key(&Event::from_envelope(envelope).unwrap());
-            assert_eq!(key.resource, expected);
-            assert_eq!(key.id(), Finding::id_of("r", "123456789012", "eu-west-1", expected));
-        };
-        check(json!(["arn:a", "arn:b"]), json!({"resources": [{"ARN": "arn:c"}]}), "arn:a");
-        check(
-            json!([]),
-            json!({"resources": [{"type": "x"}, {"ARN": "arn:c"}], "userIdentity": {"arn": "u"}}),
-            "arn:c",
-        );
-        check(json!([]), json!({"resources": null, "userIdentity": {"arn": "u", "principalId": "p"}}), "u");
-        check(json!([]), json!({"userIdentity": {"arn": "", "principalId": "p", "type": "Root"}}), "p");
-        check(
-            json!([]),
-            json!({"userIdentity": {"type": "AWSService", "invokedBy": "ec2.amazonaws.com"}}),
-            "ec2.amazonaws.com",
-        );
-        check(json!([]), json!({}), "");
-    }
 }

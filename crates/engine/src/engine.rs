@@ -12,6 +12,7 @@ mod machines;
 mod map_runs;
 mod message;
 pub(crate) mod names;
+mod playbooks;
 mod redrive;
 mod revisions;
 #[cfg(feature = "simulator")]
@@ -59,7 +60,7 @@ pub(crate) use self::{
 };
 use crate::{
     Clock, ExecutionStore, FindingStore, TaskExecutor,
-    ports::{Receipt, Responder, StoreError},
+    ports::{Reactions, Receipt, StoreError},
     sqlite::SqliteStore,
     threads::Threads,
 };
@@ -452,10 +453,11 @@ impl Engine {
         }
     }
 
-    /// Takes in an event: it, the findings and the responses to start, in one write. Acknowledge the event once this is `Ok`.
-    pub async fn receive(&self, event: &Event, responders: Vec<Responder>) -> Result<Receipt, StoreError> {
+    /// Takes in an event: it, the findings, and the responses and playbooks to start, in one write. Acknowledge the event once this is
+    /// `Ok`.
+    pub async fn receive(&self, event: &Event, reactions: impl Into<Reactions>) -> Result<Receipt, StoreError> {
         let shared = self.shared();
-        let (receipt, started) = shared.store.receive(event, responders, shared.clock.now()).await?;
+        let (receipt, started) = shared.store.receive(event, reactions.into(), shared.clock.now()).await?;
         // They are durable: handing them over must not depend on whether the caller goes on waiting. That it waits is the
         // back-pressure.
         let shared = shared.clone();

@@ -24,7 +24,7 @@ pub use self::catalogue::{
 };
 pub use self::executions::{
     ActivityTask, Begun, DefinitionHash, Due, ExecutionKind, ExecutionStore, JournalRow, MapRunChange, NewExecution,
-    Progress, Put, Redrive, Standing, Stored, TokenHash,
+    Progress, Put, Recorded, Redrive, Standing, Stored, TokenHash,
 };
 pub use self::jobs::{Job, JobStanding, JobStore, NewJob};
 pub use self::map_runs::{
@@ -307,8 +307,39 @@ pub trait FindingStore: Send + Sync {
 pub struct Responder {
     /// What was sighted.
     pub sighting: Sighting,
-    /// The guardrail's state machine in the sighting's Region.
+    /// The guardrail's state machine in the sighting's Region; of a rule's match, the one that tells people.
     pub state_machine_arn: String,
+}
+
+/// A playbook that an event starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlaybookStart {
+    /// Its id: so many of its executions run at once as [`ExecutionStore::limit_playbook`] said.
+    pub playbook: String,
+    /// Its state machine in the event's Region.
+    pub state_machine_arn: String,
+    /// The same for the same event: an execution of this name is started once.
+    pub execution_name: String,
+    /// The input's text.
+    pub input: String,
+    /// Rules' findings, by their ids: the event starts the playbook only if one of them begins an occurrence by it that no exception
+    /// leaves alone. Of none: it starts it.
+    pub findings: Vec<String>,
+}
+
+/// All that an event leads to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reactions {
+    /// Guardrails that respond.
+    pub responders: Vec<Responder>,
+    /// Playbooks that start.
+    pub playbooks: Vec<PlaybookStart>,
+}
+
+impl From<Vec<Responder>> for Reactions {
+    fn from(responders: Vec<Responder>) -> Reactions {
+        Reactions { responders, ..Reactions::default() }
+    }
 }
 
 /// What became of an event.
@@ -316,7 +347,7 @@ pub struct Responder {
 pub struct Receipt {
     /// Whether it had been received before: then nothing was done.
     pub duplicate: bool,
-    /// Responses started.
+    /// Responses and playbooks started.
     pub started: usize,
     /// Findings that took it along.
     pub absorbed: usize,

@@ -6,6 +6,7 @@ mod aliases;
 mod backup;
 mod catalogue;
 mod checkpoints;
+mod concurrency;
 mod events;
 mod exceptions;
 mod executions;

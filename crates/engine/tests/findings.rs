@@ -248,7 +248,7 @@ async fn a_response_that_was_only_begun_is_taken_up_after_a_crash() {
     // The write of the event is all that happened before the crash.
     let (receipt, started) = store
         .executions()
-        .receive(&event("1"), vec![responder(&machine, "1", "b")], jiff::Timestamp::now())
+        .receive(&event("1"), vec![responder(&machine, "1", "b")].into(), jiff::Timestamp::now())
         .await
         .unwrap();
     assert_eq!((receipt.started, started.len()), (1, 1));

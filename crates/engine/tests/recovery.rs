@@ -26,8 +26,8 @@ use engine::{
     engine::{ExecutionRecord, StateMachineRecord},
     ports::{
         ActivityTask, Begun, CatalogueStore, ChildrenBegun, DefinitionHash, Due, ExecutionFilter, ExpressChild,
-        ItemsOfRun, Job, JobStore, MapRunEnd, MapRunRecord, MapRunStore, NewExecution, Progress, Put, ReaderCursor,
-        Receipt, Responder, StoreError, Stored, Task, TokenHash,
+        ItemsOfRun, Job, JobStore, MapRunEnd, MapRunRecord, MapRunStore, NewExecution, PlaybookStart, Progress, Put,
+        Reactions, ReaderCursor, Receipt, Recorded, StoreError, Stored, Task, TokenHash,
     },
     sqlite::SqliteStore,
 };
@@ -98,16 +98,25 @@ impl ExecutionStore for Faulty {
     async fn begin(&self, new: NewExecution, progress: Progress) -> Result<Begun, StoreError> {
         self.write(self.store.begin(new, progress)).await
     }
-    async fn record(&self, number: u64, progress: Progress) -> Result<bool, StoreError> {
+    async fn record(&self, number: u64, progress: Progress) -> Result<Recorded, StoreError> {
         self.write(self.store.record(number, progress)).await
     }
     async fn receive(
         &self,
         event: &Event,
-        responders: Vec<Responder>,
+        reactions: Reactions,
         now: Timestamp,
     ) -> Result<(Receipt, Vec<String>), StoreError> {
-        self.write(self.store.receive(event, responders, now)).await
+        self.write(self.store.receive(event, reactions, now)).await
+    }
+    async fn start_playbook(&self, start: PlaybookStart, now: Timestamp) -> Result<Option<String>, StoreError> {
+        self.write(self.store.start_playbook(start, now)).await
+    }
+    async fn limit_playbook(&self, playbook: &str, concurrency: u32) -> Result<Vec<String>, StoreError> {
+        self.write(self.store.limit_playbook(playbook, concurrency)).await
+    }
+    async fn playbook_waiting(&self, playbook: &str) -> Result<u64, StoreError> {
+        self.store.playbook_waiting(playbook).await
     }
     async fn keep_express(&self, new: NewExecution) -> Result<u64, StoreError> {
         self.write(self.store.keep_express(new)).await

@@ -12,7 +12,7 @@ mod support;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use detection::{Compliance, Finding, FindingInput, Mode, Settings, decide::Risk};
+use detection::{Compliance, Finding, FindingInput, Mode, Settings, decide::Risk, finding::MatchedRule};
 use engine::{
     FindingStore,
     engine::Refusal,
@@ -167,6 +167,42 @@ async fn a_resolved_finding_goes_by_its_own_age_and_an_open_one_never() {
     let receipt = engine.receive(&event("again"), vec![responder(&machine, "again", "resolved")]).await.unwrap();
     assert_eq!(receipt.started, 1);
     home.executor.token(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_s_finding_goes_by_its_age_though_nobody_resolved_it() {
+    let home = Home::new();
+    let store = home.store().await;
+    let engine = home.engine_on(store.clone()).await;
+    let machine = machine(&engine, "rule", json!({"Done": {"Type": "Succeed"}})).await;
+    let rule = |untold: Option<&str>| MatchedRule {
+        tags: Vec::new(),
+        reason: "PutBucketAcl of s3.amazonaws.com".to_owned(),
+        dedup_window_seconds: 3_600,
+        untold: untold.map(str::to_owned),
+    };
+    let matched = |event: &str, resource: &str, untold: Option<&str>| {
+        let mut responder = responder(&machine, event, resource);
+        responder.sighting.rule = Some(rule(untold));
+        responder
+    };
+    let started = engine
+        .receive(&event("1"), vec![matched("1", "told", None), matched("1", "untold", Some("LOW"))])
+        .await
+        .unwrap()
+        .started;
+    assert_eq!(started, 1, "what nobody is told of needs no execution");
+    assert_eq!(engine.receive(&event("2"), vec![matched("2", "untold", None)]).await.unwrap().absorbed, 1);
+    let execution = engine.list_executions(&machine, None, None, 10).await.unwrap().remove(0);
+    engine.wait_for_end(&execution.arn).await.unwrap();
+    assert_eq!(prune(&store, 399).await.findings, 0);
+    // That one's telling said no end: it is under way, and stays.
+    assert_eq!(prune(&store, 401).await.findings, 1);
+    let id = |resource: &str| Finding::id_of("s3-bucket-public-access", ACCOUNT, REGION, resource);
+    assert!(store.finding(&id("untold")).await.unwrap().is_none());
+    apply(&store, &id("told"), &execution.arn, "leave", FindingInput::Leave {}).await;
+    assert_eq!(prune(&store, 401).await.findings, 1);
+    assert_eq!(rows_of_executions(&home), BTreeMap::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

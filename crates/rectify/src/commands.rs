@@ -6,6 +6,7 @@ mod completions;
 mod events;
 mod findings;
 mod match_events;
+mod rules;
 mod run;
 mod serve;
 mod test;
@@ -46,6 +47,8 @@ pub enum Command {
     Test(test::Arguments),
     /// What was found, and what is done about it
     Findings(findings::Arguments),
+    /// The rules that a running `serve` has in force
+    Rules(rules::Arguments),
     /// Bodies that could not be read as events
     Events(events::Arguments),
     /// Copy the store into a file, while `serve` runs too
@@ -86,6 +89,7 @@ impl Command {
             Command::Backtest(arguments) => backtest::run(arguments),
             Command::Test(arguments) => test::run(arguments),
             Command::Findings(arguments) => findings::run(arguments),
+            Command::Rules(arguments) => rules::run(arguments),
             Command::Events(arguments) => events::run(arguments),
             Command::Backup(arguments) => backup::run(arguments),
             Command::Completions(arguments) => completions::run(arguments),

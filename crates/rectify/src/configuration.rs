@@ -1,6 +1,8 @@
 //! `rectify.yaml`: read with every problem of it at once, at its line and column.
 
 mod functions;
+mod playbooks;
+mod rules;
 mod sources;
 
 use std::{
@@ -14,6 +16,8 @@ use asl::{Diagnostic, Document, document, document::Format, nearest::nearest};
 use detection::{
     Guardrail, Settings,
     decide::{DEFAULT_APPROVAL_TIMEOUT_SECONDS, DEFAULT_FIXES_PER_HOUR, Mode},
+    guardrail::Parameter,
+    rule::{RuleDefaults, RuleSettings},
 };
 use engine::sqlite::Retention;
 use execution::Quotas;
@@ -21,6 +25,8 @@ use integrations::{ChannelConfiguration, LocalFunction};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+pub use playbooks::PlaybookConfiguration;
+pub use rules::unknown_rules;
 pub use sources::WebhookSource;
 
 /// The file that is read where none is named.
@@ -45,6 +51,16 @@ pub struct Configuration {
     pub guardrails: BTreeMap<String, GuardrailConfiguration>,
     /// `guardrails_folder`: guardrails of one's own; they win over carried ones with the same id.
     pub guardrails_folder: Option<PathBuf>,
+    /// `rules_folder`: rules of one's own; looked at again while `serve` runs.
+    pub rules_folder: Option<PathBuf>,
+    /// `rules`: what is said of each, by id.
+    pub rules: BTreeMap<String, RuleSettings>,
+    /// `rules_tell_from`, `rules_dedup_window_seconds`: what holds for rules that say nothing else.
+    pub rule_defaults: RuleDefaults,
+    /// `playbooks`: what is said of each, by id.
+    pub playbooks: BTreeMap<String, PlaybookConfiguration>,
+    /// `playbooks_folder`: playbooks of one's own; they win over carried ones with the same id.
+    pub playbooks_folder: Option<PathBuf>,
     /// `sources`: the URLs of the SQS queues to poll.
     pub queues: Vec<String>,
     /// `sources`: the webhooks to serve.
@@ -118,27 +134,7 @@ impl Configuration {
     pub fn settings(&self, guardrail: &Guardrail) -> Result<Settings, String> {
         let none = GuardrailConfiguration::default();
         let said = self.guardrails.get(&guardrail.id).unwrap_or(&none);
-        let mut parameters: Map<String, Value> =
-            guardrail.parameters.iter().map(|parameter| (parameter.name.clone(), parameter.default.clone())).collect();
-        for (name, value) in &said.parameters {
-            match parameters.get_mut(name) {
-                Some(parameter) if alike(parameter, value) => *parameter = value.clone(),
-                Some(parameter) => {
-                    return Err(format!(
-                        "the parameter `{name}` of the guardrail `{}` is {}, as in {parameter}; {value} is not",
-                        guardrail.id,
-                        kind(parameter)
-                    ));
-                }
-                None => {
-                    return Err(unknown(
-                        &format!("the guardrail `{}` has no parameter", guardrail.id),
-                        name,
-                        parameters.keys().map(String::as_str),
-                    ));
-                }
-            }
-        }
+        let parameters = parameters(&format!("guardrail `{}`", guardrail.id), &guardrail.parameters, &said.parameters)?;
         Ok(Settings {
             mode: said.mode.unwrap_or(self.mode),
             mode_is_its_own: said.mode.is_some(),
@@ -165,6 +161,31 @@ impl Configuration {
             .map(|id| unknown("there is no guardrail", id, known.clone()))
             .collect()
     }
+}
+
+/// All parameters of something, those that are said set; or what is said of them that it can't take.
+fn parameters(whose: &str, known: &[Parameter], said: &Map<String, Value>) -> Result<Map<String, Value>, String> {
+    let mut parameters: Map<String, Value> =
+        known.iter().map(|parameter| (parameter.name.clone(), parameter.default.clone())).collect();
+    for (name, value) in said {
+        match parameters.get_mut(name) {
+            Some(parameter) if alike(parameter, value) => *parameter = value.clone(),
+            Some(parameter) => {
+                return Err(format!(
+                    "the parameter `{name}` of the {whose} is {}, as in {parameter}; {value} is not",
+                    kind(parameter)
+                ));
+            }
+            None => {
+                return Err(unknown(
+                    &format!("the {whose} has no parameter"),
+                    name,
+                    parameters.keys().map(String::as_str),
+                ));
+            }
+        }
+    }
+    Ok(parameters)
 }
 
 /// Whether a value is of the kind that a parameter's default is, element by element.
@@ -211,6 +232,12 @@ impl<'a> Reader<'a> {
             "mode",
             "guardrails",
             "guardrails_folder",
+            "rules",
+            "rules_folder",
+            "rules_tell_from",
+            "rules_dedup_window_seconds",
+            "playbooks",
+            "playbooks_folder",
             "sources",
             "sources_folder",
             "channels",
@@ -228,6 +255,16 @@ impl<'a> Reader<'a> {
                 "mode" => configuration.mode = self.value(&at, "alert, approve or fix").unwrap_or_default(),
                 "guardrails" => configuration.guardrails = self.guardrails(&at),
                 "guardrails_folder" => configuration.guardrails_folder = self.value(&at, "the path of a folder"),
+                "rules" => configuration.rules = self.rules(&at),
+                "rules_folder" => configuration.rules_folder = self.value(&at, "the path of a folder"),
+                "rules_tell_from" => self.severity(&at, &mut configuration.rule_defaults.tell_from),
+                "rules_dedup_window_seconds" => {
+                    if let Some(seconds) = self.dedup_window(&at) {
+                        configuration.rule_defaults.dedup_window_seconds = seconds;
+                    }
+                }
+                "playbooks" => configuration.playbooks = self.playbooks(&at),
+                "playbooks_folder" => configuration.playbooks_folder = self.value(&at, "the path of a folder"),
                 "sources" => (configuration.queues, configuration.webhooks) = self.sources(&at, value),
                 "sources_folder" => configuration.sources_folder = self.value(&at, "the path of a folder"),
                 "channels" => configuration.channels = self.channels(&at),

@@ -1,4 +1,4 @@
-//! Guardrails and sources: those carried inside the binary, and those of a folder, which win over carried ones with the same id.
+//! Guardrails, playbooks and sources: those carried inside the binary, and those of a folder, which win over carried ones with the same id.
 
 use std::{
     fs,
@@ -6,7 +6,7 @@ use std::{
 };
 
 use asl::{Diagnostic, Document, document::Format};
-use detection::{Guardrail, Source};
+use detection::{Guardrail, Playbook, Source, playbook};
 use rust_embed::RustEmbed;
 
 use crate::diagnostics;
@@ -22,6 +22,20 @@ struct CarriedGuardrails;
 #[folder = "../../sources"]
 #[include = "*.yaml"]
 struct CarriedSources;
+
+/// `playbooks/` of the project.
+#[derive(RustEmbed)]
+#[folder = "../../playbooks"]
+#[include = "*.asl.yaml"]
+struct CarriedPlaybooks;
+
+/// A playbook, and whether it is the user's own.
+pub struct FoundPlaybook {
+    /// The playbook.
+    pub playbook: Playbook,
+    /// It comes from the folder.
+    pub is_own: bool,
+}
 
 /// A file that can't be used.
 pub struct Broken {
@@ -47,21 +61,75 @@ pub fn sources(folder: Option<&Path>) -> Result<(Vec<Source>, Vec<Broken>), Stri
     Ok(all(texts::<CarriedSources>(folder)?, parse_source, |source| &source.id))
 }
 
+/// All playbooks, by id. A broken file is reported and left out; the others go on.
+pub fn playbooks(
+    folder: Option<&Path>,
+    resources: &dyn asl::parse::Resources,
+) -> Result<(Vec<FoundPlaybook>, Vec<Broken>), String> {
+    let (carried, own) = (carried::<CarriedPlaybooks>(), own(folder)?);
+    let texts = carried.into_iter().map(|file| (file, false)).chain(own.into_iter().map(|file| (file, true)));
+    let (mut found, mut broken) = (Vec::<FoundPlaybook>::new(), Vec::new());
+    for ((name, text), is_own) in texts {
+        match parse_playbook(&text, &name, resources) {
+            Err(diagnostics) => broken.push(Broken { name, text, diagnostics }),
+            Ok((playbook, _)) => {
+                found.retain(|other| other.playbook.id != playbook.id);
+                found.push(FoundPlaybook { playbook, is_own });
+            }
+        }
+    }
+    found.sort_by(|one, other| one.playbook.id.cmp(&other.playbook.id));
+    Ok((found, broken))
+}
+
+/// The text of a playbook's file with its warnings; the file is called after the id.
+pub fn parse_playbook(
+    text: &str,
+    name: &str,
+    resources: &dyn asl::parse::Resources,
+) -> Result<(Playbook, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let (playbook, warnings) = Playbook::parse(text, resources)?;
+    let file = Path::new(name).file_name().unwrap_or_default().to_string_lossy();
+    if [".asl.yaml", ".asl.yml"].iter().any(|end| file.strip_suffix(end) == Some(&playbook.id)) {
+        return Ok((playbook, warnings));
+    }
+    let message = format!("the playbook `{}` is in a file called `{file}`", playbook.id);
+    let help = format!("call it `{}.asl.yaml`, or change the id", playbook.id);
+    Err(vec![Diagnostic::error("MISNAMED", message).with_help(help)])
+}
+
+/// Header and machine of a text, where it is a playbook with a header: by its name, or by what stands in it.
+pub fn split_playbook<'t>(text: &'t str, name: &str) -> Option<(&'t str, String)> {
+    let (header, machine) = playbook::split(text)?;
+    let is_machine = |text: &str| text.lines().any(|line| line.starts_with("StartAt:") || line.starts_with("States:"));
+    let is_playbook = name.ends_with(".asl.yaml") || name.ends_with(".asl.yml") || is_machine(&machine);
+    (is_playbook && !is_machine(header)).then_some((header, machine))
+}
+
 /// The files carried and those of a folder: name and text.
 fn texts<Carried: RustEmbed>(folder: Option<&Path>) -> Result<Vec<(String, String)>, String> {
-    let mut texts: Vec<(String, String)> = Carried::iter()
+    let mut texts = carried::<Carried>();
+    texts.extend(own(folder)?);
+    Ok(texts)
+}
+
+/// The files carried: name and text.
+fn carried<Carried: RustEmbed>() -> Vec<(String, String)> {
+    Carried::iter()
         .filter_map(|name| {
             Carried::get(&name).map(|file| (name.to_string(), String::from_utf8_lossy(&file.data).into_owned()))
         })
-        .collect();
-    if let Some(folder) = folder {
-        for path in yaml_files(folder)? {
-            let text =
-                fs::read_to_string(&path).map_err(|error| format!("{} can't be read: {error}", path.display()))?;
-            texts.push((path.display().to_string(), text));
-        }
-    }
-    Ok(texts)
+        .collect()
+}
+
+/// Those of a folder: name and text.
+fn own(folder: Option<&Path>) -> Result<Vec<(String, String)>, String> {
+    let Some(folder) = folder else { return Ok(Vec::new()) };
+    let read = |path: PathBuf| match fs::read_to_string(&path) {
+        Ok(text) => Ok((path.display().to_string(), text)),
+        Err(error) => Err(format!("{} can't be read: {error}", path.display())),
+    };
+    yaml_files(folder)?.into_iter().map(read).collect()
 }
 
 /// What the texts say, by id, later ones in the place of earlier ones; and those that say nothing that can be used.
@@ -119,6 +187,48 @@ fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_carried_playbook_is_valid_and_starts_as_its_tests_say() {
+        let resources = crate::start::known_resources();
+        let (found, broken) = playbooks(None, &resources).unwrap();
+        let problems: Vec<String> =
+            broken.iter().map(|file| diagnostics::render(&file.name, &file.text, &file.diagnostics)).collect();
+        assert!(problems.is_empty(), "{}", problems.join("\n"));
+        let ids: Vec<&str> = found.iter().map(|found| found.playbook.id.as_str()).collect();
+        assert_eq!(ids, ["guardduty-instance-isolation", "leaked-access-key"]);
+        for FoundPlaybook { playbook, is_own } in &found {
+            assert!(!is_own && !playbook.tests.is_empty(), "{}", playbook.id);
+            for test in &playbook.tests {
+                assert_eq!(playbook.check(test), Ok(()), "{}: {}", playbook.id, test.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_playbook_is_called_after_its_id() {
+        let text = "id: a\ntitle: A\nseverity: LOW\nrules: [r]\n---\nStartAt: A\nStates: {A: {Type: Succeed}}\n";
+        let check = |name: &str, expected: bool| {
+            let parsed = parse_playbook(text, name, &asl::parse::AnyResource);
+            assert_eq!(parsed.is_ok(), expected, "{name}");
+        };
+        check("x/a.asl.yaml", true);
+        check("a.asl.yml", true);
+        check("a.yaml", false);
+        check("b.asl.yaml", false);
+    }
+
+    #[test]
+    fn a_header_is_told_from_a_machine() {
+        let check = |text: &str, name: &str, expected: bool| {
+            assert_eq!(split_playbook(text, name).is_some(), expected, "{name}: {text:?}");
+        };
+        check("id: a\n---\nx: 1\n", "a.asl.yaml", true);
+        check("id: a\n---\nStartAt: A\n", "a.yaml", true);
+        check("id: a\n---\nx: 1\n", "a.yaml", false);
+        check("StartAt: A\n---\nStartAt: B\n", "a.asl.yaml", false);
+        check("StartAt: A\n", "a.asl.yaml", false);
+    }
 
     #[test]
     fn every_carried_source_maps_its_published_samples() {

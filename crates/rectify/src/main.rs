@@ -8,6 +8,7 @@ mod content;
 mod crash;
 mod diagnostics;
 mod output;
+mod rules;
 mod start;
 
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! Findings, for the command line: list, show, approve, undo, except.
+//! Findings, for the command line: list, show, approve, undo, except, resolve.
 
 use axum::{
     Json,
@@ -92,6 +92,11 @@ pub struct Undo {
 pub async fn undo(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> Result<Json<Value>, ApiError> {
     let undo: Undo = crate::aws_json::request(&body)?;
     let finding = find(&app, &id).await?;
+    if finding.rule.is_some() {
+        return Err(conflict(format!(
+            "the finding `{id}` is a rule's: nothing of it was fixed, so there is nothing to take back; `rectify findings resolve {id}` says that it is dealt with"
+        )));
+    }
     let machine =
         app.registry.machine_of(&app.engine, &finding.region, &finding.guardrail).await?.ok_or_else(|| {
             conflict(format!(
@@ -99,14 +104,8 @@ pub async fn undo(State(app): State<App>, Path(id): Path<String>, body: Bytes) -
                 finding.guardrail
             ))
         })?;
-    let key = CallKey { caller: undo.person.clone(), call: format!("undo {}", uuid::Uuid::new_v4()) };
-    let input = FindingInput::UndoAsked { person: undo.person, until: undo.until };
-    let answer = app
-        .engine
-        .findings()
-        .apply(&id, &key, &input, &app.registry.settings_of(&finding.guardrail))
-        .await
-        .map_err(refusal)?;
+    let input = FindingInput::UndoAsked { person: undo.person.clone(), until: undo.until };
+    let answer = say(&app, &finding, "undo", &input, &undo.person).await?;
     let name = answer.get("ExecutionName").and_then(Value::as_str).unwrap_or_default();
     let input = answer.get("Input").map(Value::to_string).unwrap_or_default();
     let execution = app.engine.start_response(&machine, name, &input, &id).await?;
@@ -122,7 +121,8 @@ pub struct Except {
     until: Timestamp,
 }
 
-/// `POST /api/findings/{id}/except`: the guardrail leaves this resource alone from now on, until a date.
+/// `POST /api/findings/{id}/except`: the guardrail or rule leaves this resource alone from now on, until a date. A rule's finding is
+/// suppressed at once; a guardrail's by its next response.
 pub async fn except(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> Result<Json<Value>, ApiError> {
     let except: Except = crate::aws_json::request(&body)?;
     if except.until <= Timestamp::now() {
@@ -136,15 +136,45 @@ pub async fn except(State(app): State<App>, Path(id): Path<String>, body: Bytes)
     }
     let finding = find(&app, &id).await?;
     let exception = Exception {
-        guardrail: Some(finding.guardrail),
-        resource: Some(finding.resource),
-        account: Some(finding.account),
+        guardrail: Some(finding.guardrail.clone()),
+        resource: Some(finding.resource.clone()),
+        account: Some(finding.account.clone()),
         reason: except.reason,
         author: except.person,
         until: except.until,
     };
     app.engine.findings().add_exception(exception.clone()).await?;
+    if finding.rule.is_some() {
+        let Exception { author: person, reason, until, .. } = exception.clone();
+        say(&app, &finding, "except", &FindingInput::Suppress { person, reason, until }, &exception.author).await?;
+    }
     Ok(Json(json!(exception)))
+}
+
+/// A person says that a rule's finding is dealt with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resolve {
+    person: String,
+    #[serde(default)]
+    reason: String,
+}
+
+/// `POST /api/findings/{id}/resolve`: a rule's finding is RESOLVED; the next match is a new occurrence. A guardrail's is refused: an
+/// inspection resolves it.
+pub async fn resolve(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> Result<Json<Value>, ApiError> {
+    let Resolve { person, reason } = crate::aws_json::request(&body)?;
+    let finding = find(&app, &id).await?;
+    let input = FindingInput::Resolve { person: person.clone(), reason };
+    say(&app, &finding, "resolve", &input, &person).await?;
+    Ok(Json(find(&app, &id).await?.view()))
+}
+
+/// Changes a finding in a person's name.
+async fn say(app: &App, finding: &Finding, what: &str, input: &FindingInput, person: &str) -> Result<Value, ApiError> {
+    let key = CallKey { caller: person.to_owned(), call: format!("{what} {}", uuid::Uuid::new_v4()) };
+    let settings = app.registry.settings_of(&finding.guardrail);
+    app.engine.findings().apply(&finding.id, &key, input, &settings).await.map_err(refusal)
 }
 
 async fn find(app: &App, id: &str) -> Result<Finding, ApiError> {

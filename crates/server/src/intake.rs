@@ -11,7 +11,7 @@ use detection::{
 };
 use engine::{
     Engine, FindingStore,
-    ports::{Receipt, Responder, StoreError, UnreadableEvent},
+    ports::{Reactions, Receipt, Responder, StoreError, UnreadableEvent},
 };
 use flate2::read::MultiGzDecoder;
 use jiff::Timestamp;
@@ -19,9 +19,10 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::{
-    Registry,
+    Playbooks, Registry,
+    machines::is_region,
     objects::{self, Unfetched},
-    registry::is_region,
+    playbooks::PLAYBOOK_ORIGIN,
 };
 
 /// The largest body that is taken, as it is delivered.
@@ -43,6 +44,7 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 pub struct Intake {
     engine: Engine,
     registry: Arc<Registry>,
+    playbooks: Arc<Playbooks>,
     store: Arc<dyn FindingStore>,
     /// The account whose credentials this process has, and whether others are reached by role.
     account: String,
@@ -94,7 +96,9 @@ impl Intake {
     /// `aws` fetches the log objects that S3's notifications name.
     pub fn new(engine: Engine, registry: Arc<Registry>, account: &str, other_accounts: bool, aws: Aws) -> Intake {
         let store = engine.findings();
-        Intake { engine, registry, store, account: account.to_owned(), other_accounts, aws, sources: Arc::from([]) }
+        let playbooks = Arc::default();
+        let (account, sources) = (account.to_owned(), Arc::from([]));
+        Intake { engine, registry, playbooks, store, account, other_accounts, aws, sources }
     }
 
     /// With the sources that make events of others' documents.
@@ -103,10 +107,17 @@ impl Intake {
         Intake { sources: Arc::from(sources), ..self }
     }
 
+    /// With the playbooks that events start.
+    #[must_use]
+    pub fn with_playbooks(self, playbooks: Arc<Playbooks>) -> Intake {
+        Intake { playbooks, ..self }
+    }
+
     /// Takes an event: it, its findings and the responses to start are stored when this is `Ok`.
     pub async fn take_event(&self, event: &Event) -> Result<Receipt, StoreError> {
         let mut responders = Vec::new();
-        for (index, sighting) in self.registry.sightings(event) {
+        let matches = self.registry.matches(event);
+        for (index, sighting) in matches.sightings {
             match self.registry.machine(&self.engine, &sighting.region, index).await {
                 Ok(state_machine_arn) => responders.push(Responder { sighting, state_machine_arn }),
                 Err(engine::engine::Refusal::Store(error)) => return Err(error),
@@ -115,7 +126,13 @@ impl Intake {
                 }
             }
         }
-        self.engine.receive(event, responders).await
+        let (playbooks, not_started) =
+            self.playbooks.starts(&self.engine, event, &matches.rules, &matches.playbooks).await?;
+        for (playbook, reason) in not_started {
+            // Before the event is acknowledged: so it is not lost.
+            self.keep(event.envelope().to_string().as_bytes(), &format!("{PLAYBOOK_ORIGIN}{playbook}"), reason).await?;
+        }
+        self.engine.receive(event, Reactions { responders, playbooks }).await
     }
 
     /// Takes a body as a source delivers it: one event or many, gzipped or not, or a notification of log objects, which are fetched.
@@ -135,6 +152,9 @@ impl Intake {
 
     /// Takes what could not be read once more, with the mappings there are now. Where some of it still can't be, it stays as it is, with its id and reason.
     pub async fn retry(&self, kept: &UnreadableEvent) -> Result<Taken, NotTaken> {
+        if let Some(playbook) = kept.origin.strip_prefix(PLAYBOOK_ORIGIN) {
+            return self.retry_playbook(playbook, kept).await;
+        }
         let mut round = self.take(kept.body.as_bytes(), &kept.origin, kept.received_at).await?;
         if let Some(reason) = round.again {
             return Err(NotTaken::Object(reason));
@@ -145,6 +165,27 @@ impl Intake {
             round.taken.unreadable.push(KeptUnreadable { id: kept.id.clone(), reason: kept.reason.clone() });
         }
         Ok(round.taken)
+    }
+
+    /// Starts a playbook that could not be started by an event, which was stored all the same.
+    async fn retry_playbook(&self, playbook: &str, kept: &UnreadableEvent) -> Result<Taken, NotTaken> {
+        let event = serde_json::from_str(&kept.body).map_err(|error| error.to_string()).and_then(Event::from_envelope);
+        let started = match event {
+            Ok(event) => {
+                let rules = self.registry.matches(&event).rules;
+                self.playbooks.start_again(&self.engine, playbook, &event, &rules).await?
+            }
+            Err(reason) => Err(reason),
+        };
+        let mut taken = Taken::default();
+        match started {
+            Ok(()) => {
+                taken.started = 1;
+                self.store.forget_unreadable(&kept.id).await?;
+            }
+            Err(reason) => taken.unreadable.push(KeptUnreadable { id: kept.id.clone(), reason }),
+        }
+        Ok(taken)
     }
 
     /// Reads a body that came at a time: as one of the source whose webhook it came by, else by what it says.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use detection::normalize::Object;
 use serde_json::json;
 
-use crate::registry::is_region;
+use crate::machines::is_region;
 
 /// The largest object that is fetched. CloudTrail's are a few MB.
 const OBJECT_LIMIT_BYTES: usize = 32 << 20;

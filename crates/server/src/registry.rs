@@ -1,49 +1,124 @@
-//! The guardrails there are: all their patterns in one matcher, each compiled into a state machine for every Region in use.
+//! The guardrails and the rules there are: all their patterns in one matcher, and the state machines that respond, put into the engine
+//! for every Region in use.
+
+mod rules;
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Mutex, PoisonError},
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use detection::{
-    Event, Guardrail, Matcher, Settings, Sighting, arn::partition, decide::Risk, guardrail::CompileOptions,
+    Event, EventPattern, Finding, Guardrail, Settings, Sighting, decide::Risk, guardrail::CompileOptions, rule,
 };
 use engine::{Engine, engine::Refusal};
+use serde_json::Value;
 
-/// The guardrails there are.
+use crate::{Playbooks, machines::Machines};
+use rules::{Matched, RuleSet};
+pub use rules::{RefusedFile, RuleInForce, RulesInForce};
+
+/// The guardrails and the rules there are.
 #[derive(Debug)]
 pub struct Registry {
     entries: Vec<Entry>,
-    matcher: Matcher<usize>,
-    /// Which machines are in the engine already: (Region, index) → ARN.
-    registered: Mutex<HashMap<(String, usize), String>>,
-    account: String,
+    /// The patterns of playbooks, with their numbers.
+    playbooks: Vec<(usize, EventPattern)>,
+    /// The rules, and the matcher of all: whoever changes them makes another and puts it in its place.
+    rules: RwLock<Arc<RuleSet>>,
+    /// The guardrails' machines, in their order; behind them the one that tells of rules' matches.
+    definitions: Vec<Definition>,
+    machines: Machines,
 }
 
 #[derive(Debug)]
 struct Entry {
     guardrail: Guardrail,
     settings: Settings,
-    definition: String,
 }
+
+#[derive(Debug)]
+struct Definition {
+    name: String,
+    text: String,
+}
+
+/// What an event is about.
+#[derive(Debug, Default)]
+pub struct Matches {
+    /// The sightings, each with the number of the machine that responds.
+    pub sightings: Vec<(usize, Sighting)>,
+    /// The rules that matched.
+    pub rules: Vec<RuleMatch>,
+    /// The numbers of the playbooks whose patterns matched.
+    pub playbooks: Vec<usize>,
+}
+
+/// A rule that matched.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleMatch {
+    /// Its id.
+    pub rule: String,
+    /// The playbook that it names itself.
+    pub playbook: Option<String>,
+    /// Its finding as this match opens it, for people and programs; none where a guardrail makes the finding.
+    pub finding: Option<Value>,
+}
+
+impl RuleMatch {
+    /// The id of its finding.
+    pub fn finding_id(&self) -> Option<&str> {
+        self.finding.as_ref()?.get("id")?.as_str()
+    }
+}
+
+/// The name of the machine that tells of rules' matches.
+const RULES_MACHINE: &str = "rectify-rule";
 
 impl Registry {
     /// Compiles the guardrails. `settings` are those of each, `role_arn_expression` as in [`CompileOptions`].
     pub fn new(guardrails: Vec<(Guardrail, Settings)>, account: &str, role_arn_expression: Option<&str>) -> Registry {
-        let entries: Vec<Entry> = guardrails
-            .into_iter()
-            .map(|(guardrail, settings)| {
-                let options = CompileOptions {
-                    role_arn_expression: role_arn_expression.map(str::to_owned),
-                    parameters: settings.parameters.clone(),
-                };
-                let definition = fill_in_functions(&guardrail.compile(&options).to_string());
-                Entry { guardrail, settings, definition }
-            })
-            .collect();
-        let patterns =
-            entries.iter().enumerate().map(|(index, entry)| (index, entry.guardrail.pattern.clone())).collect();
-        Registry { entries, matcher: Matcher::new(patterns), registered: Mutex::default(), account: account.to_owned() }
+        let mut definitions = Vec::with_capacity(guardrails.len() + 1);
+        for (guardrail, settings) in &guardrails {
+            let options = CompileOptions {
+                role_arn_expression: role_arn_expression.map(str::to_owned),
+                parameters: settings.parameters.clone(),
+            };
+            definitions.push(Definition {
+                name: format!("rectify-guardrail-{}", guardrail.id),
+                text: fill_in_functions(&guardrail.compile(&options).to_string()),
+            });
+        }
+        let of_rules = fill_in_functions(&rule::machine().to_string());
+        definitions.push(Definition { name: RULES_MACHINE.to_owned(), text: of_rules });
+        let entries: Vec<Entry> =
+            guardrails.into_iter().map(|(guardrail, settings)| Entry { guardrail, settings }).collect();
+        let rules = RwLock::new(Arc::new(RuleSet::new(&entries, &[], RulesInForce::default())));
+        Registry { entries, playbooks: Vec::new(), rules, definitions, machines: Machines::new(account) }
+    }
+
+    /// With the patterns of playbooks, which are matched in the same pass.
+    #[must_use]
+    pub fn with_playbooks(self, playbooks: &Playbooks) -> Registry {
+        let registry = Registry { playbooks: playbooks.patterns(), ..self };
+        registry.put_rules(registry.rules().given.clone());
+        registry
+    }
+
+    /// Has these rules, and no others, matched from now on. The matcher is made first, and then put in its place: an event is matched
+    /// by the rules before or by those after. It may take a while.
+    pub fn put_rules(&self, rules: RulesInForce) {
+        let set = Arc::new(RuleSet::new(&self.entries, &self.playbooks, rules));
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = set;
+    }
+
+    /// The rules in force, and the files that could not be used, for people: `{rules, refused, passed_over}`.
+    pub fn list_rules(&self) -> Value {
+        self.rules().list()
+    }
+
+    fn rules(&self) -> Arc<RuleSet> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The settings of every guardrail, by its id: what the built-in functions decide by.
@@ -57,56 +132,75 @@ impl Registry {
         entry.map_or_else(|| Settings::of_risk(Risk::Disruptive), |entry| entry.settings.clone())
     }
 
-    /// What an event is about: the sightings of every guardrail whose pattern matches. One that errs, or finds no resource in the
-    /// event, is reported and skipped.
-    pub fn sightings(&self, event: &Event) -> Vec<(usize, Sighting)> {
-        let mut sightings = Vec::new();
-        for &index in self.matcher.matches(&event.envelope()) {
-            let Some(entry) = self.entries.get(index) else { continue };
-            match entry.guardrail.sightings(event) {
-                Ok(found) if found.is_empty() => tracing::warn!(
-                    guardrail = entry.guardrail.id,
-                    event = event.identity(),
-                    "the event matches the guardrail's pattern and names no resource by which its resource.id could find it; nothing is started"
-                ),
-                Ok(found) => sightings.extend(found.into_iter().map(|sighting| (index, sighting))),
-                Err(error) => tracing::error!(
+    /// What an event is about: the sightings of every guardrail whose pattern matches or that a matching rule names, those of every
+    /// other rule that matches, and what may start playbooks. A guardrail that errs, or finds no resource in the event, is reported and
+    /// skipped.
+    pub fn matches(&self, event: &Event) -> Matches {
+        let (mut found, mut guardrails) = (Matches::default(), Vec::new());
+        let mut of_rules = Vec::new();
+        let rules = self.rules();
+        for matched in rules.matches(event) {
+            match matched {
+                Matched::Guardrail(index) => guardrails.push(index),
+                Matched::Playbook(index) => found.playbooks.push(index),
+                Matched::Rule(rule) => {
+                    let finding = match rule.guardrail() {
+                        Some(id) => {
+                            guardrails.extend(self.entries.iter().position(|entry| entry.guardrail.id == id));
+                            None
+                        }
+                        None => {
+                            let sighting = rule.sighting(event);
+                            let finding = opened(&sighting, event);
+                            of_rules.push((self.entries.len(), sighting));
+                            finding
+                        }
+                    };
+                    let playbook = rule.playbook().map(str::to_owned);
+                    found.rules.push(RuleMatch { rule: rule.rule.id.clone(), playbook, finding });
+                }
+            }
+        }
+        guardrails.sort_unstable();
+        guardrails.dedup();
+        found.sightings.extend(guardrails.into_iter().flat_map(|index| self.sightings_of(index, event)));
+        found.sightings.append(&mut of_rules);
+        found
+    }
+
+    fn sightings_of(&self, index: usize, event: &Event) -> Vec<(usize, Sighting)> {
+        let Some(entry) = self.entries.get(index) else { return Vec::new() };
+        match entry.guardrail.sightings(event) {
+            Ok(found) => {
+                if found.is_empty() {
+                    tracing::warn!(
+                        guardrail = entry.guardrail.id,
+                        event = event.identity(),
+                        "the event matches the guardrail's pattern and names no resource by which its resource.id could find it; nothing is started"
+                    );
+                }
+                found.into_iter().map(|sighting| (index, sighting)).collect()
+            }
+            Err(error) => {
+                tracing::error!(
                     guardrail = entry.guardrail.id,
                     event = event.identity(),
                     %error,
                     "the guardrail's resource.id can't be evaluated on this event; the guardrail is skipped, the others go on"
-                ),
+                );
+                Vec::new()
             }
         }
-        sightings
     }
 
-    /// The machine of a guardrail in a Region, put into the engine the first time it is asked for, and again where it is no longer
+    /// The machine of that number in a Region, put into the engine the first time it is asked for, and again where it is no longer
     /// what it was: whoever speaks to the API may delete it, or give its name to another.
     pub async fn machine(&self, engine: &Engine, region: &str, index: usize) -> Result<String, Refusal> {
-        if !is_region(region) {
-            return Err(Refusal::InvalidArn(format!("`{region}` is no AWS Region, and can be in no ARN")));
-        }
-        let key = (region.to_owned(), index);
-        let entry = self
-            .entries
+        let wanted = self
+            .definitions
             .get(index)
             .ok_or_else(|| Refusal::StateMachineDoesNotExist(format!("there is no guardrail number {index}")))?;
-        let known = self.registered.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some(arn) = known {
-            match engine.describe_state_machine(&arn).await {
-                Ok(machine) if machine.definition == entry.definition => return Ok(arn),
-                Ok(_) | Err(Refusal::StateMachineDoesNotExist(_)) => {
-                    tracing::warn!(arn, "the guardrail's machine was deleted or changed; it is made again");
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        let name = format!("rectify-guardrail-{}", entry.guardrail.id);
-        let role_arn = format!("arn:{}:iam::{}:role/rectify", partition(region), self.account);
-        let machine = engine.put_state_machine(&self.account, region, &name, &entry.definition, &role_arn).await?;
-        self.registered.lock().unwrap_or_else(PoisonError::into_inner).insert(key, machine.arn.clone());
-        Ok(machine.arn)
+        self.machines.machine(engine, region, &wanted.name, &wanted.text).await
     }
 
     /// The machine of the guardrail with this id in a Region; `None` where there is no such guardrail (any more).
@@ -118,10 +212,17 @@ impl Registry {
     }
 }
 
-/// Whether a Region may be called so: lower-case letters, digits and hyphens. Which Regions there are, AWS decides.
-pub(crate) fn is_region(region: &str) -> bool {
-    (1..=64).contains(&region.len())
-        && region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+/// A rule's finding as a match would open it: what depends on the event alone, so that the same event says the same.
+fn opened(sighting: &Sighting, event: &Event) -> Option<Value> {
+    let rule = sighting.rule.as_ref()?;
+    let finding = Finding::matched(None, sighting, rule, &[], event.time).finding;
+    let mut view = finding.view();
+    if let Some(view) = view.as_object_mut() {
+        view.insert("title".to_owned(), Value::from(finding.title));
+        view.insert("reason".to_owned(), Value::from(finding.reason));
+        view.insert("tags".to_owned(), Value::from(rule.tags.clone()));
+    }
+    Some(view)
 }
 
 /// `${function.NAME}` → `rectify-NAME`: the built-in functions as this home calls them.
@@ -149,17 +250,6 @@ fn fill_in_functions(definition: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_may_be_a_region() {
-        let check = |region: &str, expected: bool| assert_eq!(is_region(region), expected, "{region}");
-        for region in ["us-east-1", "us-gov-west-1", "local"] {
-            check(region, true);
-        }
-        for region in ["", "us east:1", "us:east", "US-EAST-1", "eu-central-1\n", "ü", &"x".repeat(65)] {
-            check(region, false);
-        }
-    }
 
     #[test]
     fn functions_get_their_names() {

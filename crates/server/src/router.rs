@@ -30,6 +30,8 @@ pub fn router(app: App) -> Router {
         .route("/api/findings/{id}/approve", post(findings::approve))
         .route("/api/findings/{id}/undo", post(findings::undo))
         .route("/api/findings/{id}/except", post(findings::except))
+        .route("/api/findings/{id}/resolve", post(findings::resolve))
+        .route("/api/rules", get(rules))
         .route("/api/engine", get(engine))
         .route("/api/events", get(events::list))
         .route("/api/events/{id}", get(events::show))
@@ -80,6 +82,11 @@ async fn answer(app: &App, parts: &Parts, target: &str, body: &[u8]) -> Result<V
 /// How much the engine has in memory.
 async fn engine(State(app): State<App>) -> Json<Value> {
     Json(json!({"executions_in_memory": app.engine.executions_in_memory()}))
+}
+
+/// `GET /api/rules`: the rules in force, and the files of their folder that could not be used.
+async fn rules(State(app): State<App>) -> Json<Value> {
+    Json(app.registry.list_rules())
 }
 
 /// A body that could not be taken in: too long, or broken off.

@@ -4,6 +4,7 @@ mod decision;
 mod failure;
 mod fix;
 mod inspection;
+mod rule;
 mod undo;
 
 use jiff::Timestamp;
@@ -59,6 +60,9 @@ impl Finding {
             FindingInput::Close { generation, compliance, reason } => {
                 self.close(call, *generation, *compliance, reason)
             }
+            FindingInput::Leave {} => self.leave(call),
+            FindingInput::Resolve { person, reason } => self.resolve_by_person(call, person, reason),
+            FindingInput::Suppress { person, reason, until } => self.suppress(call, person, reason, *until),
             FindingInput::Failed { error, cause, at } => Ok(self.failed(call, error, cause, at.as_deref())),
             FindingInput::UndoAsked { person, until } => self.undo_asked(call, person, *until),
             FindingInput::Undoing {} => self.undoing(call),

@@ -85,6 +85,25 @@ pub enum FindingInput {
         #[serde(default)]
         reason: String,
     },
+    /// The response to a rule's match ends: what had to be told was told, and the finding is left to people. Answer: `{}`.
+    Leave {},
+    /// A person says that a rule's finding is dealt with. Answer: `{}`.
+    Resolve {
+        /// Who.
+        person: String,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// A person excepted the resource from the rule: its finding is suppressed at once. Answer: `{}`.
+    Suppress {
+        /// Who.
+        person: String,
+        /// Why.
+        reason: String,
+        /// Until when.
+        until: Timestamp,
+    },
     /// Something failed, and the response ends. Answer: `{}`.
     Failed {
         /// The error's name.
@@ -151,6 +170,9 @@ impl FindingInput {
             FindingInput::KeepBefore { .. } => "keep_before",
             FindingInput::Fixing {} => "fixing",
             FindingInput::Close { .. } => "close",
+            FindingInput::Leave {} => "leave",
+            FindingInput::Resolve { .. } => "resolve",
+            FindingInput::Suppress { .. } => "suppress",
             FindingInput::Failed { .. } => "failed",
             FindingInput::UndoAsked { .. } => "undo_asked",
             FindingInput::Undoing {} => "undoing",

@@ -22,7 +22,7 @@ pub struct Occurrence {
     pub event_at: Timestamp,
     /// When that event was noticed here.
     pub noticed_at: Timestamp,
-    /// When an inspection found it non-compliant.
+    /// When an inspection found it non-compliant, or a rule matched.
     pub found_at: Option<Timestamp>,
     /// When somebody was told.
     pub told_at: Option<Timestamp>,
@@ -151,6 +151,8 @@ pub enum Milestone {
     Absorbed,
     /// An event came while the guardrail was suppressed on the resource: nothing was started.
     SuppressedSighting,
+    /// A rule's match started a playbook.
+    PlaybookStarted,
     /// An inspection began.
     Inspecting,
     /// An inspection ended.
@@ -169,7 +171,7 @@ pub enum Milestone {
     Fixing,
     /// The fix was done.
     Fixed,
-    /// The finding was closed: an inspection proved that nothing is wrong.
+    /// The finding was closed: an inspection proved that nothing is wrong, or a person said that a rule's is dealt with.
     Closed,
     /// The response ended with the finding left open to people.
     Left,

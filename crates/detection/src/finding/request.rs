@@ -27,11 +27,12 @@
 //! | `keep_before` | `Before` | `{Before}` |
 //! | `fixing` | | `{}` |
 //! | `close` | `Generation, Compliance, Reason` | `{Closed, InspectAgain, Tell}` |
+//! | `leave` (of a rule's match) | | `{}` |
 //! | `failed` | `Error, Cause, At` | `{}` |
 //! | `undoing` | | `{Wait, Before}` |
 //! | `undone` | `Until, Gone` | `{Until, More}` |
 //!
-//! Not said by machines: `asked`, and `told` of the kind `question` (by the function `ask`), `undo_asked` (by a person), `execution_failed` (by the engine).
+//! Not said by machines: `asked`, and `told` of the kind `question` (by the function `ask`), `undo_asked`, `resolve`, `suppress` (by a person), `execution_failed` (by the engine).
 //!
 //! # `owner`
 //! Payload: `{Resource: {Id, Arn?, Type, Account, Region}, Actor, RoleArn?}`, `Actor` being CloudTrail's `userIdentity` or null, `RoleArn` the role

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    EVENTS_LIMIT, Finding, Milestone, OCCURRENCES_LIMIT, Occurrence, Severity, Stage, UnderWay, WorkflowStatus,
-    occurrence::Absorbed,
+    EVENTS_LIMIT, Finding, MatchedRule, Milestone, OCCURRENCES_LIMIT, Occurrence, Severity, Stage, UnderWay,
+    WorkflowStatus, occurrence::Absorbed,
 };
 
-/// A guardrail's event that named a resource.
+/// A guardrail's event that named a resource, or a rule's match.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sighting {
     /// The guardrail's id.
@@ -32,6 +32,9 @@ pub struct Sighting {
     pub event_time: Timestamp,
     /// Who did it: CloudTrail's `userIdentity`, for the owner and the timeline.
     pub actor: Option<Value>,
+    /// What the rule says, where it is a rule's match and no guardrail's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<MatchedRule>,
 }
 
 /// What a sighting does to a finding.
@@ -54,12 +57,12 @@ pub struct Response {
 }
 
 /// Who made a call, in a word: the whole `userIdentity` is kept once, with the occurrence.
-fn name_of(actor: &Value) -> Option<&str> {
+pub(super) fn name_of(actor: &Value) -> Option<&str> {
     ["arn", "userName", "invokedBy", "principalId", "type"].iter().find_map(|name| actor.get(name)?.as_str())
 }
 
 impl Finding {
-    /// What a sighting does to the finding that is there, or to none.
+    /// What a guardrail's sighting does to the finding that is there, or to none. (A rule's is [`Finding::matched`].)
     pub fn sight(finding: Option<&Finding>, sighting: &Sighting, now: Timestamp) -> Sighted {
         let mut finding = finding.cloned().unwrap_or_else(|| Finding::open(sighting, now));
         // What the guardrail says of itself may have changed since.
@@ -90,13 +93,14 @@ impl Finding {
         Sighted { finding, start }
     }
 
-    fn open(sighting: &Sighting, now: Timestamp) -> Finding {
+    pub(super) fn open(sighting: &Sighting, now: Timestamp) -> Finding {
         Finding {
             id: Finding::id_of(&sighting.guardrail, &sighting.account, &sighting.region, &sighting.resource),
             version: 0,
             guardrail: sighting.guardrail.clone(),
             title: sighting.title.clone(),
             severity: sighting.severity,
+            rule: sighting.rule.clone(),
             resource_type: sighting.resource_type.clone(),
             resource: sighting.resource.clone(),
             account: sighting.account.clone(),

@@ -1,6 +1,7 @@
 //! The life of a finding: tables of inputs, and properties over all sequences of them.
 
 mod life;
+mod matched;
 mod properties;
 
 use serde_json::{Value, json};
@@ -24,6 +25,7 @@ pub(super) fn sighting(event: &str, second: i64) -> Sighting {
         event_id: event.to_owned(),
         event_time: at(second),
         actor: Some(json!({"type": "Root"})),
+        rule: None,
     }
 }
 

@@ -4,7 +4,7 @@
 //! built-in functions is told in [`request`](crate::finding::request). The states hand nothing on as input: all that the machine knows
 //! is in its variables ([`RESERVED_VARIABLES`]), which fragments read and never assign.
 
-mod call;
+pub(crate) mod call;
 mod end;
 mod fragment;
 mod respond;
@@ -56,7 +56,7 @@ pub struct CompileOptions {
 }
 
 /// States of a machine, in the order in which they were added.
-type States = Map<String, Value>;
+pub(crate) type States = Map<String, Value>;
 
 impl Guardrail {
     /// The state machine: its definition in ASL, `FunctionName: ${function.NAME}` still to be filled in.

@@ -96,7 +96,8 @@ fn controls(reader: &mut Reader<'_>) -> Vec<String> {
     }
 }
 
-fn parameters(reader: &mut Reader<'_>) -> Vec<Parameter> {
+/// `parameters`; a playbook has them, too.
+pub(crate) fn parameters(reader: &mut Reader<'_>) -> Vec<Parameter> {
     if reader.value("/parameters").is_none() {
         return Vec::new();
     }

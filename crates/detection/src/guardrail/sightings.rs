@@ -26,6 +26,7 @@ impl Guardrail {
             event_id: event.identity().to_owned(),
             event_time: event.time,
             actor: actor.cloned(),
+            rule: None,
         };
         Ok(ids.into_iter().map(sighting).collect())
     }

@@ -304,6 +304,7 @@ impl Home {
             event_id: "late".to_owned(),
             event_time: self.now,
             actor: Some(json!({"type": "Root"})),
+            rule: None,
         };
         let sighted = Finding::sight(Some(&self.finding), &sighting, self.now);
         assert!(sighted.start.is_none(), "the response under way takes it along");

@@ -237,10 +237,11 @@ impl Jobs {
                     job.execution = shared.executor.awaited_execution(&job.task);
                 }
                 let outcome = match kind {
-                    ExecutionKind::Standard => shared.store.record(number, progress).await.map(|jobs_changed| {
-                        if jobs_changed {
+                    ExecutionKind::Standard => shared.store.record(number, progress).await.map(|recorded| {
+                        if recorded.jobs_changed {
                             shared.jobs_changed.notify_one();
                         }
+                        shared.admitted(recorded.admitted);
                     }),
                     _ => shared.express_went_on(kind, number, &progress).await,
                 };

@@ -8,7 +8,9 @@ use detection::{Event, Finding};
 use execution::{Ended, HistoryEvent, MapRunSpecification, Record, Status, map_run::MapRunRedrive};
 use jiff::Timestamp;
 
-use super::{CatalogueStore, JobStore, MapRunChild, MapRunStore, NewJob, Receipt, Responder, StoreError};
+use super::{
+    CatalogueStore, JobStore, MapRunChild, MapRunStore, NewJob, PlaybookStart, Reactions, Receipt, StoreError,
+};
 use crate::engine::{ExecutionRecord, StateMachineRecord};
 
 /// SHA-256 of a definition's text: definitions are kept once by it, and an execution keeps the one it began with.
@@ -139,6 +141,15 @@ pub enum Standing {
     },
 }
 
+/// What a write of [`Progress`] led to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// Whether there is now something to do about a job.
+    pub jobs_changed: bool,
+    /// The ARNs of executions that waited for this one's end and have something to do now.
+    pub admitted: Vec<String>,
+}
+
 /// What became of an execution to be begun.
 #[derive(Clone, Debug)]
 pub enum Begun {
@@ -228,22 +239,33 @@ pub trait ExecutionStore: JobStore + MapRunStore + Send + Sync {
     async fn begin(&self, new: NewExecution, progress: Progress) -> Result<Begun, StoreError>;
 
     /// Keeps what an execution's next steps said, and their tokens and map runs; where it was a map run's child and ended, counts it; where it ended badly while responding to a finding, also fails
-    /// the finding and notes that somebody has to be told. Whether there is now something to do about a job.
+    /// the finding and notes that somebody has to be told; where it was a playbook's and ended, lets the next of those begin that wait.
     ///
     /// A crash before: the input is lost; its task is performed again, its timer fires again. After: what the steps asked for is
     /// found by replay.
-    async fn record(&self, number: u64, progress: Progress) -> Result<bool, StoreError>;
+    async fn record(&self, number: u64, progress: Progress) -> Result<Recorded, StoreError>;
 
-    /// Takes in an event: it, the findings of its sightings and the executions to start, in one write.
+    /// Takes in an event: it, the findings of its sightings and the executions to start, in one write; the ARNs of those that have
+    /// something to do. A playbook's execution for which there is no room waits in the store, and begins in the write that ends another.
     ///
     /// A crash before: the event was not acknowledged and comes again. After: the executions have their input and no journal, and are
     /// taken up at the next start.
     async fn receive(
         &self,
         event: &Event,
-        responders: Vec<Responder>,
+        reactions: Reactions,
         now: Timestamp,
     ) -> Result<(Receipt, Vec<String>), StoreError>;
+
+    /// Starts a playbook as [`ExecutionStore::receive`] does, without its event; its ARN, if there is room for it now and it was not
+    /// started before.
+    async fn start_playbook(&self, start: PlaybookStart, now: Timestamp) -> Result<Option<String>, StoreError>;
+
+    /// Says how many executions of a playbook may run at once from now on: the ARNs of those that begin because of it.
+    async fn limit_playbook(&self, playbook: &str, concurrency: u32) -> Result<Vec<String>, StoreError>;
+
+    /// How many executions of a playbook wait for their turn.
+    async fn playbook_waiting(&self, playbook: &str) -> Result<u64, StoreError>;
 
     /// Keeps the start of an asynchronous execution of an Express machine; its number there.
     ///

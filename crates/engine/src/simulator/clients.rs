@@ -361,6 +361,7 @@ fn responder(event: &Event, resource: &str) -> Responder {
             event_id: event.id.clone(),
             event_time: event.time,
             actor: None,
+            rule: None,
         },
         state_machine_arn: arn_of("response"),
     }

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    SqliteStore, activities, alerts, at_most, express, integer, jobs, journal, map_runs, micros, natural, receive,
+    SqliteStore, activities, alerts, at_most, concurrency, express, integer, jobs, journal, map_runs, micros, natural,
+    receive,
     schema::next_id,
     state_machines::{self, definition},
     time_of,
@@ -20,8 +21,8 @@ use crate::{
         names::{self, Qualifier},
     },
     ports::{
-        ActivityTask, Begun, CatalogueStore, Due, ExecutionKind, ExecutionStore, MapRunChange, NewExecution, Progress,
-        Put, Receipt, Redrive, Responder, Standing, StoreError, Stored, TokenHash,
+        ActivityTask, Begun, CatalogueStore, Due, ExecutionKind, ExecutionStore, MapRunChange, NewExecution,
+        PlaybookStart, Progress, Put, Reactions, Receipt, Recorded, Redrive, Standing, StoreError, Stored, TokenHash,
     },
 };
 
@@ -83,16 +84,18 @@ impl ExecutionStore for SqliteStore {
             .await
     }
 
-    async fn record(&self, number: u64, progress: Progress) -> Result<bool, StoreError> {
+    async fn record(&self, number: u64, progress: Progress) -> Result<Recorded, StoreError> {
         let progress = WrittenProgress::new(progress)?;
         self.writer
             .write_repeatable(move |connection| {
                 let id = integer(number)?;
                 let jobs_changed = append(connection, id, &progress)?;
-                match progress.stands_as_before {
-                    true => Ok(jobs_changed),
-                    false => Ok(update(connection, id, &progress)? || jobs_changed),
-                }
+                let mut recorded = match progress.stands_as_before {
+                    true => Recorded::default(),
+                    false => update(connection, id, &progress)?,
+                };
+                recorded.jobs_changed |= jobs_changed;
+                Ok(recorded)
             })
             .await
     }
@@ -100,11 +103,25 @@ impl ExecutionStore for SqliteStore {
     async fn receive(
         &self,
         event: &Event,
-        responders: Vec<Responder>,
+        reactions: Reactions,
         now: Timestamp,
     ) -> Result<(Receipt, Vec<String>), StoreError> {
         let event = Arc::new(event.clone());
-        self.writer.write(move |connection| receive::receive(connection, &event, &responders, now)).await
+        self.writer.write(move |connection| receive::receive(connection, &event, &reactions, now)).await
+    }
+
+    async fn start_playbook(&self, start: PlaybookStart, now: Timestamp) -> Result<Option<String>, StoreError> {
+        self.writer.write(move |connection| receive::start(connection, &start, now)).await
+    }
+
+    async fn limit_playbook(&self, playbook: &str, concurrency: u32) -> Result<Vec<String>, StoreError> {
+        let playbook = playbook.to_owned();
+        self.writer.write(move |connection| concurrency::limit(connection, &playbook, concurrency)).await
+    }
+
+    async fn playbook_waiting(&self, playbook: &str) -> Result<u64, StoreError> {
+        let playbook = playbook.to_owned();
+        self.readers.read(move |connection| concurrency::waiting(connection, &playbook)).await
     }
 
     async fn keep_express(&self, new: NewExecution) -> Result<u64, StoreError> {
@@ -405,8 +422,8 @@ fn insert_row(connection: &Connection, new: &NewExecution, columns: &Columns) ->
     Ok((inserted == 1).then(|| connection.last_insert_rowid()))
 }
 
-/// Keeps how an execution stands; whether its end is the end of a job.
-fn update(connection: &Connection, id: i64, progress: &WrittenProgress) -> Result<bool, StoreError> {
+/// Keeps how an execution stands; whether its end is the end of a job, and whose turn it is then.
+fn update(connection: &Connection, id: i64, progress: &WrittenProgress) -> Result<Recorded, StoreError> {
     let (status, ended, stopped_at, waiting, next_timer_at) = &progress.columns;
     let changed = connection
         .prepare_cached(
@@ -423,9 +440,10 @@ fn update(connection: &Connection, id: i64, progress: &WrittenProgress) -> Resul
             .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
         alerts::note(connection, id, &arn, finding.as_deref(), ended, *at)?;
         map_runs::count_end(connection, id, status)?;
-        return jobs::execution_ended(connection, &arn);
+        let jobs_changed = jobs::execution_ended(connection, &arn)?;
+        return Ok(Recorded { jobs_changed, admitted: concurrency::ended(connection, id)? });
     }
-    Ok(false)
+    Ok(Recorded::default())
 }
 
 /// Of an execution that was pruned, or is gone in part, while it was being redriven: nothing of this step is kept.

@@ -158,10 +158,20 @@ pub(super) fn save(connection: &Connection, finding: &Finding, read: Option<&Fin
     let changed = match read {
         None => connection
             .prepare_cached(
-                "INSERT OR IGNORE INTO findings (id, guardrail, status, stage, version, format, body, updated_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT OR IGNORE INTO findings (id, guardrail, status, stage, version, format, body, updated_at, is_of_rule)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?
-            .execute(params![finding.id, finding.guardrail, status, stage, version, FORMAT, body, updated_at])?,
+            .execute(params![
+                finding.id,
+                finding.guardrail,
+                status,
+                stage,
+                version,
+                FORMAT,
+                body,
+                updated_at,
+                finding.rule.is_some()
+            ])?,
         Some(read) => connection
             .prepare_cached(
                 "UPDATE findings SET status = ?2, stage = ?3, version = ?4, format = ?5, body = ?6, updated_at = ?8

@@ -1,20 +1,20 @@
 //! Taking in an event: it, the findings and the executions to start, in one write.
 
-use detection::{Event, Finding};
+use detection::{Event, Finding, WorkflowStatus};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::{events, executions, findings, state_machines};
+use super::{concurrency, events, exceptions, executions, findings, state_machines};
 use crate::{
     engine::names,
-    ports::{ExecutionKind, NewExecution, Receipt, Responder, Standing, StoreError},
+    ports::{ExecutionKind, NewExecution, PlaybookStart, Reactions, Receipt, Responder, Standing, StoreError},
 };
 
-/// Within the writer's transaction; the ARNs of the executions that were begun.
+/// Within the writer's transaction; the ARNs of the executions that were begun and have something to do.
 pub(super) fn receive(
     connection: &Connection,
     event: &Event,
-    responders: &[Responder],
+    reactions: &Reactions,
     now: Timestamp,
 ) -> Result<(Receipt, Vec<String>), StoreError> {
     let mut receipt = Receipt { duplicate: false, started: 0, absorbed: 0 };
@@ -22,8 +22,11 @@ pub(super) fn receive(
     if !events::insert(connection, event, now)? {
         return Ok((Receipt { duplicate: true, ..receipt }, started));
     }
-    for responder in responders {
-        match respond(connection, responder, now)? {
+    let mut begun = Vec::new();
+    for responder in &reactions.responders {
+        let responded = respond(connection, responder, now)?;
+        begun.extend(responded.begun);
+        match responded.started {
             Some(arn) => {
                 receipt.started += 1;
                 started.push(arn);
@@ -31,28 +34,100 @@ pub(super) fn receive(
             None => receipt.absorbed += 1,
         }
     }
+    for playbook in &reactions.playbooks {
+        let by: Vec<&String> = playbook.findings.iter().filter(|id| begun.contains(id)).collect();
+        if playbook.findings.is_empty() || !by.is_empty() {
+            receipt.started += 1;
+            started.extend(start(connection, playbook, now)?);
+            by.into_iter().try_for_each(|finding| note(connection, finding, playbook, event, now))?;
+        }
+    }
     Ok((receipt, started))
 }
 
-fn respond(connection: &Connection, responder: &Responder, now: Timestamp) -> Result<Option<String>, StoreError> {
+/// What a sighting led to.
+struct Responded {
+    /// The ARN of the response that was begun.
+    started: Option<String>,
+    /// The id of a rule's finding that begins an occurrence, unless an exception leaves it alone.
+    begun: Option<String>,
+}
+
+fn respond(connection: &Connection, responder: &Responder, now: Timestamp) -> Result<Responded, StoreError> {
     let sighting = &responder.sighting;
     let id = Finding::id_of(&sighting.guardrail, &sighting.account, &sighting.region, &sighting.resource);
     let there = findings::find(connection, &id)?;
-    let sighted = Finding::sight(there.as_ref(), sighting, now);
+    let sighted = match &sighting.rule {
+        None => Finding::sight(there.as_ref(), sighting, now),
+        Some(rule) => {
+            let exceptions = exceptions::in_force(connection, &sighting.guardrail, &sighting.account, now)?;
+            Finding::matched(there.as_ref(), sighting, rule, &exceptions, now)
+        }
+    };
     findings::save(connection, &sighted.finding, there.as_ref())?;
-    let Some(response) = sighted.start else { return Ok(None) };
-    let machine = state_machines::find(connection, &responder.state_machine_arn)?.ok_or_else(|| {
+    let is_begun = sighting.rule.is_some()
+        && sighted.finding.occurrence != there.map_or(0, |there| there.occurrence)
+        && sighted.finding.status != WorkflowStatus::Suppressed;
+    let begun = is_begun.then(|| id.clone());
+    let Some(response) = sighted.start else { return Ok(Responded { started: None, begun }) };
+    let whose = format!("guardrail `{}`", sighting.guardrail);
+    let machine = (responder.state_machine_arn.as_str(), whose.as_str());
+    let new = new_execution(connection, machine, response.execution_name, response.input, now)?;
+    let new = NewExecution { finding: Some(id), ..new };
+    executions::insert(connection, &new, &Standing::Working)?;
+    Ok(Responded { started: Some(new.arn), begun })
+}
+
+/// Notes on a rule's finding that it starts a playbook.
+fn note(
+    connection: &Connection,
+    finding: &str,
+    playbook: &PlaybookStart,
+    event: &Event,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(there) = findings::find(connection, finding)? else { return Ok(()) };
+    let execution = names::execution_arn(&playbook.state_machine_arn, &playbook.execution_name).unwrap_or_default();
+    let noted = there.playbook_started(&playbook.playbook, &execution, event.identity(), now);
+    findings::save(connection, &noted, Some(&there))
+}
+
+/// Starts a playbook, now or when there is room for it; its ARN if that is now. One that was started before stays as it is.
+pub(super) fn start(
+    connection: &Connection,
+    playbook: &PlaybookStart,
+    now: Timestamp,
+) -> Result<Option<String>, StoreError> {
+    let PlaybookStart { playbook: id, state_machine_arn, execution_name, input, .. } = playbook;
+    let whose = format!("playbook `{id}`");
+    let machine = (state_machine_arn.as_str(), whose.as_str());
+    let new = new_execution(connection, machine, execution_name.clone(), input.clone(), now)?;
+    let is_admitted = concurrency::has_room(connection, id)?;
+    let standing = if is_admitted { Standing::Working } else { Standing::Waiting { next_timer_at: None } };
+    let Some(execution) = executions::insert(connection, &new, &standing)? else { return Ok(None) };
+    concurrency::add(connection, execution, id, is_admitted)?;
+    Ok(is_admitted.then_some(new.arn))
+}
+
+/// An execution of a machine, given with whose it is.
+fn new_execution(
+    connection: &Connection,
+    (state_machine_arn, whose): (&str, &str),
+    name: String,
+    input: String,
+    now: Timestamp,
+) -> Result<NewExecution, StoreError> {
+    let machine = state_machines::find(connection, state_machine_arn)?.ok_or_else(|| {
         StoreError::Damaged(format!(
-            "the guardrail `{}` has no state machine `{}`: register it before its events",
-            sighting.guardrail, responder.state_machine_arn
+            "the {whose} has no state machine `{state_machine_arn}`: register it before its events"
         ))
     })?;
-    let arn = names::execution_arn(&machine.arn, &response.execution_name)
+    let arn = names::execution_arn(&machine.arn, &name)
         .ok_or_else(|| StoreError::Damaged(format!("`{}` is no state machine's ARN", machine.arn)))?;
     let revision = state_machines::revision_hash(&machine);
-    let new = NewExecution {
-        arn: arn.clone(),
-        name: response.execution_name,
+    Ok(NewExecution {
+        arn,
+        name,
         state_machine_arn: machine.arn,
         kind: ExecutionKind::Standard,
         version_arn: None,
@@ -60,11 +135,9 @@ fn respond(connection: &Connection, responder: &Responder, now: Timestamp) -> Re
         revision,
         definition: state_machines::hash_of(&machine.definition),
         role_arn: machine.role_arn,
-        input: response.input,
-        finding: Some(id),
+        input,
+        finding: None,
         map_run: None,
         started_at: now,
-    };
-    executions::insert(connection, &new, &Standing::Working)?;
-    Ok(Some(arn))
+    })
 }

@@ -196,6 +196,13 @@ const MIGRATIONS: &[&str] = &["
     CREATE TRIGGER map_run_express_children_id_kept AFTER DELETE ON map_run_express_children
         WHEN OLD.id > coalesce((SELECT max(id) FROM map_run_express_children), 0)
         BEGIN UPDATE greatest_ids SET id = max(id, OLD.id) WHERE name = 'map_run_express_children'; END;
+", "
+    CREATE TABLE playbooks (id TEXT PRIMARY KEY, concurrency INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE playbook_executions (execution INTEGER PRIMARY KEY, playbook TEXT NOT NULL, is_admitted INTEGER NOT NULL);
+    CREATE INDEX playbook_executions_of_playbook ON playbook_executions (playbook, is_admitted, execution);
+", "
+    ALTER TABLE findings ADD COLUMN is_of_rule INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX findings_of_rules ON findings (updated_at, number) WHERE is_of_rule = 1;
 "];
 
 /// SQL for the id of a table's next row, where an id is never used again though its row goes: others may still know it. `greatest_ids`

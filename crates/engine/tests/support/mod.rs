@@ -277,6 +277,7 @@ pub fn responder(machine: &str, event_id: &str, resource: &str) -> Responder {
             event_id: event_id.into(),
             event_time: "2026-01-01T00:00:00Z".parse().unwrap(),
             actor: None,
+            rule: None,
         },
         state_machine_arn: machine.into(),
     }

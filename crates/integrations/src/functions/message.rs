@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use detection::{Decision, Finding};
+use detection::{Decision, Finding, Severity, finding::TaskToken};
 use engine::ports::CallKey;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,6 +12,8 @@ use crate::channels::Message;
 
 /// Of one line, in characters: names and causes come from outside.
 const LINE_LIMIT: usize = 600;
+/// Of a playbook's text.
+const LINES_LIMIT: usize = 20;
 /// Of owners that are named.
 const OWNERS_LIMIT: usize = 3;
 
@@ -31,6 +33,61 @@ pub(super) struct Said {
     pub(super) until: Option<String>,
     /// Candidates: `[{Name?, Email?, From, Confidence}]`.
     pub(super) owner: Value,
+}
+
+/// What a playbook says that has no finding.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Notice {
+    /// One line: what happened.
+    title: String,
+    /// More lines.
+    #[serde(default)]
+    text: String,
+    /// `INFORMATIONAL, LOW, MEDIUM, HIGH` or `CRITICAL`.
+    #[serde(default)]
+    severity: Option<Severity>,
+    /// An id or ARN.
+    #[serde(default)]
+    resource: Option<String>,
+    /// Candidates: `[{Name?, Email?, From, Confidence}]`.
+    #[serde(default)]
+    owner: Value,
+    /// The message is a question, which whoever reads it may answer with this.
+    #[serde(default)]
+    task_token: Option<TaskToken>,
+}
+
+/// Renders what a playbook says; the same state of an execution says the same message.
+pub(super) fn render_notice(key: &CallKey, notice: &Notice) -> Message {
+    let Notice { title, text, severity, resource, owner, task_token } = notice;
+    let severity = json!(severity);
+    let mut lines = vec![match severity.as_str() {
+        Some(severity) => format!("[{severity}] {}", one_line(title)),
+        None => one_line(title),
+    }];
+    let mut line = |name: &str, value: &str| {
+        if !value.is_empty() {
+            lines.push(format!("{name}{}", one_line(value)));
+        }
+    };
+    line("Resource: ", resource.as_deref().unwrap_or_default());
+    text.lines().take(LINES_LIMIT).for_each(|said| line("", said));
+    line("Owner: ", &owners(owner));
+    if let Some(token) = task_token {
+        // Nothing of ours is cut.
+        lines.push(format!(
+            "Answer: `aws stepfunctions send-task-success --task-token {} --task-output '{{\"Approved\": true}}'`; false, or no answer in time, and nothing is changed",
+            token.expose()
+        ));
+    }
+    lines.push(format!("Execution: {} (state `{}`)", one_line(&key.caller), one_line(&key.call)));
+    Message {
+        kind: if task_token.is_some() { "question" } else { "playbook" }.to_owned(),
+        id: id("playbook", key),
+        text: lines.join("\n"),
+        finding: json!({"title": title, "severity": severity, "resource": resource, "execution": key.caller}),
+    }
 }
 
 /// Renders a message: what happened, which resource, who did it, what was or will be done, how to take it back.
@@ -56,7 +113,12 @@ pub(super) fn render(finding: &Finding, key: &CallKey, kind: &str, said: &Said) 
     line("Person: ", said.person.as_deref().unwrap_or_default());
     line("Next: ", &next(finding, kind, said));
     line("Finding: ", &format!("{} ({})", finding.id, finding.guardrail));
-    Message { kind: kind.to_owned(), id: id(finding, key), text: text.trim_end().to_owned(), finding: summary(finding) }
+    Message {
+        kind: kind.to_owned(),
+        id: id(&finding.id, key),
+        text: text.trim_end().to_owned(),
+        finding: summary(finding),
+    }
 }
 
 fn resource(finding: &Finding) -> String {
@@ -140,12 +202,12 @@ fn summary(finding: &Finding) -> Value {
 }
 
 /// The same for the same call.
-fn id(finding: &Finding, key: &CallKey) -> String {
+fn id(of: &str, key: &CallKey) -> String {
     let mut hash = Sha256::new();
     hash.update(&key.caller);
     hash.update([0]);
     hash.update(&key.call);
-    hash.finalize().iter().take(8).fold(format!("{}-", finding.id), |mut text, byte| {
+    hash.finalize().iter().take(8).fold(format!("{of}-"), |mut text, byte| {
         // Writing to a String can't fail.
         let _ = write!(text, "{byte:02x}");
         text

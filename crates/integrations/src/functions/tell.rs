@@ -10,12 +10,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Caller, Function, FunctionError, Records, message, parse};
-use crate::channels::{Channels, Delivery};
+use crate::channels::{Channels, Delivery, Message};
 
 /// What a message about a failed response is called.
 const FAILED: &str = "failed";
 
-/// The function. Payload: who calls, and `{Kind, Text, Owner, …}`. Answer: `{Results: [{Channel, Ok, Error?}]}`, empty where no
+/// The function. Payload: who calls, and `{Kind, Text, Owner, …}`; of a playbook without a finding `{Execution, State}` and a
+/// [`message::Notice`]. Answer: `{Results: [{Channel, Ok, Error?}]}`, empty where no
 /// channel is configured. It fails, as `NobodyReached`, only if every channel failed.
 ///
 /// A call is answered at most once to its machine, which keeps the answer: so a message is doubled only by a crash between the
@@ -32,6 +33,16 @@ struct Payload {
     kind: String,
     #[serde(flatten)]
     said: message::Said,
+}
+
+/// What a playbook tells: the execution's ARN, the state's name.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct OfPlaybook {
+    execution: String,
+    state: String,
+    #[serde(flatten)]
+    notice: message::Notice,
 }
 
 impl Tell {
@@ -67,13 +78,18 @@ impl Tell {
         kind: &str,
         said: &message::Said,
     ) -> Result<Value, FunctionError> {
-        let deliveries = self.channels.send(&message::render(finding, key, kind, said)).await;
+        self.deliver(&message::render(finding, key, kind, said), &finding.id).await
+    }
+
+    /// Sends a message; `about` is the finding or the execution, for the log.
+    async fn deliver(&self, message: &Message, about: &str) -> Result<Value, FunctionError> {
+        let (deliveries, kind) = (self.channels.send(message).await, &message.kind);
         if deliveries.is_empty() {
-            tracing::warn!(finding = finding.id, kind, "nobody is configured to be told: add a channel to `channels`");
+            tracing::warn!(about, kind, "nobody is configured to be told: add a channel to `channels`");
         }
         for Delivery { channel, result } in &deliveries {
             if let Err(error) = result {
-                tracing::warn!(finding = finding.id, kind, channel, %error, "a channel was not reached");
+                tracing::warn!(about, kind, channel, %error, "a channel was not reached");
             }
         }
         if !deliveries.is_empty() && deliveries.iter().all(|delivery| delivery.result.is_err()) {
@@ -126,6 +142,12 @@ impl Function for Tell {
     }
 
     async fn invoke(&self, payload: Value) -> Result<Value, FunctionError> {
+        if payload.get("FindingId").is_none() {
+            let OfPlaybook { execution, state, notice } = parse(&payload)?;
+            let key = CallKey { caller: execution, call: state };
+            let results = self.deliver(&message::render_notice(&key, &notice), &key.caller).await?;
+            return Ok(json!({"Results": results}));
+        }
         let caller: Caller = parse(&payload)?;
         let Payload { kind, said } = parse(&payload)?;
         let finding = self.records.finding(&caller.finding_id).await?;

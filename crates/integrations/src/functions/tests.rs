@@ -59,7 +59,7 @@ async fn begin(store: &dyn ExecutionStore, sighting: Sighting) -> String {
         detail: json!({}),
     };
     let responder = Responder { sighting, state_machine_arn: MACHINE.to_owned() };
-    store.receive(&event, vec![responder], now).await.unwrap().1.remove(0)
+    store.receive(&event, vec![responder].into(), now).await.unwrap().1.remove(0)
 }
 
 /// An executor over a store with one finding, whose response is under way.
@@ -84,6 +84,7 @@ impl House {
             event_id: "e1".to_owned(),
             event_time: "2026-01-02T03:04:05Z".parse().unwrap(),
             actor: Some(json!({"type": "IAMUser", "arn": "arn:aws:iam::123456789012:user/alice", "userName": "alice"})),
+            rule: None,
         };
         let id = Finding::id_of("open-bucket", "123456789012", "eu-west-1", "reports");
         let (store, folder) = store();
@@ -107,6 +108,10 @@ impl House {
     async fn invoke(&self, function: &str, state: &str, mut payload: Value) -> TaskOutcome {
         let caller = json!({"FindingId": self.id, "Execution": self.execution, "State": state, "Round": 1});
         payload.as_object_mut().unwrap().extend(caller.as_object().unwrap().clone());
+        self.invoke_with(function, state, payload).await
+    }
+
+    async fn invoke_with(&self, function: &str, state: &str, payload: Value) -> TaskOutcome {
         let suffix = if function == "ask" { ".waitForTaskToken" } else { "" };
         let scheduled = ScheduledTask {
             event_id: 5,
@@ -292,4 +297,38 @@ async fn a_failed_response_is_told_once() {
     assert_eq!(lock(&received).len(), 2);
     assert_eq!(house.finding().await.status, WorkflowStatus::Notified);
     assert!(lock(&received)[1]["text"].as_str().unwrap().contains("Error: E: C"));
+}
+
+#[tokio::test]
+async fn a_playbook_tells_without_a_finding_and_its_message_has_one_id() {
+    let (url, received) = receiver(&[200]).await;
+    let house = House::new(Mode::Alert, &[&url]).await;
+    let notice = json!({
+        "Execution": "arn:e", "State": "Tell", "Title": "An access key leaked", "Text": "one\ntwo", "Severity": "CRITICAL", "Resource": "AKIA1",
+        "Owner": [{"Name": "alice", "From": "tag Team"}],
+    });
+    for _ in 0..2 {
+        let TaskOutcome::Succeeded(told) = house.invoke_with("tell", "Tell", notice.clone()).await else { panic!() };
+        assert_eq!(told["Payload"]["Results"], json!([{"Channel": "c0", "Ok": true}]));
+    }
+    let received = lock(&received).clone();
+    assert_eq!(
+        received[0]["text"],
+        "[CRITICAL] An access key leaked\nResource: AKIA1\none\ntwo\nOwner: alice (tag Team)\nExecution: arn:e (state `Tell`)"
+    );
+    assert_eq!((&received[0]["kind"], &received[0]["id"]), (&json!("playbook"), &received[1]["id"]));
+}
+
+#[tokio::test]
+async fn a_playbooks_question_holds_what_answers_it() {
+    let (url, received) = receiver(&[200]).await;
+    let house = House::new(Mode::Alert, &[&url]).await;
+    let token = "t".repeat(1000);
+    let question = json!({"Execution": "arn:e", "State": "Ask", "Title": "May it?", "TaskToken": token});
+    let outcome = house.invoke_with("tell", "Ask", question).await;
+    assert!(matches!(outcome, TaskOutcome::Succeeded(_)), "{outcome:?}");
+    let received = lock(&received).clone();
+    assert_eq!(received[0]["kind"], "question");
+    assert!(received[0]["text"].as_str().unwrap().contains(&format!("--task-token {token} ")));
+    assert!(!received[0]["finding"].to_string().contains(&token));
 }

@@ -155,7 +155,8 @@ impl House {
         assert!(self.guardrail.pattern.matches(&event.envelope()));
         let sightings = self.guardrail.sightings(&event).unwrap();
         let responder = |sighting| Responder { sighting, state_machine_arn: self.machine.clone() };
-        let receipt = self.engine.receive(&event, sightings.into_iter().map(responder).collect()).await.unwrap();
+        let receipt =
+            self.engine.receive(&event, sightings.into_iter().map(responder).collect::<Vec<_>>()).await.unwrap();
         assert_eq!(receipt.started, 1);
         self.engine.list_executions(&self.machine, None, None, 10).await.unwrap().remove(0).arn
     }

@@ -23,7 +23,7 @@ pub struct Arguments {
 enum Action {
     /// List findings, the newest first
     List {
-        /// Only those of this guardrail
+        /// Only those of this guardrail, or of the rule with this id
         #[arg(long)]
         guardrail: Option<String>,
         /// Only those with this workflow status: NEW, NOTIFIED, RESOLVED, SUPPRESSED
@@ -73,7 +73,19 @@ enum Action {
         #[command(flatten)]
         server: Server,
     },
-    /// Have the guardrail leave this resource alone until a date
+    /// Say that a rule's finding is dealt with; a guardrail's is resolved by an inspection
+    Resolve {
+        /// The finding's id
+        id: String,
+        /// What was done, or why it is nothing
+        #[arg(long, default_value = "")]
+        reason: String,
+        #[command(flatten)]
+        person: Person,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Have the guardrail or the rule leave this resource alone until a date
     Except {
         /// The finding's id
         id: String,
@@ -132,6 +144,11 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
                 "the undo has begun: `rectify findings show {id}` tells when it is done ({})",
                 answer.get("execution_arn").and_then(Value::as_str).unwrap_or_default()
             ));
+        }
+        Action::Resolve { id, reason, person, server } => {
+            let body = json!({"person": person.person, "reason": reason});
+            server.ask("POST", &format!("/api/findings/{}/resolve", encode(&id)), Some(&body))?;
+            output::line("resolved: a match from now on is a new occurrence");
         }
         Action::Except { id, reason, until, person, server } => {
             let until = until.unwrap_or_else(|| in_days(90));

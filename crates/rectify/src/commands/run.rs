@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use self::follow::Follower;
 use super::{Problem, end_asked_for};
-use crate::{configuration::Configuration, diagnostics, output, start};
+use crate::{configuration::Configuration, content, diagnostics, output, start};
 
 /// How long what runs may take to let go, once the program ends.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
@@ -34,7 +34,7 @@ const INTERRUPTED: &str = "Interrupted";
 /// Exit status: 0 it succeeded, 1 it failed, timed out or was stopped, 2 it can't be run.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The playbook: ASL in JSON or YAML
+    /// The playbook: ASL in JSON or YAML, with or without a header that says what starts it
     playbook: PathBuf,
     /// A file with its input in JSON ({} unless said; `-` is standard input)
     #[arg(long, value_name = "FILE")]
@@ -63,7 +63,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
         fs::read_to_string(&arguments.playbook).map_err(|error| Problem(format!("{name} can't be read: {error}")))?;
     let refused = |problems: Vec<_>| Problem(diagnostics::render(&name, &text, &problems));
     let format = TextFormat::of_file_name(&name).unwrap_or_else(|| TextFormat::of_text(&text));
-    let (document, problems) = Document::read(&text, format).map_err(refused)?;
+    // What starts it is not looked at here.
+    let machine = content::split_playbook(&text, &name).map(|(_, machine)| machine);
+    let (document, problems) = Document::read(machine.as_ref().unwrap_or(&text), format).map_err(refused)?;
     diagnostics::all(problems, asl::parse::parse(&document, &start::known_resources())).map_err(refused)?;
     let input = match &arguments.input {
         None => "{}".to_owned(),

@@ -10,21 +10,26 @@ use std::{
 };
 
 use aws::{Aws, http::HttpClient};
-use detection::{Guardrail, Settings, Source, arn::partition};
+use detection::{Guardrail, Playbook, Settings, Source, arn::partition, rule::Names};
 use engine::{
     Engine, Options, SystemClock,
     sqlite::{Pruner, SqliteStore},
 };
 use integrations::{Channels, Executor, KnownResources, functions::GuardrailSettings};
 use secrecy::ExposeSecret as _;
-use server::{Access, App, Intake, Registry, Webhooks, queue::Queue, router::router, tls::TlsListener};
+use server::{
+    Access, App, Intake, Playbooks, Registry, Webhooks, playbooks::PlaybookSettings, queue::Queue, router::router,
+    tls::TlsListener,
+};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use super::{Problem, end_asked_for};
 use crate::{
     configuration::Configuration,
     content::{self, Broken},
-    diagnostics, output, start,
+    diagnostics, output,
+    rules::{self, RulesFolder},
+    start,
 };
 
 /// How long requests under way may take once the end was asked for.
@@ -81,12 +86,22 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     let account = start::account(configuration.account.as_deref(), &aws).await;
     let resources = KnownResources::new(aws.clone());
     let guardrails = guardrails(&configuration, &resources)?;
+    let playbooks = playbooks(&configuration, &resources)?;
+    let rules = rules_of(&configuration, &guardrails, &playbooks)?;
     let sources = sources(&configuration)?;
     let webhooks = Arc::new(Webhooks::new(configuration.webhooks(&sources).map_err(Problem)?));
     let partition = partition(aws.region());
     let role = configuration.role.as_ref();
     let role = role.map(|role| format!("'arn:{partition}:iam::' & $resource.Account & ':role/{role}'"));
-    let registry = Arc::new(Registry::new(guardrails, &account, role.as_deref()));
+    let playbooks = Arc::new(Playbooks::new(playbooks, &account));
+    let registry = Arc::new(Registry::new(guardrails, &account, role.as_deref()).with_playbooks(&playbooks));
+    let is_rule = |id: &str| rules.as_ref().is_some_and(|rules| rules.has(id));
+    for (playbook, rule) in playbooks.unknown_rules(is_rule) {
+        tracing::warn!(playbook, rule, "the playbook is to be started by a rule that is not there (yet)");
+    }
+    if let Some(rules) = &rules {
+        registry.put_rules(rules.in_force());
+    }
     let channels = Channels::new(&configuration.channels, &HttpClient::from_environment()).map_err(Problem::new)?;
     let own_listener = own_listener(&arguments).await?;
     let own_address = own_listener.as_ref().unwrap_or(&listener).local_addr().map_err(Problem::new)?;
@@ -108,11 +123,16 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     };
     let engine =
         Engine::start(store, Arc::new(executor), Arc::new(SystemClock), options).await.map_err(Problem::new)?;
+    playbooks.limit(&engine).await.map_err(Problem::new)?;
     let intake =
         Intake::new(engine.clone(), Arc::clone(&registry), &account, configuration.role.is_some(), aws.clone())
+            .with_playbooks(Arc::clone(&playbooks))
             .with_sources(sources);
-    // Ends with this process: what it was about is found again.
+    // Both end with this process: what they were about is found again.
     tokio::spawn(pruner.run(Arc::new(SystemClock)));
+    if let Some(rules) = rules {
+        tokio::spawn(rules::watch(rules, Arc::clone(&registry)));
+    }
     let (stop, stopped) = watch::channel(false);
     let mut pollers = JoinSet::new();
     for url in configuration.queues {
@@ -246,6 +266,49 @@ fn guardrails(
         .into_iter()
         .map(|guardrail| configuration.settings(&guardrail).map(|settings| (guardrail, settings)).map_err(Problem))
         .collect()
+}
+
+/// The folder of rules, where there is one. A broken file is told and left out; a name that is not there ends the start.
+fn rules_of(
+    configuration: &Configuration,
+    guardrails: &[(Guardrail, Settings)],
+    playbooks: &[(Playbook, PlaybookSettings)],
+) -> Result<Option<RulesFolder>, Problem> {
+    let names = Names {
+        guardrails: guardrails.iter().map(|(guardrail, _)| guardrail.id.clone()).collect(),
+        playbooks: playbooks.iter().map(|(playbook, _)| playbook.id.clone()).collect(),
+    };
+    let rules = RulesFolder::of(configuration, names).map_err(Problem)?;
+    if let Some(rules) = &rules {
+        rules.tell_first();
+    }
+    Ok(rules)
+}
+
+/// The playbooks that are enabled, with their settings. A broken file is told and left out; what the configuration says of a playbook that
+/// it can't take ends the start.
+fn playbooks(
+    configuration: &Configuration,
+    resources: &KnownResources,
+) -> Result<Vec<(Playbook, PlaybookSettings)>, Problem> {
+    let folder = configuration.playbooks_folder.as_deref();
+    let (found, broken) = content::playbooks(folder, resources).map_err(Problem)?;
+    tell_broken(&broken, "playbook");
+    if let Some(misfit) = configuration.playbook_misfits(&found).first() {
+        return Err(Problem(format!("the configuration can't be taken: {misfit}")));
+    }
+    let mut enabled = Vec::new();
+    for found in found {
+        if let Some(settings) = configuration.playbook_settings(&found).map_err(Problem)? {
+            tracing::info!(
+                playbook = found.playbook.id,
+                concurrency = settings.concurrency,
+                "this playbook is enabled"
+            );
+            enabled.push((found.playbook, settings));
+        }
+    }
+    Ok(enabled)
 }
 
 /// The sources. A broken file is told and left out: what comes of it is kept, and can be read again once the file is mended.

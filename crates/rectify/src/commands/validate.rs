@@ -3,19 +3,25 @@
 use std::{fs, path::PathBuf, process::ExitCode};
 
 use asl::{Diagnostic, Document, document::Format as TextFormat, parse::AnyResource};
-use detection::{Guardrail, Source, source};
+use detection::{
+    Guardrail, Source, playbook,
+    rule::{self, Names},
+    sigma, source,
+};
 use integrations::KnownResources;
 use serde_json::{Value, json};
 
 use super::Problem;
 use crate::{
     configuration::{Configuration, INVALID_CONFIGURATION},
-    content, diagnostics,
+    content::{self, FoundPlaybook},
+    diagnostics,
     output::{self, Format},
+    rules::RulesFolder,
     start,
 };
 
-/// Check playbooks, guardrails, sources and configuration: every problem with line and column.
+/// Check playbooks, guardrails, rules, sources and configuration: every problem with line and column.
 ///
 /// Exit status: 0 all are valid, 1 some are not, 2 a file can't be read.
 #[derive(clap::Args)]
@@ -68,7 +74,27 @@ fn configuration(text: &str, resources: &KnownResources) -> Result<(), Vec<Diagn
     let (sources, _) =
         content::sources(configuration.sources_folder.as_deref()).map_err(|reason| vec![problem(reason)])?;
     misfits.extend(configuration.unknown_webhooks(&sources));
+    let (playbooks, _) = content::playbooks(configuration.playbooks_folder.as_deref(), resources)
+        .map_err(|reason| vec![problem(reason)])?;
+    misfits.extend(configuration.playbook_misfits(&playbooks));
+    let is_enabled = |found: &&FoundPlaybook| matches!(configuration.playbook_settings(found), Ok(Some(_)));
+    let names = Names {
+        guardrails: guardrails.iter().map(|guardrail| guardrail.id.clone()).collect(),
+        playbooks: playbooks.iter().filter(is_enabled).map(|found| found.playbook.id.clone()).collect(),
+    };
+    let rules = RulesFolder::of(&configuration, names);
+    match rules {
+        Ok(rules) => misfits.extend(rules.map_or_else(Vec::new, |rules| rules.unknown_rules())),
+        Err(misfit) => misfits.push(misfit),
+    }
     if misfits.is_empty() { Ok(()) } else { Err(misfits.into_iter().map(problem).collect()) }
+}
+
+/// Whether it is an event pattern with a header, and no source, whose `event` is made of texts.
+fn is_rule(document: &Document) -> bool {
+    let event = document.value().get("event").and_then(Value::as_object);
+    let is_pattern = event.is_some_and(|event| event.values().all(|value| value.is_array() || value.is_object()));
+    is_pattern && rule::is_headed(document) && document.value().get("webhook").is_none()
 }
 
 /// Whether a file's name says that it is a playbook, whatever is in it.
@@ -76,11 +102,38 @@ fn is_named_a_playbook(name: &str) -> bool {
     [".asl.json", ".asl.yaml", ".asl.yml"].iter().any(|end| name.to_ascii_lowercase().ends_with(end))
 }
 
+/// What is wrong with a playbook that has a header.
+fn started_playbook(text: &str, machine: &str, name: &str, resources: &KnownResources) -> Vec<Diagnostic> {
+    let mut found = match content::parse_playbook(text, name, resources) {
+        Ok((playbook, mut found)) => {
+            found.extend(playbook::failures(&playbook, text));
+            found
+        }
+        Err(problems) => problems,
+    };
+    if let Ok((document, _)) = Document::read(machine, TextFormat::Yaml) {
+        found.extend(lint(&document, resources));
+    }
+    found.sort_by_key(|problem| problem.span.start);
+    found
+}
+
+/// What a machine takes and still looks wrong. What can't be called here is no reason to say less of the rest.
+fn lint(document: &Document, resources: &KnownResources) -> Vec<Diagnostic> {
+    let Ok((machine, _)) = asl::parse::parse(document, &AnyResource) else { return Vec::new() };
+    let mut found = asl::lint::lint(document, &machine);
+    found.extend(resources.lint(document, &machine));
+    found
+}
+
 /// What a text is, and what is wrong with it.
 fn check(text: &str, name: &str, resources: &KnownResources) -> (&'static str, Vec<Diagnostic>) {
     let (format, is_playbook) = (TextFormat::of_file_name(name), is_named_a_playbook(name));
     if !is_playbook && Configuration::is_empty(text) {
         return ("configuration", Vec::new());
+    }
+    if let Some((_, machine)) = content::split_playbook(text, name) {
+        return ("playbook with what starts it", started_playbook(text, &machine, name, resources));
     }
     let (document, problems) = match Document::read(text, format.unwrap_or_else(|| TextFormat::of_text(text))) {
         Ok(read) => read,
@@ -92,16 +145,14 @@ fn check(text: &str, name: &str, resources: &KnownResources) -> (&'static str, V
     if is_playbook || has("States") || has("StartAt") {
         let parsed = asl::parse::parse(&document, resources).map(|(_, warnings)| ((), warnings));
         let mut found = found(diagnostics::all(problems, parsed));
-        // What can't be called here is no reason to say less of the rest.
-        if let Ok((machine, _)) = asl::parse::parse(&document, &AnyResource) {
-            found.extend(asl::lint::lint(&document, &machine));
-            found.extend(resources.lint(&document, &machine));
-            found.sort_by_key(|problem| problem.span.start);
-        }
+        found.extend(lint(&document, resources));
+        found.sort_by_key(|problem| problem.span.start);
         ("playbook", found)
     } else if has("inspect") || has("fix") || has("resource") {
         let parsed = Guardrail::parse(&document, resources).map(|(_, warnings)| ((), warnings));
         ("guardrail", found(diagnostics::all(problems, parsed)))
+    } else if sigma::is_sigma(&document) || is_rule(&document) {
+        ("rule", rule::read(text, name, None).err().unwrap_or_default())
     } else if has("event") || has("pattern") || has("split") {
         let parsed = Source::parse(&document).map(|(source, mut found)| {
             found.extend(source::failures(&source, &document));

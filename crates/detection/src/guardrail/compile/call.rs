@@ -11,7 +11,7 @@ pub(super) fn function(name: &str, payload: Value, more: Value) -> Value {
 }
 
 /// A Task that calls the function `finding`.
-pub(super) fn finding(action: &str, payload: Value, more: Value) -> Value {
+pub(crate) fn finding(action: &str, payload: Value, more: Value) -> Value {
     function("finding", merged(json!({"Action": action}), payload), more)
 }
 
@@ -23,7 +23,7 @@ pub(super) fn with_token(name: &str, payload: Value, more: Value) -> Value {
 
 /// Two states: `Tell …` says something to people, `Told …` records what became of it. Whether or not somebody could be told, the
 /// machine goes on to `next`; it ends badly if nobody could, so that the engine tells.
-pub(super) fn tell(states: &mut States, about: &str, payload: Value, told: Value) {
+pub(crate) fn tell(states: &mut States, about: &str, payload: Value, told: Value) {
     let (tell, recorded) = (format!("Tell {about}"), format!("Told {about}"));
     let kind = payload.get("Kind").cloned().unwrap_or_default();
     let payload = merged(payload, json!({"Owner": "{% $owners %}"}));

@@ -1,6 +1,7 @@
-//! Findings that were resolved long ago, and counters that count no more.
+//! Findings that were resolved long ago, rules' findings that nothing matched for as long, and counters that count no more.
 //!
-//! What is open stays, however old. A finding is there for as long as one of its executions is: they are named by it and its
+//! What a guardrail found stays while it is open, however old: it is a state of a resource. A rule's finding is something that happened,
+//! and as many may be as there are actors. A finding is there for as long as one of its executions is: they are named by it and its
 //! occurrence, and a finding that begins anew begins with the first.
 
 use jiff::Timestamp;
@@ -20,17 +21,26 @@ const RESOLVED: &str = "
     WHERE status = 'RESOLVED' AND updated_at < ?1 AND (updated_at, number) > (?2, ?3)
     ORDER BY updated_at, number LIMIT ?4";
 
+const OF_RULES: &str = "
+    SELECT updated_at, number FROM findings
+    WHERE is_of_rule = 1 AND updated_at < ?1 AND (updated_at, number) > (?2, ?3)
+    ORDER BY updated_at, number LIMIT ?4";
+
 /// Whether the finding of number ?1 may go.
 const MAY_GO: &str = "
     SELECT 1 FROM findings
-    WHERE number = ?1 AND status = 'RESOLVED' AND updated_at < ?2 AND json_extract(body, '$.under_way') IS NULL
+    WHERE number = ?1 AND (status = 'RESOLVED' OR is_of_rule = 1) AND updated_at < ?2 AND json_extract(body, '$.under_way') IS NULL
       AND NOT EXISTS (SELECT 1 FROM executions WHERE executions.finding = findings.id)";
 
 /// How many findings are gone.
 pub(super) async fn prune(store: &SqliteStore, before: i64) -> Result<u64, StoreError> {
+    Ok(prune_by(store, RESOLVED, before).await? + prune_by(store, OF_RULES, before).await?)
+}
+
+async fn prune_by(store: &SqliteStore, query: &'static str, before: i64) -> Result<u64, StoreError> {
     let (mut after, mut pruned) = ((i64::MIN, 0), 0);
     loop {
-        let page = page(store, RESOLVED, before, after).await?;
+        let page = page(store, query, before, after).await?;
         let Some(last) = page.last() else { return Ok(pruned) };
         after = *last;
         let mut numbers: Vec<i64> = page.into_iter().map(|(_, number)| number).collect();

@@ -38,6 +38,7 @@ fn sighted() -> Finding {
         event_id: "1".into(),
         event_time: Timestamp::UNIX_EPOCH,
         actor: None,
+        rule: None,
     };
     Finding::sight(None, &sighting, "2026-01-02T03:04:05.678Z".parse().unwrap()).finding
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use asl::{Diagnostic, Document, document::Format};
-use detection::{Event, EventPattern, Filter, Guardrail, Matcher, Rule, sigma};
+use detection::{Event, EventPattern, Filter, Guardrail, Matcher, Rule, rule, sigma};
 use serde_json::{Value, json};
 
 use crate::{commands::Problem, content, diagnostics, start};
@@ -148,6 +148,13 @@ fn read(path: &Path) -> Result<File, String> {
             Ok(sigma::SigmaFile::OtherSource(source)) => {
                 Ok(File::PassedOver(format!("a Sigma rule for another log than AWS CloudTrail: {source}")))
             }
+            Err(problems) => Err(rendered(problems)),
+        };
+    }
+    if rule::is_headed(&document) {
+        return match rule::read(&text, &name, None) {
+            Ok(rule::RuleFile::Rule(written)) => Ok(File::Rule(Box::new(written.rule))),
+            Ok(_) => Ok(File::PassedOver("no rule".to_owned())),
             Err(problems) => Err(rendered(problems)),
         };
     }
