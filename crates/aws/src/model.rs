@@ -18,7 +18,8 @@ pub(crate) use store::{endpoint_rules, ids, name_elsewhere, names, service};
 pub(crate) struct Service {
     pub metadata: Metadata,
     pub operations: IndexMap<String, Arc<Operation>>,
-    pub shapes: HashMap<String, Shape>,
+    /// Each in a place of its own: a table of thousands is moved as it grows.
+    pub shapes: HashMap<String, Box<Shape>>,
 }
 
 #[derive(Debug, Deserialize)]
