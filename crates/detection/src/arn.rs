@@ -120,7 +120,11 @@ mod tests {
         check("AWS::EC2::SecurityGroup", group, Some(("sg-1", "123456789012", "cn-north-1")));
         check("AWS::EC2::Instance", group, None);
         check("AWS::IAM::Role", "arn:aws:iam::123456789012:role/a/path/r", Some(("r", "123456789012", "")));
-        check("AWS::SNS::Topic", "arn:aws:sns:us-east-1:123456789012:t", Some(("arn:aws:sns:us-east-1:123456789012:t", "123456789012", "us-east-1")));
+        check(
+            "AWS::SNS::Topic",
+            "arn:aws:sns:us-east-1:123456789012:t",
+            Some(("arn:aws:sns:us-east-1:123456789012:t", "123456789012", "us-east-1")),
+        );
         for (kind, _) in FORMATS {
             let made = arn(kind, "an-id", "123456789012", "us-east-1").unwrap();
             assert_eq!(named_by(kind, &made).map(|named| named.id), Some("an-id"), "{made}");

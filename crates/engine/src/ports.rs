@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod executions;
+mod exports;
 mod jobs;
 mod map_runs;
 
@@ -26,6 +27,7 @@ pub use self::executions::{
     ActivityTask, Begun, DefinitionHash, Due, ExecutionKind, ExecutionStore, JournalRow, MapRunChange, NewExecution,
     Progress, Put, Redrive, Standing, Stored, TokenHash,
 };
+pub use self::exports::{ExportOutcome, ExportStanding, ExportStore, PendingExport};
 pub use self::jobs::{Job, JobStanding, JobStore, NewJob};
 pub use self::map_runs::{
     ChildrenBegun, ExecutionFilter, ExpressChild, ItemsOfRun, MapRunChild, MapRunEnd, MapRunRecord, MapRunStore,

@@ -9,6 +9,7 @@ mod checkpoints;
 mod events;
 mod exceptions;
 mod executions;
+mod exports;
 mod express;
 mod findings;
 mod follow;
@@ -49,7 +50,7 @@ use self::{pool::Pool, writer::Writer};
 use crate::{
     Clock,
     clock::SystemClock,
-    ports::{ExecutionStore, FindingStore, StoreError},
+    ports::{ExecutionStore, ExportStore, FindingStore, StoreError},
 };
 
 /// The database's file within the store's folder.
@@ -193,6 +194,11 @@ impl SqliteStore {
 
     /// This store as the port of events and findings.
     pub fn findings(self: &Arc<Self>) -> Arc<dyn FindingStore> {
+        self.clone()
+    }
+
+    /// This store as the port of the findings' exports.
+    pub fn exports(self: &Arc<Self>) -> Arc<dyn ExportStore> {
         self.clone()
     }
 

@@ -5,6 +5,7 @@
 //! - [`local_function`] runs functions as local processes over the Lambda Runtime API;
 //! - [`channels`] is where messages go, one file a kind: a new one is a variant of [`ChannelConfiguration`];
 //! - [`guardrail_test`] runs the tests of guardrails;
+//! - [`security_hub`] tells Security Hub of findings;
 //! - [`mock`] holds a mocked result of a Task against what its Resource answers.
 
 pub mod channels;
@@ -14,6 +15,7 @@ pub mod guardrail_test;
 pub mod local_function;
 pub mod mock;
 pub mod resource;
+pub mod security_hub;
 #[cfg(test)]
 mod tests;
 
@@ -22,3 +24,4 @@ pub use executor::Executor;
 pub use functions::{Function, FunctionError, GuardrailSettings};
 pub use local_function::{LocalFunction, LocalFunctions};
 pub use resource::{KnownResources, Resource};
+pub use security_hub::SecurityHub;

@@ -6,7 +6,11 @@ use std::{
 };
 
 use detection::{
-    Event, Guardrail, Matcher, Settings, Sighting, arn::partition, decide::Risk, guardrail::CompileOptions,
+    Event, Guardrail, Matcher, Settings, Sighting,
+    arn::partition,
+    decide::Risk,
+    guardrail::CompileOptions,
+    incoming::{self, ReportedSighting},
 };
 use engine::{Engine, engine::Refusal};
 
@@ -76,6 +80,23 @@ impl Registry {
                     %error,
                     "the guardrail's resource.id can't be evaluated on this event; the guardrail is skipped, the others go on"
                 ),
+            }
+        }
+        sightings
+    }
+
+    /// The controls of every guardrail, by its id.
+    pub fn controls(&self) -> BTreeMap<String, Vec<String>> {
+        self.entries.iter().map(|entry| (entry.guardrail.id.clone(), entry.guardrail.controls.clone())).collect()
+    }
+
+    /// What guardrails have to look at since somebody else's finding names a control of theirs.
+    pub fn reported(&self, event: &Event) -> Vec<(usize, ReportedSighting)> {
+        let mut sightings = Vec::new();
+        for reported in incoming::reported(event) {
+            for (index, entry) in self.entries.iter().enumerate() {
+                let found = entry.guardrail.reported_sightings(&reported, event);
+                sightings.extend(found.into_iter().map(|sighting| (index, sighting)));
             }
         }
         sightings

@@ -134,7 +134,7 @@ impl Finding {
             "UpdatedAt": self.updated_at,
             "Severity": severity,
             "Title": text(&self.title, &self.guardrail, TITLE_LIMIT),
-            "Description": text(&self.reason, &self.title, DESCRIPTION_LIMIT),
+            "Description": text(&self.reason, &text(&self.title, &self.guardrail, TITLE_LIMIT), DESCRIPTION_LIMIT),
             "Remediation": {"Recommendation": {"Text": cut(&self.recommendation(), RECOMMENDATION_LIMIT)}},
             "ProductFields": self.product_fields(),
             "UserDefinedFields": {"RectifyFindingId": self.id, "RectifyGuardrail": cut(&self.guardrail, FIELD_LIMIT)},
@@ -195,7 +195,8 @@ impl Finding {
             ("Person", occurrence.and_then(|occurrence| occurrence.answer.as_ref()?.person.clone())),
             ("SuppressedUntil", self.suppressed_until.map(|until| until.to_string())),
         ];
-        let fields = fields.into_iter().filter_map(|(name, value)| Some((name, value.filter(|v| !v.trim().is_empty())?)));
+        let fields =
+            fields.into_iter().filter_map(|(name, value)| Some((name, value.filter(|v| !v.trim().is_empty())?)));
         fields.map(|(name, value)| (format!("{OURS}{name}"), Value::from(cut(&value, FIELD_LIMIT)))).collect()
     }
 

@@ -48,7 +48,8 @@ fn controls(finding: &Value, generator: &str) -> Vec<String> {
     let last = |text: &str| text.rsplit('/').next().unwrap_or_default().to_owned();
     let types = finding.get("Types").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let rule = generator.split_once(":ruleset/").map(|(_, rule)| rule.replace("/rule/", "/"));
-    let mut controls: Vec<String> = text(finding, "/Compliance/SecurityControlId").map(str::to_owned).into_iter().collect();
+    let mut controls: Vec<String> =
+        text(finding, "/Compliance/SecurityControlId").map(str::to_owned).into_iter().collect();
     match rule {
         // `2.7` says nothing without its standard.
         Some(rule) => controls.push(rule),

@@ -49,6 +49,11 @@ fn controls(finding: &Value) -> Vec<String> {
         .chain(text(finding, "/finding_info/analytic/uid").map(last))
         .collect();
     // GuardDuty's types, alone or after the categories of ASFF.
-    controls.extend(types.filter_map(Value::as_str).filter(|kind| kind.contains(':')).flat_map(|kind| [kind.to_owned(), last(kind)]));
+    controls.extend(
+        types
+            .filter_map(Value::as_str)
+            .filter(|kind| kind.contains(':'))
+            .flat_map(|kind| [kind.to_owned(), last(kind)]),
+    );
     controls
 }

@@ -196,6 +196,12 @@ const MIGRATIONS: &[&str] = &["
     CREATE TRIGGER map_run_express_children_id_kept AFTER DELETE ON map_run_express_children
         WHEN OLD.id > coalesce((SELECT max(id) FROM map_run_express_children), 0)
         BEGIN UPDATE greatest_ids SET id = max(id, OLD.id) WHERE name = 'map_run_express_children'; END;
+", "
+    ALTER TABLE findings ADD COLUMN exported_version INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE findings ADD COLUMN export_attempts INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE findings ADD COLUMN export_due_at INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE findings ADD COLUMN export_error TEXT;
+    CREATE INDEX findings_to_export ON findings (export_due_at, number) WHERE version > exported_version;
 "];
 
 /// SQL for the id of a table's next row, where an id is never used again though its row goes: others may still know it. `greatest_ids`

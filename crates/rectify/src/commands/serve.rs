@@ -15,7 +15,7 @@ use engine::{
     Engine, Options, SystemClock,
     sqlite::{Pruner, SqliteStore},
 };
-use integrations::{Channels, Executor, KnownResources, functions::GuardrailSettings};
+use integrations::{Channels, Executor, KnownResources, SecurityHub, functions::GuardrailSettings};
 use secrecy::ExposeSecret as _;
 use server::{Access, App, Intake, Registry, Webhooks, queue::Queue, router::router, tls::TlsListener};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
@@ -106,6 +106,7 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
         executions_in_memory: configuration.executions_in_memory.unwrap_or(usual.executions_in_memory),
         ..usual
     };
+    let exports = configuration.security_hub.then(|| store.exports());
     let engine =
         Engine::start(store, Arc::new(executor), Arc::new(SystemClock), options).await.map_err(Problem::new)?;
     let intake =
@@ -113,6 +114,10 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
             .with_sources(sources);
     // Ends with this process: what it was about is found again.
     tokio::spawn(pruner.run(Arc::new(SystemClock)));
+    if let Some(exports) = exports.clone() {
+        let (clock, controls) = (Arc::new(SystemClock), registry.controls());
+        tokio::spawn(SecurityHub::new(exports, clock, aws.clone(), configuration.role.clone(), controls).run());
+    }
     let (stop, stopped) = watch::channel(false);
     let mut pollers = JoinSet::new();
     for url in configuration.queues {
@@ -122,7 +127,7 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
         let engine = engine.clone();
         async move { engine.ended().await }
     };
-    let app = App { engine, intake, registry, access, webhooks, resources, account: account.clone() };
+    let app = App { engine, intake, registry, access, webhooks, resources, exports, account: account.clone() };
     tracing::info!(listen = %arguments.listen, account, region = aws.region(), data = %arguments.data.display(), "ready");
     let router = router(app);
     if let Some(listener) = own_listener {
