@@ -142,30 +142,26 @@ impl SecurityHub {
         }
         let (fitting, too_long): (Vec<_>, Vec<_>) =
             batch.into_iter().partition(|parcel| parcel.bytes <= FINDING_LIMIT_BYTES);
-        let mut outcomes: Vec<ExportOutcome> = too_long
-            .into_iter()
-            .map(|parcel| {
-                let reason =
-                    format!("it has {} bytes in ASFF, and Security Hub takes {FINDING_LIMIT_BYTES}", parcel.bytes);
-                let due = after(now, parcel.attempts);
-                self.refused_alone(parcel, &reason, due)
-            })
-            .collect();
+        let mut done: Vec<ExportOutcome> = Vec::new();
+        for parcel in too_long {
+            let reason = format!("it has {} bytes in ASFF, and Security Hub takes {FINDING_LIMIT_BYTES}", parcel.bytes);
+            done.push(refused_alone(parcel, &reason, now));
+        }
         if fitting.is_empty() {
-            return outcomes;
+            return done;
         }
         let findings: Vec<Value> = fitting.iter().map(|parcel| parcel.asff.clone()).collect();
         match self.aws.call(self.call(destination, findings)).await {
             Ok(answer) => {
                 self.recovered(destination);
-                outcomes.extend(self.read(fitting, &answer));
+                done.extend(outcomes(fitting, &answer, now));
             }
             Err(error) => {
                 let (reason, until) = self.in_trouble(destination, cut(&error.to_string()));
-                outcomes.extend(fitting.into_iter().map(|parcel| refused(parcel, &reason, until)));
+                done.extend(fitting.into_iter().map(|parcel| refused(parcel, &reason, until)));
             }
         }
-        outcomes
+        done
     }
 
     fn call(&self, (account, region): &Destination, findings: Vec<Value>) -> Call {
@@ -181,45 +177,6 @@ impl SecurityHub {
             timeout_seconds: 30,
             answer_bytes: None,
         }
-    }
-
-    /// What became of each: those of `FailedFindings` were refused, the others taken.
-    fn read(&self, batch: Vec<Parcel>, answer: &Value) -> Vec<ExportOutcome> {
-        let failed = answer.get("FailedFindings").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let text =
-            |failure: &Value, name: &str| failure.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let failures: HashMap<String, String> = failed
-            .iter()
-            .map(|failure| {
-                (text(failure, "Id"), format!("{}: {}", text(failure, "ErrorCode"), text(failure, "ErrorMessage")))
-            })
-            .collect();
-        let now = self.clock.now();
-        batch
-            .into_iter()
-            .map(|parcel| {
-                let id = parcel.asff.get("Id").and_then(Value::as_str).unwrap_or_default();
-                match failures.get(id) {
-                    None => taken(parcel.id, parcel.version),
-                    Some(reason) => {
-                        let due = after(now, parcel.attempts);
-                        self.refused_alone(parcel, &cut(reason), due)
-                    }
-                }
-            })
-            .collect()
-    }
-
-    /// A finding that is refused while others are taken is told of once.
-    fn refused_alone(&self, parcel: Parcel, reason: &str, due: Timestamp) -> ExportOutcome {
-        if parcel.attempts == 0 {
-            tracing::warn!(
-                finding = parcel.id,
-                reason,
-                "Security Hub refuses a finding; it is tried again, and told no more"
-            );
-        }
-        refused(parcel, reason, due)
     }
 
     /// Told once, until the destination has taken something again.
@@ -247,6 +204,36 @@ impl SecurityHub {
             tracing::info!(account, region, "Security Hub takes findings again");
         }
     }
+}
+
+/// What became of each: those of `FailedFindings` were refused, the others taken.
+fn outcomes(batch: Vec<Parcel>, answer: &Value, now: Timestamp) -> Vec<ExportOutcome> {
+    let failed = answer.get("FailedFindings").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let text = |failure: &Value, name: &str| failure.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let reason = |failure: &Value| format!("{}: {}", text(failure, "ErrorCode"), text(failure, "ErrorMessage"));
+    let failures: HashMap<String, String> =
+        failed.iter().map(|failure| (text(failure, "Id"), cut(&reason(failure)))).collect();
+    let outcome = |parcel: Parcel| {
+        let id = parcel.asff.get("Id").and_then(Value::as_str).unwrap_or_default();
+        match failures.get(id) {
+            None => taken(parcel.id, parcel.version),
+            Some(reason) => refused_alone(parcel, reason, now),
+        }
+    };
+    batch.into_iter().map(outcome).collect()
+}
+
+/// A finding that is refused while others are taken is told of once.
+fn refused_alone(parcel: Parcel, reason: &str, now: Timestamp) -> ExportOutcome {
+    if parcel.attempts == 0 {
+        tracing::warn!(
+            finding = parcel.id,
+            reason,
+            "Security Hub refuses a finding; it is tried again, and told no more"
+        );
+    }
+    let due = after(now, parcel.attempts);
+    refused(parcel, reason, due)
 }
 
 /// Batches within the limits of a call, in their order.
@@ -309,6 +296,33 @@ mod tests {
         check(&[10; 250], &[100, 100, 50]);
         check(&[240_000; 30], &[20, 10]);
         check(&[5_000_000, 1, 6_000_000, 1], &[1, 1, 1, 1]);
+    }
+
+    #[test]
+    fn of_a_batch_some_are_refused() {
+        let parcel = |id: &str, attempts: u32| {
+            let asff = json!({"Id": format!("rectify/{id}")});
+            Parcel { id: id.to_owned(), version: 7, attempts, asff, bytes: 1 }
+        };
+        let check = |answer: Value, expected: [Option<(&str, i64)>; 3]| {
+            let batch = vec![parcel("a", 0), parcel("b", 0), parcel("c", 3)];
+            let found = outcomes(batch, &answer, Timestamp::UNIX_EPOCH);
+            let shown: Vec<_> = found
+                .iter()
+                .map(|outcome| {
+                    assert_eq!(outcome.version, 7);
+                    outcome.refused.as_ref().map(|(reason, due)| (reason.as_str(), due.as_second()))
+                })
+                .collect();
+            assert_eq!(shown, expected, "{answer}");
+        };
+        check(json!({"FailedCount": 0, "SuccessCount": 3, "FailedFindings": []}), [None, None, None]);
+        check(json!({"SuccessCount": 3}), [None, None, None]);
+        let failure =
+            |id: &str| json!({"Id": format!("rectify/{id}"), "ErrorCode": "InvalidInput", "ErrorMessage": "no"});
+        let failed =
+            json!({"FailedCount": 2, "SuccessCount": 1, "FailedFindings": [failure("a"), failure("c"), failure("x")]});
+        check(failed, [Some(("InvalidInput: no", 2)), None, Some(("InvalidInput: no", 16))]);
     }
 
     #[test]

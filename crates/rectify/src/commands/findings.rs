@@ -42,7 +42,7 @@ enum Action {
     /// Write findings in a format of others: ASFF (Security Hub) or OCSF; or all of each as JSON
     Export {
         #[command(flatten)]
-        export: export::Export,
+        export: export::ExportArguments,
         /// Only those of this guardrail
         #[arg(long)]
         guardrail: Option<String>,

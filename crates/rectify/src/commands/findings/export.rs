@@ -38,7 +38,7 @@ impl ExportFormat {
 
 /// What is exported, and whereto.
 #[derive(clap::Args)]
-pub struct Export {
+pub struct ExportArguments {
     /// In which format
     #[arg(long, value_enum)]
     format: ExportFormat,
@@ -51,7 +51,7 @@ pub struct Export {
 }
 
 /// Writes findings page by page, so that any number of them fits.
-pub fn run(server: &Server, filters: Vec<(&str, Option<String>)>, export: &Export) -> Result<(), Problem> {
+pub fn run(server: &Server, filters: Vec<(&str, Option<String>)>, export: &ExportArguments) -> Result<(), Problem> {
     let Some(path) = &export.output else {
         return match write(server, filters, export, &mut io::stdout().lock())? {
             // A reader that has gone (`| head`) wants no more.
@@ -71,7 +71,7 @@ pub fn run(server: &Server, filters: Vec<(&str, Option<String>)>, export: &Expor
 fn write(
     server: &Server,
     mut filters: Vec<(&str, Option<String>)>,
-    export: &Export,
+    export: &ExportArguments,
     out: &mut dyn Write,
 ) -> Result<io::Result<u64>, Problem> {
     filters.extend([("format", Some(export.format.name().to_owned())), ("limit", Some(PAGE.to_string()))]);
