@@ -221,6 +221,8 @@ fn what_is_exported_is_valid() {
     }
     let (status, output) = serve.command(&["findings", "export", "--format", "json", "--status", "SUPPRESSED"]);
     assert_eq!((status, output.as_str()), (0, ""));
+    let (status, output) = serve.command(&["findings", "export", "--format", "json"]);
+    assert!(status == 0 && output.contains("\"timeline\""), "{output}");
     assert_eq!(serve.ask("GET", "/api/findings?format=xml", None).unwrap().status, 400);
 }
 

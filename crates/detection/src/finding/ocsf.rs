@@ -3,7 +3,7 @@
 //! Source: <https://schema.ocsf.io/1.5.0/classes/detection_finding>
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Compliance, Finding, Occurrence, Severity, WorkflowStatus};
 use crate::arn::partition;
@@ -51,7 +51,7 @@ impl Finding {
             "cloud": {
                 "provider": "AWS",
                 "region": self.region,
-                "account": {"uid": self.account, "name": self.account, "type_id": 10, "type": "AWS Account"},
+                "account": self.ocsf_account(),
             },
             "resources": [self.ocsf_resource()],
             "evidences": self.occurrences.iter().rev().map(evidence).collect::<Vec<_>>(),
@@ -79,6 +79,10 @@ impl Finding {
         }
     }
 
+    fn ocsf_account(&self) -> Value {
+        json!({"uid": self.account, "name": self.account, "type_id": 10, "type": "AWS Account"})
+    }
+
     fn finding_info(&self, controls: &[String]) -> Value {
         let last_seen = self.current().map_or(self.created_at, |occurrence| occurrence.event_at.max(self.created_at));
         json!({
@@ -104,12 +108,14 @@ impl Finding {
             "cloud_partition": partition(&self.region),
             "data": {"compliance": self.compliance.map(verdict)},
         });
-        let user: Map<String, Value> = [("Name", "name"), ("Email", "email_addr")]
-            .into_iter()
-            .filter_map(|(name, as_name)| Some((as_name.to_owned(), owner?.get(name)?.clone())))
-            .collect();
-        if let (false, Some(members)) = (user.is_empty(), resource.as_object_mut()) {
-            members.insert("owner".to_owned(), Value::Object(user));
+        let of_owner = |name: &str| owner.and_then(|owner| owner.get(name)?.as_str());
+        if let (Some(uid), Some(members)) = (of_owner("Email").or(of_owner("Name")), resource.as_object_mut()) {
+            // Nobody says whether it is a person, a role or a team.
+            let mut user = json!({"uid": uid, "name": of_owner("Name").unwrap_or(uid), "type_id": 0, "account": self.ocsf_account()});
+            if let (Some(email), Some(user)) = (of_owner("Email"), user.as_object_mut()) {
+                user.insert("email_addr".to_owned(), Value::from(email));
+            }
+            members.insert("owner".to_owned(), user);
         }
         resource
     }
