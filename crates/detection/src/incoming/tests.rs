@@ -97,7 +97,7 @@ fn security_hub_in_asff() {
     check(&[("/GeneratorId", json!("cis-aws-foundations-benchmark/v/1.4.0/3.7"))], &[]);
     check(&[("/GeneratorId", json!("security-control/S3.1"))], &[]);
     let cis = ("/GeneratorId", json!("arn:aws:securityhub:::ruleset/cis-aws-foundations-benchmark/v/1.2.0/rule/2.7"));
-    check(&[cis.clone()], &[]);
+    check(std::slice::from_ref(&cis), &[]);
     check(&[cis.clone(), ("/Compliance", json!({"Status": "FAILED", "SecurityControlId": "S3.3"}))], &[failed]);
     let rule = json!({"RelatedAWSResources:0/name": "securityhub-s3-bucket-public-read-prohibited-1a2b3c4d", "RelatedAWSResources:0/type": "AWS::Config::ConfigRule"});
     check(&[cis, ("/ProductFields", rule)], &[failed]);
