@@ -7,12 +7,15 @@
 //! | `Findings Imported V2` (OCSF) | the same |
 //! | `GuardDuty Finding` | its type |
 //! | `Config Rules Compliance Change` | the rule's name |
+//! | `Config Rule Invocation` (AWS Config asks) | the rule's name |
 
 mod asff;
 mod config;
+mod evaluation;
 mod guardduty;
 mod ocsf;
 
+pub use evaluation::{Answerable, RuleInvocation};
 use serde_json::Value;
 
 use crate::{Event, Guardrail, Sighting, arn, finding::resource_type};
@@ -25,7 +28,7 @@ const RESOURCES_LIMIT: usize = 1000;
 pub struct Reported {
     /// The names by which the control is known.
     pub controls: Vec<String>,
-    /// Whether it failed and is not dealt with; else it passed, or is over.
+    /// Whether it failed and is not dealt with, or is asked about; else it passed, or is over.
     pub is_failing: bool,
     /// The resources concerned.
     pub resources: Vec<Concerned>,
@@ -65,6 +68,7 @@ pub fn reported(event: &Event) -> Vec<Reported> {
         }
         ("aws.guardduty", "GuardDuty Finding") => guardduty::read(event).into_iter().collect(),
         ("aws.config", "Config Rules Compliance Change") => config::read(event).into_iter().collect(),
+        ("aws.config", evaluation::INVOCATION) => config::asked(event).into_iter().collect(),
         _ => Vec::new(),
     }
 }

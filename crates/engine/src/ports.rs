@@ -1,6 +1,7 @@
 //! What the engine needs of others, and what it offers to the built-in functions.
 
 mod catalogue;
+mod evaluations;
 mod executions;
 mod exports;
 mod jobs;
@@ -23,6 +24,7 @@ use tokio::sync::mpsc;
 pub use self::catalogue::{
     Activity, CatalogueStore, Created, Creation, MachineAlias, MachineChange, MachineVersion, Published, Route,
 };
+pub use self::evaluations::{EvaluationStore, PendingEvaluation};
 pub use self::executions::{
     ActivityTask, Begun, DefinitionHash, Due, ExecutionKind, ExecutionStore, JournalRow, MapRunChange, NewExecution,
     Progress, Put, Redrive, Standing, Stored, TokenHash,

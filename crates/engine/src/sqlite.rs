@@ -6,6 +6,7 @@ mod aliases;
 mod backup;
 mod catalogue;
 mod checkpoints;
+mod evaluations;
 mod events;
 mod exceptions;
 mod executions;
@@ -50,7 +51,7 @@ use self::{pool::Pool, writer::Writer};
 use crate::{
     Clock,
     clock::SystemClock,
-    ports::{ExecutionStore, ExportStore, FindingStore, StoreError},
+    ports::{EvaluationStore, ExecutionStore, ExportStore, FindingStore, StoreError},
 };
 
 /// The database's file within the store's folder.
@@ -199,6 +200,11 @@ impl SqliteStore {
 
     /// This store as the port of the findings' exports.
     pub fn exports(self: &Arc<Self>) -> Arc<dyn ExportStore> {
+        self.clone()
+    }
+
+    /// This store as the port of the invocations of AWS Config's rules.
+    pub fn evaluations(self: &Arc<Self>) -> Arc<dyn EvaluationStore> {
         self.clone()
     }
 

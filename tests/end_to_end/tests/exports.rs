@@ -1,6 +1,6 @@
 //! Findings out and in: Security Hub is told of what Rectify finds, Rectify looks at what Security Hub found.
 
-use end_to_end::{Account, Serve, until};
+use end_to_end::{Account, Serve, Webhook, until};
 use serde_json::{Value, json};
 
 const BUCKET: &str = "s3-bucket-public-access";
@@ -169,6 +169,38 @@ fn a_finding_of_security_hub_is_looked_at_and_proved() {
             "awsAccountId": "123456789012", "awsRegion": "us-east-1", "newEvaluationResult": {"complianceType": "NON_COMPLIANT"}},
     });
     assert_eq!(post(&config.to_string()), 1);
+}
+
+/// A custom rule's function forwards what it was invoked with; an inspection answers, with the token that came along, also after a crash.
+/// (The emulated account knows no rules: a listener stands for AWS Config.)
+#[test]
+fn config_is_answered_with_its_token() {
+    let Some(account) = Account::start() else { return };
+    open_bucket(&account, "reports");
+    let mut serve = Serve::prepare("mode: alert\n", &account.url);
+    serve.restart(&[("AWS_ENDPOINT_URL_CONFIG_SERVICE", "http://127.0.0.1:1")]);
+    serve.wait_until_ready();
+    let item = json!({"configurationItem": {"configurationItemCaptureTime": "2026-01-01T00:00:00Z", "awsAccountId": "123456789012",
+        "resourceId": "reports", "ARN": "arn:aws:s3:::reports", "awsRegion": "us-east-1", "resourceType": "AWS::S3::Bucket"},
+        "messageType": "ConfigurationItemChangeNotification"});
+    let invocation = json!({
+        "invokingEvent": item.to_string(), "resultToken": "the-token", "configRuleName": "s3-bucket-public-read-prohibited",
+        "configRuleArn": "arn:aws:config:us-east-1:123456789012:config-rule/config-rule-1", "accountId": "123456789012",
+    });
+    let answer = serve.ask("POST", "/events", Some(invocation.to_string().as_bytes())).unwrap();
+    assert_eq!((answer.status, &answer.body["started"]), (200, &json!(1)), "{}", answer.body);
+    until("the refusal", || serve.log().contains("AWS Config takes no answer").then_some(()));
+    assert!(!serve.log().contains("the-token"), "the token is a secret");
+    serve.kill();
+
+    let config = Webhook::answering("{}");
+    serve.restart(&[("AWS_ENDPOINT_URL_CONFIG_SERVICE", &config.url)]);
+    serve.wait_until_ready();
+    let put = until("the evaluation", || config.messages().into_iter().next());
+    let evaluation = &put["Evaluations"][0];
+    assert_eq!((&put["ResultToken"], &evaluation["ComplianceType"]), (&json!("the-token"), &json!("NON_COMPLIANT")));
+    assert_eq!(evaluation["ComplianceResourceId"], "reports");
+    assert!(evaluation["Annotation"].as_str().is_some_and(|reason| reason.contains("ACL")), "{put}");
 }
 
 /// By botocore's model of the API, and by the models of OCSF where this Python has them.

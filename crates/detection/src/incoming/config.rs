@@ -8,12 +8,21 @@ use crate::Event;
 const NAMED_INTERNALLY: [&str; 2] = ["AWS::IAM::", "AWS::RDS::"];
 
 pub(super) fn read(event: &Event) -> Option<Reported> {
-    let detail = &event.detail;
-    let is_failing = match text(detail, "/newEvaluationResult/complianceType")? {
+    let is_failing = match text(&event.detail, "/newEvaluationResult/complianceType")? {
         "NON_COMPLIANT" => true,
         "COMPLIANT" | "NOT_APPLICABLE" => false,
         _ => return None,
     };
+    of_rule(event, is_failing)
+}
+
+/// A custom rule's invocation: somebody wants to know.
+pub(super) fn asked(event: &Event) -> Option<Reported> {
+    of_rule(event, true)
+}
+
+fn of_rule(event: &Event, is_failing: bool) -> Option<Reported> {
+    let detail = &event.detail;
     let resource_type = text(detail, "/resourceType")?;
     let is_named_internally = NAMED_INTERNALLY.iter().any(|service| resource_type.starts_with(service));
     let concerned = Concerned {

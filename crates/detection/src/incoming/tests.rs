@@ -267,6 +267,32 @@ fn config() {
 }
 
 #[test]
+fn a_custom_rule_of_config_asks() {
+    let detail = json!({
+        "configRuleName": "S3_BUCKET_PUBLIC_READ_PROHIBITED", "resultToken": "t", "resourceType": "AWS::S3::Bucket", "resourceId": "reports",
+        "awsAccountId": ACCOUNT, "awsRegion": "us-east-1", "configurationItemCaptureTime": "2026-01-01T00:00:00Z",
+    });
+    let asked = event("aws.config", "Config Rule Invocation", detail);
+    assert_eq!(seen(&asked), ["s3: reports in 123456789012, us-east-1"]);
+    let invocation = RuleInvocation::of(&asked).unwrap();
+    assert!(!format!("{invocation:?}").contains("result_token"));
+    assert_eq!(
+        invocation.put_evaluations(crate::Compliance::NonCompliant, &"x".repeat(300)),
+        json!({
+            "Evaluations": [{
+                "ComplianceResourceType": "AWS::S3::Bucket", "ComplianceResourceId": "reports", "ComplianceType": "NON_COMPLIANT",
+                "OrderingTimestamp": "2026-01-01T00:00:00Z", "Annotation": "x".repeat(256),
+            }],
+            "ResultToken": "t",
+        })
+    );
+    assert_eq!(invocation.put_evaluations(crate::Compliance::Compliant, " ")["Evaluations"][0].get("Annotation"), None);
+    // It is time, and of no resource.
+    let timed = event("aws.config", "Config Rule Invocation", json!({"configRuleName": "r", "resultToken": "t"}));
+    assert_eq!((reported(&timed), RuleInvocation::of(&timed)), (Vec::new(), None));
+}
+
+#[test]
 fn nobody_else_is_asked() {
     for (source, detail_type) in [
         ("json", "Security Hub Findings - Imported"),

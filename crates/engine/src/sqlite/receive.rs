@@ -4,7 +4,7 @@ use detection::{Event, Finding};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::{events, executions, findings, state_machines};
+use super::{evaluations, events, executions, findings, state_machines};
 use crate::{
     engine::names,
     ports::{ExecutionKind, NewExecution, Receipt, Responder, Standing, StoreError},
@@ -23,7 +23,7 @@ pub(super) fn receive(
         return Ok((Receipt { duplicate: true, ..receipt }, started));
     }
     for responder in responders {
-        match respond(connection, responder, now)? {
+        match respond(connection, event, responder, now)? {
             Some(arn) => {
                 receipt.started += 1;
                 started.push(arn);
@@ -34,12 +34,18 @@ pub(super) fn receive(
     Ok((receipt, started))
 }
 
-fn respond(connection: &Connection, responder: &Responder, now: Timestamp) -> Result<Option<String>, StoreError> {
+fn respond(
+    connection: &Connection,
+    event: &Event,
+    responder: &Responder,
+    now: Timestamp,
+) -> Result<Option<String>, StoreError> {
     let sighting = &responder.sighting;
     let id = Finding::id_of(&sighting.guardrail, &sighting.account, &sighting.region, &sighting.resource);
     let there = findings::find(connection, &id)?;
     let sighted = Finding::sight(there.as_ref(), sighting, now);
     findings::save(connection, &sighted.finding, there.as_ref())?;
+    evaluations::keep(connection, event, &sighted.finding, now)?;
     let Some(response) = sighted.start else { return Ok(None) };
     let machine = state_machines::find(connection, &responder.state_machine_arn)?.ok_or_else(|| {
         StoreError::Damaged(format!(

@@ -15,7 +15,7 @@ use engine::{
     Engine, Options, SystemClock,
     sqlite::{Pruner, SqliteStore},
 };
-use integrations::{Channels, Executor, KnownResources, SecurityHub, functions::GuardrailSettings};
+use integrations::{Channels, ConfigRules, Executor, KnownResources, SecurityHub, functions::GuardrailSettings};
 use secrecy::ExposeSecret as _;
 use server::{Access, App, Intake, Registry, Webhooks, queue::Queue, router::router, tls::TlsListener};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
@@ -107,6 +107,8 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
         ..usual
     };
     let exports = configuration.security_hub.then(|| store.exports());
+    let config_rules =
+        ConfigRules::new(store.evaluations(), Arc::new(SystemClock), aws.clone(), configuration.role.clone());
     let engine =
         Engine::start(store, Arc::new(executor), Arc::new(SystemClock), options).await.map_err(Problem::new)?;
     let intake =
@@ -114,6 +116,7 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
             .with_sources(sources);
     // Ends with this process: what it was about is found again.
     tokio::spawn(pruner.run(Arc::new(SystemClock)));
+    tokio::spawn(config_rules.run());
     if let Some(exports) = exports.clone() {
         let (clock, controls) = (Arc::new(SystemClock), registry.controls());
         tokio::spawn(SecurityHub::new(exports, clock, aws.clone(), configuration.role.clone(), controls).run());

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::incoming::Answerable;
 
 fn controls() -> Vec<String> {
     vec!["S3.2".to_owned(), "Policy:S3/BucketAnonymousAccessGranted".to_owned()]
@@ -99,6 +100,34 @@ fn only_what_was_wrong_once_is_of_interest() {
     harmless.say(json!({"Action": "record", "Compliance": "COMPLIANT", "Reason": "fine"}));
     harmless.say(json!({"Action": "close", "Generation": 1, "Compliance": "COMPLIANT", "Reason": "fine"}));
     assert!(!harmless.finding.is_of_interest());
+}
+
+#[test]
+fn config_is_answered_by_an_inspection_and_nothing_else() {
+    let check = |life: &Life, generation: u64, expected: Answerable| {
+        assert_eq!(life.finding.answerable(generation), expected, "{:?}", life.shown());
+    };
+    check(&told(), 1, Answerable::Now(Compliance::NonCompliant));
+    check(&fixed(), 1, Answerable::Now(Compliance::Compliant));
+    check(&gone(), 2, Answerable::Now(Compliance::NotApplicable));
+    check(&failed(), 1, Answerable::Never);
+    check(&Life::begin(Mode::Fix), 1, Answerable::Later);
+    // It was fine once, and can't be inspected now.
+    let mut life = fixed();
+    assert!(life.see("event-2"));
+    check(&life, 2, Answerable::Later);
+    life.say(json!({"Action": "inspecting"}));
+    life.say(json!({"Action": "failed", "Error": "S3.S3Exception", "Cause": "AccessDenied"}));
+    check(&life, 2, Answerable::Never);
+    // A person has time; what came after the inspection is not known.
+    let mut life = Life::begin(Mode::Approve);
+    life.say(json!({"Action": "inspecting"}));
+    life.say(json!({"Action": "record", "Compliance": "NON_COMPLIANT", "Reason": "its ACL lets anybody read"}));
+    check(&life, 1, Answerable::Later);
+    life.say(json!({"Action": "decide", "Owner": []}));
+    life.say(json!({"Action": "asked", "TaskToken": "t", "DeadlineSeconds": 60}));
+    check(&life, 1, Answerable::Now(Compliance::NonCompliant));
+    check(&life, 2, Answerable::Later);
 }
 
 #[test]
