@@ -10,6 +10,10 @@ fn polling(account: &Account) -> String {
     format!("{EXPORTS}sources:\n  - sqs: {{queue_url: \"{}\"}}\n", account.queue_url)
 }
 
+fn text<'a>(finding: &'a Value, pointer: &str) -> &'a str {
+    finding.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
 fn open_bucket(account: &Account, name: &str) {
     account.python(&format!(
         "client('s3').create_bucket(Bucket='{name}'); client('s3').put_bucket_acl(Bucket='{name}', ACL='public-read')"
@@ -20,10 +24,10 @@ fn open_bucket(account: &Account, name: &str) {
 fn imported(account: &Account, bucket: &str, compliance: &str) -> Value {
     until(&format!("the finding `{compliance}` of `{bucket}` in Security Hub"), || {
         let findings = account.python("answer(client('securityhub').get_findings()['Findings'])");
-        let of_bucket = |finding: &&Value| finding["Resources"][0]["Id"] == format!("arn:aws:s3:::{bucket}");
+        let of_bucket = |finding: &&Value| text(finding, "/Resources/0/Id") == format!("arn:aws:s3:::{bucket}");
         let found: Vec<&Value> = findings.as_array()?.iter().filter(of_bucket).collect();
         assert!(found.len() < 2, "one finding, however often it changes: {found:#?}");
-        found.into_iter().find(|finding| finding["Compliance"]["Status"] == compliance).cloned()
+        found.into_iter().find(|finding| text(finding, "/Compliance/Status") == compliance).cloned()
     })
 }
 
