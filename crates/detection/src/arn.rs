@@ -39,6 +39,36 @@ pub fn arn(resource_type: &str, id: &str, account: &str, region: &str) -> Option
     Some(filled.replace("${Id}", id))
 }
 
+/// What an ARN, or an id, says of a resource of a type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named<'a> {
+    /// Its id within its account and Region.
+    pub id: &'a str,
+    /// The account; empty where it is not said.
+    pub account: &'a str,
+    /// The Region; empty where it is not said.
+    pub region: &'a str,
+}
+
+/// The resource of a type that an ARN or an id names, the way back from [`arn`]: an ARN of a type whose format is not known here is the
+/// id itself. `None` where the ARN is one of another type.
+pub fn named_by<'a>(resource_type: &str, name: &'a str) -> Option<Named<'a>> {
+    if !name.starts_with("arn:") {
+        return Some(Named { id: name, account: "", region: "" });
+    }
+    let mut parts = name.splitn(6, ':').skip(2);
+    let (service, region, account, rest) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let Some((_, format)) = FORMATS.iter().find(|(known, _)| *known == resource_type) else {
+        return Some(Named { id: name, account, region });
+    };
+    let mut wanted = format.splitn(6, ':').skip(2);
+    let (wanted_service, before) = (wanted.next()?, wanted.nth(2)?.strip_suffix("${Id}")?);
+    let id = rest.strip_prefix(before).filter(|id| service == wanted_service && !id.is_empty())?;
+    // A path is no part of a name in IAM.
+    let id = if service == "iam" { id.rsplit('/').next()? } else { id };
+    Some(Named { id, account, region })
+}
+
 /// The partition that a Region is in.
 pub fn partition(region: &str) -> &'static str {
     match region.split('-').next() {
@@ -75,6 +105,31 @@ mod tests {
             Some("arn:aws:sns:us-east-1:123456789012:t"),
         );
         check("AWS::SNS::Topic", "t", "us-east-1", None);
+    }
+
+    #[test]
+    fn the_way_back() {
+        let check = |kind: &str, name: &str, expected: Option<(&str, &str, &str)>| {
+            let found = named_by(kind, name).map(|named| (named.id, named.account, named.region));
+            assert_eq!(found, expected, "{kind} {name}");
+        };
+        check("AWS::S3::Bucket", "arn:aws:s3:::b", Some(("b", "", "")));
+        check("AWS::S3::Bucket", "b", Some(("b", "", "")));
+        check("AWS::S3::Bucket", "arn:aws:sqs:us-east-1:123456789012:b", None);
+        let group = "arn:aws-cn:ec2:cn-north-1:123456789012:security-group/sg-1";
+        check("AWS::EC2::SecurityGroup", group, Some(("sg-1", "123456789012", "cn-north-1")));
+        check("AWS::EC2::Instance", group, None);
+        check("AWS::IAM::Role", "arn:aws:iam::123456789012:role/a/path/r", Some(("r", "123456789012", "")));
+        check(
+            "AWS::SNS::Topic",
+            "arn:aws:sns:us-east-1:123456789012:t",
+            Some(("arn:aws:sns:us-east-1:123456789012:t", "123456789012", "us-east-1")),
+        );
+        for (kind, _) in FORMATS {
+            let made = arn(kind, "an-id", "123456789012", "us-east-1").unwrap();
+            assert_eq!(named_by(kind, &made).map(|named| named.id), Some("an-id"), "{made}");
+        }
+        check("AWS::S3::Bucket", "arn:aws", None);
     }
 
     #[test]

@@ -8,23 +8,27 @@
 //! `generation`. It ends with `close`, `failed`, `undone` or `execution_failed`, and with nothing else.
 
 mod apply;
+mod asff;
 mod identity;
 mod input;
 mod matched;
 mod occurrence;
+mod ocsf;
 pub mod request;
 mod sight;
 #[cfg(test)]
 mod tests;
 mod view;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use asff::{OURS, resource_type};
 pub use input::{Change, FindingInput, IllegalFindingInput, TaskToken};
 pub use matched::{DEFAULT_DEDUP_WINDOW_SECONDS, MatchedRule};
 pub use occurrence::{Absorbed, Answer, Milestone, Occurrence, Question, TimelineEntry, UnderWay};
+pub use ocsf::PRODUCT;
 pub use sight::{Response, Sighted, Sighting};
 
 /// How many timeline entries a finding keeps; older ones are forgotten, and counted.
@@ -145,7 +149,7 @@ pub struct Finding {
     pub suppressed_until: Option<Timestamp>,
     /// When it was first noticed.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// When it last changed: later with every change.
     pub updated_at: Timestamp,
     /// All that happened, the oldest first, at most [`TIMELINE_LIMIT`].
     pub timeline: Vec<TimelineEntry>,
@@ -177,7 +181,9 @@ impl Finding {
 
     fn record(&mut self, now: Timestamp, what: Milestone, by: &str, detail: Value) {
         self.version = self.version.saturating_add(1);
-        self.updated_at = now;
+        // Later with every change, also where the clock was set back: who is told of changes goes by it (ASFF's `UpdatedAt`).
+        let next = self.updated_at.checked_add(SignedDuration::from_micros(1)).unwrap_or(Timestamp::MAX);
+        self.updated_at = if self.version == 1 { now } else { now.max(next) };
         self.timeline.push(TimelineEntry { at: now, what, by: by.to_owned(), detail });
         while self.timeline.len() > TIMELINE_LIMIT {
             self.timeline.remove(0);

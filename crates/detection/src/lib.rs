@@ -5,6 +5,7 @@ pub mod decide;
 pub mod event;
 pub mod finding;
 pub mod guardrail;
+pub mod incoming;
 pub mod matcher;
 pub mod normalize;
 pub mod owner;

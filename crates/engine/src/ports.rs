@@ -1,7 +1,9 @@
 //! What the engine needs of others, and what it offers to the built-in functions.
 
 mod catalogue;
+mod evaluations;
 mod executions;
+mod exports;
 mod jobs;
 mod map_runs;
 
@@ -22,10 +24,12 @@ use tokio::sync::mpsc;
 pub use self::catalogue::{
     Activity, CatalogueStore, Created, Creation, MachineAlias, MachineChange, MachineVersion, Published, Route,
 };
+pub use self::evaluations::{EvaluationStore, PendingEvaluation};
 pub use self::executions::{
     ActivityTask, Begun, DefinitionHash, Due, ExecutionKind, ExecutionStore, JournalRow, MapRunChange, NewExecution,
     Progress, Put, Recorded, Redrive, Standing, Stored, TokenHash,
 };
+pub use self::exports::{ExportOutcome, ExportStanding, ExportStore, PendingExport};
 pub use self::jobs::{Job, JobStanding, JobStore, NewJob};
 pub use self::map_runs::{
     ChildrenBegun, ExecutionFilter, ExpressChild, ItemsOfRun, MapRunChild, MapRunEnd, MapRunRecord, MapRunStore,

@@ -7,9 +7,11 @@ mod backup;
 mod catalogue;
 mod checkpoints;
 mod concurrency;
+mod evaluations;
 mod events;
 mod exceptions;
 mod executions;
+mod exports;
 mod express;
 mod findings;
 mod follow;
@@ -50,7 +52,7 @@ use self::{pool::Pool, writer::Writer};
 use crate::{
     Clock,
     clock::SystemClock,
-    ports::{ExecutionStore, FindingStore, StoreError},
+    ports::{EvaluationStore, ExecutionStore, ExportStore, FindingStore, StoreError},
 };
 
 /// The database's file within the store's folder.
@@ -194,6 +196,16 @@ impl SqliteStore {
 
     /// This store as the port of events and findings.
     pub fn findings(self: &Arc<Self>) -> Arc<dyn FindingStore> {
+        self.clone()
+    }
+
+    /// This store as the port of the findings' exports.
+    pub fn exports(self: &Arc<Self>) -> Arc<dyn ExportStore> {
+        self.clone()
+    }
+
+    /// This store as the port of the invocations of AWS Config's rules.
+    pub fn evaluations(self: &Arc<Self>) -> Arc<dyn EvaluationStore> {
         self.clone()
     }
 

@@ -73,6 +73,8 @@ pub struct Configuration {
     pub functions: BTreeMap<String, LocalFunction>,
     /// `accounts.role`: the name of the role to assume in other accounts (and in this one).
     pub role: Option<String>,
+    /// `exports.security_hub.enabled`: whether Security Hub is told of findings.
+    pub security_hub: bool,
     /// `limits`: what may be larger than on AWS.
     pub quotas: Quotas,
     /// `memory.evict_after_seconds`: what has only waited for this long leaves memory.
@@ -243,6 +245,7 @@ impl<'a> Reader<'a> {
             "channels",
             "functions",
             "accounts",
+            "exports",
             "limits",
             "memory",
             "retention_days",
@@ -270,6 +273,7 @@ impl<'a> Reader<'a> {
                 "channels" => configuration.channels = self.channels(&at),
                 "functions" => configuration.functions = self.functions(&at),
                 "accounts" => configuration.role = self.role(&at),
+                "exports" => configuration.security_hub = self.security_hub(&at),
                 "limits" => configuration.quotas = self.quotas(&at),
                 "memory" => {
                     for (key, at, _) in self.object(&at, &["evict_after_seconds", "executions"]) {
@@ -358,6 +362,16 @@ impl<'a> Reader<'a> {
             }
         }
         role
+    }
+
+    fn security_hub(&mut self, at: &str) -> bool {
+        let mut is_enabled = false;
+        for (_, at, _) in self.object(at, &["security_hub"]) {
+            for (_, at, _) in self.object(&at, &["enabled"]) {
+                is_enabled = self.value(&at, "true or false").unwrap_or_default();
+            }
+        }
+        is_enabled
     }
 
     fn quotas(&mut self, at: &str) -> Quotas {
@@ -478,6 +492,22 @@ mod tests {
         assert_eq!(configuration.queues, ["https://q"]);
         assert!(configuration.channels.contains_key("security-team"));
         assert!(Configuration::parse("# nothing\n").unwrap().guardrails.is_empty());
+    }
+
+    #[test]
+    fn nothing_is_exported_unless_it_is_said() {
+        let is_exported = |text: &str| Configuration::parse(text).unwrap().security_hub;
+        for (text, expected) in [
+            ("mode: alert\n", false),
+            ("exports: {}\n", false),
+            ("exports: {security_hub: {}}\n", false),
+            ("exports: {security_hub: {enabled: false}}\n", false),
+            ("exports: {security_hub: {enabled: true}}\n", true),
+        ] {
+            assert_eq!(is_exported(text), expected, "{text}");
+        }
+        assert!(problems("exports: {security_hub: {enabled: 1}}\n")[0].contains("true or false"));
+        assert!(problems("exports: {security_hbu: {}}\n")[0].contains("did you mean `security_hub`?"));
     }
 
     #[test]

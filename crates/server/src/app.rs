@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::Engine;
+use engine::{Engine, ports::ExportStore};
 use integrations::KnownResources;
 
 use crate::{Access, Intake, Registry, Webhooks};
@@ -22,6 +22,8 @@ pub struct App {
     pub webhooks: Arc<Webhooks>,
     /// What tasks may call.
     pub resources: KnownResources,
+    /// How the exports of findings stand, where they are exported to Security Hub.
+    pub exports: Option<Arc<dyn ExportStore>>,
     /// The account that ARNs name.
     pub account: String,
 }

@@ -28,9 +28,23 @@ pub struct Listing {
     stage: Option<Stage>,
     after: Option<String>,
     limit: Option<usize>,
+    format: Option<ExportFormat>,
 }
 
-/// `GET /api/findings`: `{findings: […], next?}`, the newest first; `next` is the `after` of the next page.
+/// How each finding is written; unless said, as one line of a list.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ExportFormat {
+    /// The AWS Security Finding Format.
+    Asff,
+    /// OCSF's Detection Finding.
+    Ocsf,
+    /// All of it, as it is shown.
+    Json,
+}
+
+/// `GET /api/findings`: `{findings: […], next?}`, the newest first; `next` is the `after` of the next page. `format=asff|ocsf|json` has each
+/// whole, in that format.
 pub async fn list(
     State(app): State<App>,
     listing: Result<Query<Listing>, QueryRejection>,
@@ -40,13 +54,33 @@ pub async fn list(
     let filter = FindingFilter { guardrail: listing.guardrail, status: listing.status, stage: listing.stage };
     let findings = app.engine.findings().findings(&filter, listing.after.as_deref(), limit).await?;
     let next = (findings.len() == limit).then(|| findings.last().map(|finding| finding.id.clone())).flatten();
-    let views: Vec<Value> = findings.iter().map(Finding::view).collect();
+    let controls = app.registry.controls();
+    let written = |finding: &Finding| {
+        let controls = controls.get(&finding.guardrail).map(Vec::as_slice).unwrap_or_default();
+        match listing.format {
+            None => finding.view(),
+            Some(ExportFormat::Asff) => finding.asff(controls),
+            Some(ExportFormat::Ocsf) => finding.ocsf(controls),
+            Some(ExportFormat::Json) => finding.show(),
+        }
+    };
+    let views: Vec<Value> = findings.iter().map(written).collect();
     Ok(Json(json!({"findings": views, "next": next})))
 }
 
-/// `GET /api/findings/{id}`: everything about one, its timeline and what `Before` was.
+/// `GET /api/findings/{id}`: everything about one, its timeline and what `Before` was; where findings are exported, how that stands:
+/// `exports: {security_hub: {exported_version, attempts, error?, due_at?}}`.
 pub async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
-    Ok(Json(find(&app, &id).await?.show()))
+    let mut shown = find(&app, &id).await?.show();
+    if let (Some(exports), Some(shown)) = (&app.exports, shown.as_object_mut()) {
+        let standing = exports.export_standing(&id).await?;
+        let standing = json!({
+            "exported_version": standing.exported_version, "attempts": standing.attempts,
+            "error": standing.error, "due_at": standing.due_at,
+        });
+        shown.insert("exports".to_owned(), json!({"security_hub": standing}));
+    }
+    Ok(Json(shown))
 }
 
 /// A person's answer.
@@ -143,10 +177,10 @@ pub async fn except(State(app): State<App>, Path(id): Path<String>, body: Bytes)
         author: except.person,
         until: except.until,
     };
-    app.engine.findings().add_exception(exception.clone()).await?;
+    say(&app, &finding, "except", &FindingInput::Excepted { exception: exception.clone() }, &exception.author).await?;
     if finding.rule.is_some() {
         let Exception { author: person, reason, until, .. } = exception.clone();
-        say(&app, &finding, "except", &FindingInput::Suppress { person, reason, until }, &exception.author).await?;
+        say(&app, &finding, "suppress", &FindingInput::Suppress { person, reason, until }, &exception.author).await?;
     }
     Ok(Json(json!(exception)))
 }

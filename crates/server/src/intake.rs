@@ -1,5 +1,7 @@
 //! From what a source delivers to what the engine has stored. An event is acknowledged to its source after this, never before.
 
+mod reported;
+
 use std::{borrow::Cow, io::Read as _, sync::Arc};
 
 use aws::Aws;
@@ -116,7 +118,8 @@ impl Intake {
     /// Takes an event: it, its findings and the responses to start are stored when this is `Ok`.
     pub async fn take_event(&self, event: &Event) -> Result<Receipt, StoreError> {
         let mut responders = Vec::new();
-        let matches = self.registry.matches(event);
+        let mut matches = self.registry.matches(event);
+        matches.sightings.extend(self.reported(event, &matches.sightings).await?);
         for (index, sighting) in matches.sightings {
             match self.registry.machine(&self.engine, &sighting.region, index).await {
                 Ok(state_machine_arn) => responders.push(Responder { sighting, state_machine_arn }),
@@ -304,10 +307,14 @@ impl Intake {
         Ok(())
     }
 
+    /// Whether there are credentials for an account.
+    fn reaches(&self, account: &str) -> bool {
+        self.other_accounts || account == self.account || self.account == UNKNOWN_ACCOUNT
+    }
+
     /// Why an event of another account is not acted on: nobody could say in whose account the fix would be made.
     fn foreign(&self, event: &Event) -> Option<String> {
-        let reached = self.other_accounts || event.account == self.account || self.account == UNKNOWN_ACCOUNT;
-        (!reached).then(|| {
+        (!self.reaches(&event.account)).then(|| {
             format!(
                 "the event is of account {}, and this process has the credentials of account {}: name the role to assume there (`accounts: {{role: NAME}}` in rectify.yaml), then `rectify events retry` it",
                 event.account, self.account

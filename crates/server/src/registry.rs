@@ -9,7 +9,11 @@ use std::{
 };
 
 use detection::{
-    Event, EventPattern, Finding, Guardrail, Settings, Sighting, decide::Risk, guardrail::CompileOptions, rule,
+    Event, EventPattern, Finding, Guardrail, Settings, Sighting,
+    decide::Risk,
+    guardrail::CompileOptions,
+    incoming::{self, ReportedSighting},
+    rule,
 };
 use engine::{Engine, engine::Refusal};
 use serde_json::Value;
@@ -191,6 +195,23 @@ impl Registry {
                 Vec::new()
             }
         }
+    }
+
+    /// The controls of every guardrail, by its id.
+    pub fn controls(&self) -> BTreeMap<String, Vec<String>> {
+        self.entries.iter().map(|entry| (entry.guardrail.id.clone(), entry.guardrail.controls.clone())).collect()
+    }
+
+    /// What guardrails have to look at since somebody else's finding names a control of theirs.
+    pub fn reported(&self, event: &Event) -> Vec<(usize, ReportedSighting)> {
+        let mut sightings = Vec::new();
+        for reported in incoming::reported(event) {
+            for (index, entry) in self.entries.iter().enumerate() {
+                let found = entry.guardrail.reported_sightings(&reported, event);
+                sightings.extend(found.into_iter().map(|sighting| (index, sighting)));
+            }
+        }
+        sightings
     }
 
     /// The machine of that number in a Region, put into the engine the first time it is asked for, and again where it is no longer

@@ -68,6 +68,7 @@ impl Finding {
             FindingInput::Undoing {} => self.undoing(call),
             FindingInput::Undone { gone: Some(reason), .. } => self.gone(call, reason),
             FindingInput::Undone { until, gone: None } => self.undone(call, *until),
+            FindingInput::Excepted { exception } => Ok(self.excepted(call, exception)),
             FindingInput::ExecutionFailed { status, error, cause } => {
                 Ok(self.execution_failed(call, status, error, cause))
             }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::{Compliance, Finding};
-use crate::decide::Decision;
+use crate::decide::{Decision, Exception};
 
 /// The requests of the built-in function `finding`, and what people and the engine do. Serialized as the function's payload:
 /// `{"Action": "record", "Compliance": "COMPLIANT", …}`; other keys (`FindingId`, `Execution` …) are passed over.
@@ -139,6 +139,11 @@ pub enum FindingInput {
         #[serde(default)]
         gone: Option<String>,
     },
+    /// A person has the guardrail leave the resource alone: kept by the store in the same write. Answer: `{}`.
+    Excepted {
+        /// What is left alone, why, by whom and until when.
+        exception: Exception,
+    },
     /// The execution ended FAILED, TIMED_OUT or ABORTED: said by the engine, or by a status-change rule on AWS. Answer:
     /// `{Failed}`, false where the execution was not one that deals with this finding.
     ExecutionFailed {
@@ -177,6 +182,7 @@ impl FindingInput {
             FindingInput::UndoAsked { .. } => "undo_asked",
             FindingInput::Undoing {} => "undoing",
             FindingInput::Undone { .. } => "undone",
+            FindingInput::Excepted { .. } => "excepted",
             FindingInput::ExecutionFailed { .. } => "execution_failed",
         }
     }

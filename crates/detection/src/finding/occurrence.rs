@@ -185,6 +185,8 @@ pub enum Milestone {
     Undoing,
     /// The fix was taken back.
     Undone,
+    /// A person has the guardrail leave the resource alone.
+    Excepted,
     /// The execution ended without an end of its own.
     ExecutionFailed,
 }

@@ -32,7 +32,7 @@
 //! | `undoing` | | `{Wait, Before}` |
 //! | `undone` | `Until, Gone` | `{Until, More}` |
 //!
-//! Not said by machines: `asked`, and `told` of the kind `question` (by the function `ask`), `undo_asked`, `resolve`, `suppress` (by a person), `execution_failed` (by the engine).
+//! Not said by machines: `asked`, and `told` of the kind `question` (by the function `ask`), `undo_asked`, `resolve`, `suppress`, `excepted` (by a person), `execution_failed` (by the engine).
 //!
 //! # `owner`
 //! Payload: `{Resource: {Id, Arn?, Type, Account, Region}, Actor, RoleArn?}`, `Actor` being CloudTrail's `userIdentity` or null, `RoleArn` the role

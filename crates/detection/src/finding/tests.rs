@@ -1,5 +1,6 @@
 //! The life of a finding: tables of inputs, and properties over all sequences of them.
 
+mod export;
 mod life;
 mod matched;
 mod properties;

@@ -108,6 +108,9 @@ impl Call {
         if change.decision == Some(Decision::Fix) {
             count_fix(connection, &finding, self.now)?;
         }
+        if let FindingInput::Excepted { exception } = &self.input {
+            exceptions::add(connection, exception, self.now)?;
+        }
         self.remember(connection, &change.answer)?;
         Ok(change.answer)
     }
@@ -144,8 +147,8 @@ pub(super) fn find(connection: &Connection, id: &str) -> Result<Option<Finding>,
     rows.next()?.map(read).transpose()
 }
 
-/// One row of `format, body`.
-fn read(row: &Row<'_>) -> Result<Finding, StoreError> {
+/// One row that begins with `format, body`.
+pub(super) fn read(row: &Row<'_>) -> Result<Finding, StoreError> {
     check_format("a finding", row.get(0)?)?;
     Ok(serde_json::from_str(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?)
 }

@@ -4,7 +4,7 @@ use detection::{Event, Finding, WorkflowStatus};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::{concurrency, events, exceptions, executions, findings, state_machines};
+use super::{concurrency, evaluations, events, exceptions, executions, findings, state_machines};
 use crate::{
     engine::names,
     ports::{ExecutionKind, NewExecution, PlaybookStart, Reactions, Receipt, Responder, Standing, StoreError},
@@ -24,7 +24,7 @@ pub(super) fn receive(
     }
     let mut begun = Vec::new();
     for responder in &reactions.responders {
-        let responded = respond(connection, responder, now)?;
+        let responded = respond(connection, event, responder, now)?;
         begun.extend(responded.begun);
         match responded.started {
             Some(arn) => {
@@ -53,7 +53,12 @@ struct Responded {
     begun: Option<String>,
 }
 
-fn respond(connection: &Connection, responder: &Responder, now: Timestamp) -> Result<Responded, StoreError> {
+fn respond(
+    connection: &Connection,
+    event: &Event,
+    responder: &Responder,
+    now: Timestamp,
+) -> Result<Responded, StoreError> {
     let sighting = &responder.sighting;
     let id = Finding::id_of(&sighting.guardrail, &sighting.account, &sighting.region, &sighting.resource);
     let there = findings::find(connection, &id)?;
@@ -65,6 +70,7 @@ fn respond(connection: &Connection, responder: &Responder, now: Timestamp) -> Re
         }
     };
     findings::save(connection, &sighted.finding, there.as_ref())?;
+    evaluations::keep(connection, event, &sighted.finding, now)?;
     let is_begun = sighting.rule.is_some()
         && sighted.finding.occurrence != there.map_or(0, |there| there.occurrence)
         && sighted.finding.status != WorkflowStatus::Suppressed;

@@ -203,6 +203,18 @@ const MIGRATIONS: &[&str] = &["
 ", "
     ALTER TABLE findings ADD COLUMN is_of_rule INTEGER NOT NULL DEFAULT 0;
     CREATE INDEX findings_of_rules ON findings (updated_at, number) WHERE is_of_rule = 1;
+", "
+    ALTER TABLE findings ADD COLUMN exported_version INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE findings ADD COLUMN export_attempts INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE findings ADD COLUMN export_due_at INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE findings ADD COLUMN export_error TEXT;
+    CREATE INDEX findings_to_export ON findings (export_due_at, number) WHERE version > exported_version;
+
+    CREATE TABLE evaluations (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, finding TEXT NOT NULL, generation INTEGER NOT NULL, invocation TEXT NOT NULL,
+        received_at INTEGER NOT NULL, due_at INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE INDEX evaluations_due ON evaluations (due_at, id);
 "];
 
 /// SQL for the id of a table's next row, where an id is never used again though its row goes: others may still know it. `greatest_ids`

@@ -1,5 +1,7 @@
 //! `rectify findings …`: what was found, and what is done about it.
 
+mod export;
+
 use std::{fmt::Write as _, process::ExitCode};
 
 use clap::Subcommand;
@@ -34,6 +36,22 @@ enum Action {
         stage: Option<String>,
         #[arg(long, value_enum, default_value_t)]
         format: Format,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Write findings in a format of others: ASFF (Security Hub) or OCSF; or all of each as JSON
+    Export {
+        #[command(flatten)]
+        export: export::ExportArguments,
+        /// Only those of this guardrail
+        #[arg(long)]
+        guardrail: Option<String>,
+        /// Only those with this workflow status: NEW, NOTIFIED, RESOLVED, SUPPRESSED
+        #[arg(long)]
+        status: Option<String>,
+        /// Only those at this stage: told, fixing, fixed, failed, undone …
+        #[arg(long)]
+        stage: Option<String>,
         #[command(flatten)]
         server: Server,
     },
@@ -122,6 +140,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
                 format,
             );
         }
+        Action::Export { export, guardrail, status, stage, server } => {
+            export::run(&server, vec![("guardrail", guardrail), ("status", status), ("stage", stage)], &export)?;
+        }
         Action::Show { id, format, server } => {
             let finding = server.ask("GET", &format!("/api/findings/{}", encode(&id)), None)?;
             match format {
@@ -165,18 +186,29 @@ fn list(server: &Server, filters: &[(&str, Option<String>)]) -> Result<Vec<Value
     let mut findings = Vec::new();
     let mut after: Option<String> = None;
     loop {
-        let mut query = String::new();
-        let pairs = filters.iter().map(|(name, value)| (*name, value.as_deref())).chain([("after", after.as_deref())]);
-        for (name, value) in pairs.filter_map(|(name, value)| value.map(|value| (name, value))) {
-            let _ = write!(query, "{}{name}={}", if query.is_empty() { '?' } else { '&' }, encode(value));
-        }
-        let page = server.ask("GET", &format!("/api/findings{query}"), None)?;
-        findings.extend(page.get("findings").and_then(Value::as_array).cloned().unwrap_or_default());
-        after = page.get("next").and_then(Value::as_str).map(str::to_owned);
-        if after.is_none() {
+        let (found, next) = page(server, filters, after.as_deref())?;
+        findings.extend(found);
+        if next.is_none() {
             return Ok(findings);
         }
+        after = next;
     }
+}
+
+/// One page of findings, and after which one the next page begins.
+fn page(
+    server: &Server,
+    filters: &[(&str, Option<String>)],
+    after: Option<&str>,
+) -> Result<(Vec<Value>, Option<String>), Problem> {
+    let mut query = String::new();
+    let pairs = filters.iter().map(|(name, value)| (*name, value.as_deref())).chain([("after", after)]);
+    for (name, value) in pairs.filter_map(|(name, value)| value.map(|value| (name, value))) {
+        let _ = write!(query, "{}{name}={}", if query.is_empty() { '?' } else { '&' }, encode(value));
+    }
+    let page = server.ask("GET", &format!("/api/findings{query}"), None)?;
+    let findings = page.get("findings").and_then(Value::as_array).cloned().unwrap_or_default();
+    Ok((findings, page.get("next").and_then(Value::as_str).map(str::to_owned)))
 }
 
 /// A finding for people.
@@ -195,6 +227,23 @@ fn shown(finding: &Value) -> String {
     {
         lines.push("before the fix".to_owned());
         lines.push(format!("  {before:#}").replace('\n', "\n  "));
+    }
+    if let Some(exported) = finding.pointer("/exports/security_hub") {
+        let version = exported.get("exported_version").and_then(Value::as_u64).unwrap_or(0);
+        lines.push(format!(
+            "  {:17}{}",
+            "security_hub",
+            match exported.get("error").and_then(Value::as_str) {
+                Some(error) => format!(
+                    "not taken ({} times, again at {}): {error}",
+                    text(exported, "attempts"),
+                    text(exported, "due_at")
+                ),
+                None if version == finding.get("version").and_then(Value::as_u64).unwrap_or(0) =>
+                    "up to date".to_owned(),
+                None => format!("to be told; it has version {version}"),
+            }
+        ));
     }
     lines.push("timeline".to_owned());
     let entries = finding.get("timeline").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();

@@ -15,7 +15,7 @@ use engine::{
     Engine, Options, SystemClock,
     sqlite::{Pruner, SqliteStore},
 };
-use integrations::{Channels, Executor, KnownResources, functions::GuardrailSettings};
+use integrations::{Channels, ConfigRules, Executor, KnownResources, SecurityHub, functions::GuardrailSettings};
 use secrecy::ExposeSecret as _;
 use server::{
     Access, App, Intake, Playbooks, Registry, Webhooks, playbooks::PlaybookSettings, queue::Queue, router::router,
@@ -121,6 +121,9 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
         executions_in_memory: configuration.executions_in_memory.unwrap_or(usual.executions_in_memory),
         ..usual
     };
+    let exports = configuration.security_hub.then(|| store.exports());
+    let config_rules =
+        ConfigRules::new(store.evaluations(), Arc::new(SystemClock), aws.clone(), configuration.role.clone());
     let engine =
         Engine::start(store, Arc::new(executor), Arc::new(SystemClock), options).await.map_err(Problem::new)?;
     playbooks.limit(&engine).await.map_err(Problem::new)?;
@@ -133,6 +136,11 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     if let Some(rules) = rules {
         tokio::spawn(rules::watch(rules, Arc::clone(&registry)));
     }
+    tokio::spawn(config_rules.run());
+    if let Some(exports) = exports.clone() {
+        let (clock, controls) = (Arc::new(SystemClock), registry.controls());
+        tokio::spawn(SecurityHub::new(exports, clock, aws.clone(), configuration.role.clone(), controls).run());
+    }
     let (stop, stopped) = watch::channel(false);
     let mut pollers = JoinSet::new();
     for url in configuration.queues {
@@ -142,7 +150,7 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
         let engine = engine.clone();
         async move { engine.ended().await }
     };
-    let app = App { engine, intake, registry, access, webhooks, resources, account: account.clone() };
+    let app = App { engine, intake, registry, access, webhooks, resources, exports, account: account.clone() };
     tracing::info!(listen = %arguments.listen, account, region = aws.region(), data = %arguments.data.display(), "ready");
     let router = router(app);
     if let Some(listener) = own_listener {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Answered, Call, cut};
 use crate::{
-    decide::{Subject, decide},
+    decide::{Exception, Subject, decide},
     finding::{Answer, Finding, Milestone, Question, Stage, TaskToken, WorkflowStatus},
 };
 
@@ -73,6 +73,13 @@ impl Finding {
         self.stage = Stage::WaitingForAPerson;
         self.record(call.now, Milestone::Asked, call.execution, json!({"Deadline": deadline}));
         Ok(json!({"AlreadyAsked": false}))
+    }
+
+    /// It takes effect when it is next decided what to do.
+    pub(super) fn excepted(&mut self, call: &Call<'_>, exception: &Exception) -> Value {
+        let detail = json!({"Reason": cut(&exception.reason), "Until": exception.until});
+        self.record(call.now, Milestone::Excepted, &exception.author, detail);
+        json!({})
     }
 
     pub(super) fn answered(
