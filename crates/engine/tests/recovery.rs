@@ -106,7 +106,7 @@ impl ExecutionStore for Faulty {
         event: &Event,
         responders: Vec<Responder>,
         now: Timestamp,
-    ) -> Result<(Receipt, Vec<String>), StoreError> {
+    ) -> Result<(Receipt, Vec<(u64, String)>), StoreError> {
         self.write(self.store.receive(event, responders, now)).await
     }
     async fn keep_express(&self, new: NewExecution) -> Result<u64, StoreError> {
@@ -131,6 +131,9 @@ impl ExecutionStore for Faulty {
     }
     async fn with_work(&self, after: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError> {
         self.store.with_work(after, limit).await
+    }
+    async fn count_at_work(&self, most: usize) -> Result<usize, StoreError> {
+        self.store.count_at_work(most).await
     }
     async fn waiting(&self, after: Option<&Due>, limit: usize) -> Result<Vec<Due>, StoreError> {
         self.store.waiting(after, limit).await

@@ -16,7 +16,7 @@ use crate::{
     App,
     access::{Caller, SignedRequest},
     aws_json::ApiError,
-    event_bridge, events, findings, step_functions, webhooks,
+    event_bridge, events, findings, sns, step_functions, webhooks,
 };
 
 /// The largest body of an AWS API request: a definition of 1 MiB, AWS's limit, has more bytes inside JSON.
@@ -37,6 +37,7 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), api_key_only));
     Router::new()
         .route("/", post(aws_api))
+        .route("/sns", post(sns::receive).layer(DefaultBodyLimit::disable()))
         .route("/events", post(events::receive).layer(DefaultBodyLimit::disable()))
         .route(
             "/webhooks/{source}",

@@ -102,7 +102,7 @@ impl ExecutionStore for SqliteStore {
         event: &Event,
         responders: Vec<Responder>,
         now: Timestamp,
-    ) -> Result<(Receipt, Vec<String>), StoreError> {
+    ) -> Result<(Receipt, Vec<(u64, String)>), StoreError> {
         let event = Arc::new(event.clone());
         self.writer.write(move |connection| receive::receive(connection, &event, &responders, now)).await
     }
@@ -152,6 +152,18 @@ impl ExecutionStore for SqliteStore {
                     found.push((natural(row.get(0)?)?, row.get(1)?));
                 }
                 Ok(found)
+            })
+            .await
+    }
+
+    async fn count_at_work(&self, most: usize) -> Result<usize, StoreError> {
+        self.readers
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached(
+                    "SELECT count(*) FROM (SELECT 1 FROM executions WHERE status = 'RUNNING' AND waiting = 0 LIMIT ?1)",
+                )?;
+                let count = natural(statement.query_row(params![at_most(most)], |row| row.get(0))?)?;
+                Ok(usize::try_from(count).unwrap_or(usize::MAX))
             })
             .await
     }

@@ -4,19 +4,19 @@ use detection::{Event, Finding};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::{events, executions, findings, state_machines};
+use super::{events, executions, findings, natural, state_machines};
 use crate::{
     engine::names,
     ports::{ExecutionKind, NewExecution, Receipt, Responder, Standing, StoreError},
 };
 
-/// Within the writer's transaction; the ARNs of the executions that were begun.
+/// Within the writer's transaction; numbers and ARNs of the executions that were begun.
 pub(super) fn receive(
     connection: &Connection,
     event: &Event,
     responders: &[Responder],
     now: Timestamp,
-) -> Result<(Receipt, Vec<String>), StoreError> {
+) -> Result<(Receipt, Vec<(u64, String)>), StoreError> {
     let mut receipt = Receipt { duplicate: false, started: 0, absorbed: 0 };
     let mut started = Vec::new();
     if !events::insert(connection, event, now)? {
@@ -24,9 +24,9 @@ pub(super) fn receive(
     }
     for responder in responders {
         match respond(connection, responder, now)? {
-            Some(arn) => {
+            Some(begun) => {
                 receipt.started += 1;
-                started.push(arn);
+                started.push(begun);
             }
             None => receipt.absorbed += 1,
         }
@@ -34,7 +34,11 @@ pub(super) fn receive(
     Ok((receipt, started))
 }
 
-fn respond(connection: &Connection, responder: &Responder, now: Timestamp) -> Result<Option<String>, StoreError> {
+fn respond(
+    connection: &Connection,
+    responder: &Responder,
+    now: Timestamp,
+) -> Result<Option<(u64, String)>, StoreError> {
     let sighting = &responder.sighting;
     let id = Finding::id_of(&sighting.guardrail, &sighting.account, &sighting.region, &sighting.resource);
     let there = findings::find(connection, &id)?;
@@ -65,6 +69,7 @@ fn respond(connection: &Connection, responder: &Responder, now: Timestamp) -> Re
         map_run: None,
         started_at: now,
     };
-    executions::insert(connection, &new, &Standing::Working)?;
-    Ok(Some(arn))
+    let number = executions::insert(connection, &new, &Standing::Working)?;
+    // One of this name that is there already is at work, or has been.
+    number.map(|number| Ok((natural(number)?, arn))).transpose()
 }
