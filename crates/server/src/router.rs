@@ -22,6 +22,9 @@ use crate::{
 /// The largest body of an AWS API request: a definition of 1 MiB, AWS's limit, has more bytes inside JSON.
 const API_BODY_LIMIT_BYTES: usize = 4 << 20;
 
+/// Up to where executions are counted that wait for room.
+const COUNTED_AT_MOST: usize = 100_000;
+
 /// All routes.
 pub fn router(app: App) -> Router {
     let own = Router::new()
@@ -78,9 +81,10 @@ async fn answer(app: &App, parts: &Parts, target: &str, body: &[u8]) -> Result<V
     }
 }
 
-/// How much the engine has in memory.
-async fn engine(State(app): State<App>) -> Json<Value> {
-    Json(json!({"executions_in_memory": app.engine.executions_in_memory()}))
+/// How much the engine has in memory, and how much waits for room there.
+async fn engine(State(app): State<App>) -> Result<Json<Value>, ApiError> {
+    let put_off = app.engine.executions_put_off(COUNTED_AT_MOST).await?;
+    Ok(Json(json!({"executions_in_memory": app.engine.executions_in_memory(), "executions_put_off": put_off})))
 }
 
 /// A body that could not be taken in: too long, or broken off.
