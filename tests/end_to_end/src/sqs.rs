@@ -86,6 +86,11 @@ impl Sqs {
         self.state().deleted.clone()
     }
 
+    /// How many were deleted.
+    pub fn deletes(&self) -> usize {
+        self.state().deleted.len()
+    }
+
     /// How many messages were handed out, each time counted.
     pub fn receives(&self) -> u64 {
         self.state().receives

@@ -270,7 +270,7 @@ id: slow
 title: An inspection that takes long
 severity: LOW
 risk: safe
-resource: {type: "Test::Thing", id: "{% $event.detail.thing %}"}
+resource: {type: "Test::Load::Thing", id: "{% $event.detail.thing %}"}
 event: {source: [slow]}
 list: {StartAt: L, States: {L: {Type: Pass, Output: {ResourceIds: []}, End: true}}}
 inspect:

@@ -203,7 +203,7 @@ fn every_event_is_there_once_and_every_match_is_acted_on_once() {
     for n in (0..events).filter(|n| n % BY_QUEUE == 0) {
         sqs.send(&event(n));
     }
-    let taken = || acknowledged.load(Ordering::Relaxed) + u64::try_from(sqs.deleted().len()).unwrap();
+    let taken = || acknowledged.load(Ordering::Relaxed) + u64::try_from(sqs.deletes()).unwrap();
     thread::scope(|scope| {
         for _ in 0..CLIENTS {
             let mut client = Client::of(&serve);
@@ -296,7 +296,7 @@ fn every_event_is_there_once_and_every_match_is_acted_on_once() {
         findings.len(),
         repeated.load(Ordering::Relaxed),
         sqs.receives(),
-        sqs.deleted().len(),
+        sqs.deletes(),
         *highest.lock().unwrap() / 1024,
         last / 1024
     );
