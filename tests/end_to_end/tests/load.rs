@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 
 /// One event of so many comes by the queue, and one of so many matches.
 const BY_QUEUE: u64 = 5;
-const MATCHES: u64 = 10;
+const MATCHES: u64 = 9;
 /// Clients that post events, each one event at a time.
 const CLIENTS: u64 = 16;
 /// Events in a body, when all are sent once more.
@@ -269,7 +269,8 @@ fn every_event_is_there_once_and_every_match_is_acted_on_once() {
     let findings = findings(&serve).unwrap();
     let things: BTreeSet<String> =
         findings.iter().map(|finding| finding["resource"].as_str().unwrap().to_owned()).collect();
-    let expected: BTreeSet<String> = (0..events).step_by(10).map(|n| format!("thing-{n}")).collect();
+    let expected: BTreeSet<String> =
+        (0..events).step_by(usize::try_from(MATCHES).unwrap()).map(|n| format!("thing-{n}")).collect();
     assert!(things == expected && findings.len() == expected.len(), "{} findings", findings.len());
     for finding in findings.iter().step_by(findings.len() / 100 + 1) {
         let path = format!("/api/findings/{}", finding["id"].as_str().unwrap());
