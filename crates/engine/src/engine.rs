@@ -458,12 +458,17 @@ impl Engine {
     pub async fn receive(&self, event: &Event, reactions: impl Into<Reactions>) -> Result<Receipt, StoreError> {
         let shared = self.shared();
         let (receipt, started) = shared.store.receive(event, reactions.into(), shared.clock.now()).await?;
-        // They are durable: handing them over must not depend on whether the caller goes on waiting. That it waits is the
-        // back-pressure.
+        // They are durable: handing them over must not depend on whether the caller goes on waiting. That it waits for a moment
+        // slows the sources down; what finds no room then waits in the store, and how much may do so is the sources' to bound.
         let shared = shared.clone();
         let handing_over = tokio::spawn(async move {
-            for arn in started {
-                shared.take_up(&arn).await?;
+            for (number, arn) in started {
+                match shared.room_soon().await? {
+                    Some(room) => {
+                        shared.send(&arn, Message::TakeUp { arn: arn.as_str().into(), room: Some(room) }).await?;
+                    }
+                    None => shared.put_off(number),
+                }
             }
             Ok(receipt)
         });
@@ -483,6 +488,17 @@ impl Engine {
     /// Executions in memory now: those that do something, and those that have not waited for long.
     pub fn executions_in_memory(&self) -> usize {
         self.shared().in_memory.load(Ordering::Relaxed)
+    }
+
+    /// Executions that have something to do and wait in the store for room in memory, about; `most` where there are more.
+    pub async fn executions_put_off(&self, most: usize) -> Result<usize, StoreError> {
+        let shared = self.shared();
+        if !shared.memory.is_reached() {
+            return Ok(0);
+        }
+        let in_memory = shared.options.executions_in_memory;
+        let at_work = shared.store.count_at_work(in_memory.saturating_add(most)).await?;
+        Ok(at_work.saturating_sub(in_memory))
     }
 
     fn shared(&self) -> &Arc<Shared> {

@@ -254,6 +254,6 @@ async fn a_response_that_was_only_begun_is_taken_up_after_a_crash() {
     assert_eq!((receipt.started, started.len()), (1, 1));
     drop(store);
     let engine = home.engine().await;
-    let ended = engine.wait_for_end(&started[0]).await.unwrap();
+    let ended = engine.wait_for_end(&started[0].1).await.unwrap();
     assert_eq!(ended.output, Some(json!({"Buckets": ["b"]})));
 }

@@ -106,7 +106,7 @@ impl ExecutionStore for Faulty {
         event: &Event,
         reactions: Reactions,
         now: Timestamp,
-    ) -> Result<(Receipt, Vec<String>), StoreError> {
+    ) -> Result<(Receipt, Vec<(u64, String)>), StoreError> {
         self.write(self.store.receive(event, reactions, now)).await
     }
     async fn start_playbook(&self, start: PlaybookStart, now: Timestamp) -> Result<Option<String>, StoreError> {
@@ -140,6 +140,9 @@ impl ExecutionStore for Faulty {
     }
     async fn with_work(&self, after: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError> {
         self.store.with_work(after, limit).await
+    }
+    async fn count_at_work(&self, most: usize) -> Result<usize, StoreError> {
+        self.store.count_at_work(most).await
     }
     async fn waiting(&self, after: Option<&Due>, limit: usize) -> Result<Vec<Due>, StoreError> {
         self.store.waiting(after, limit).await

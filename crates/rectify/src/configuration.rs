@@ -27,7 +27,7 @@ use serde_json::{Map, Value};
 
 pub use playbooks::PlaybookConfiguration;
 pub use rules::unknown_rules;
-pub use sources::WebhookSource;
+pub use sources::{QueueSource, WebhookSource};
 
 /// The file that is read where none is named.
 pub const DEFAULT_FILE: &str = "rectify.yaml";
@@ -37,6 +37,8 @@ pub const INVALID_CONFIGURATION: &str = "INVALID_CONFIGURATION";
 /// The most of `memory.executions`, and of `memory.evict_after_seconds`.
 const EXECUTIONS_IN_MEMORY_MAX: usize = 1_000_000;
 const EVICT_AFTER_SECONDS_MAX: u64 = 86_400;
+/// The most of `memory.backlog`.
+const BACKLOG_MAX: usize = 10_000_000;
 /// The most days that something can be kept: a hundred years.
 const MOST_DAYS: u32 = 36_500;
 
@@ -61,10 +63,12 @@ pub struct Configuration {
     pub playbooks: BTreeMap<String, PlaybookConfiguration>,
     /// `playbooks_folder`: playbooks of one's own; they win over carried ones with the same id.
     pub playbooks_folder: Option<PathBuf>,
-    /// `sources`: the URLs of the SQS queues to poll.
-    pub queues: Vec<String>,
+    /// `sources`: the SQS queues to poll.
+    pub queues: Vec<QueueSource>,
     /// `sources`: the webhooks to serve.
     pub webhooks: Vec<WebhookSource>,
+    /// `sources`: the ARNs of the SNS topics whose messages are taken.
+    pub topics: Vec<String>,
     /// `sources_folder`: sources of one's own; they win over carried ones with the same id.
     pub sources_folder: Option<PathBuf>,
     /// `channels`: where messages go, by name.
@@ -81,6 +85,8 @@ pub struct Configuration {
     pub evict_after_seconds: Option<u64>,
     /// `memory.executions`: how many may be in memory.
     pub executions_in_memory: Option<usize>,
+    /// `memory.backlog`: how many may wait in the store for room in memory before sources are held up.
+    pub backlog: Option<usize>,
     /// `retention_days`, `findings_retention_days`: for how long what is over is kept.
     pub retention: Retention,
 }
@@ -268,7 +274,9 @@ impl<'a> Reader<'a> {
                 }
                 "playbooks" => configuration.playbooks = self.playbooks(&at),
                 "playbooks_folder" => configuration.playbooks_folder = self.value(&at, "the path of a folder"),
-                "sources" => (configuration.queues, configuration.webhooks) = self.sources(&at, value),
+                "sources" => {
+                    (configuration.queues, configuration.webhooks, configuration.topics) = self.sources(&at, value);
+                }
                 "sources_folder" => configuration.sources_folder = self.value(&at, "the path of a folder"),
                 "channels" => configuration.channels = self.channels(&at),
                 "functions" => configuration.functions = self.functions(&at),
@@ -276,12 +284,17 @@ impl<'a> Reader<'a> {
                 "exports" => configuration.security_hub = self.security_hub(&at),
                 "limits" => configuration.quotas = self.quotas(&at),
                 "memory" => {
-                    for (key, at, _) in self.object(&at, &["evict_after_seconds", "executions"]) {
-                        if key == "executions" {
-                            configuration.executions_in_memory =
-                                self.within(&at, "executions", 1, EXECUTIONS_IN_MEMORY_MAX);
-                        } else {
-                            configuration.evict_after_seconds = self.within(&at, "seconds", 0, EVICT_AFTER_SECONDS_MAX);
+                    for (key, at, _) in self.object(&at, &["evict_after_seconds", "executions", "backlog"]) {
+                        match key {
+                            "executions" => {
+                                configuration.executions_in_memory =
+                                    self.within(&at, "executions", 1, EXECUTIONS_IN_MEMORY_MAX);
+                            }
+                            "backlog" => configuration.backlog = self.within(&at, "executions", 1, BACKLOG_MAX),
+                            _ => {
+                                configuration.evict_after_seconds =
+                                    self.within(&at, "seconds", 0, EVICT_AFTER_SECONDS_MAX);
+                            }
                         }
                     }
                 }
@@ -489,7 +502,7 @@ mod tests {
         let configuration = Configuration::parse(text).unwrap();
         assert_eq!(configuration.mode, Mode::Alert);
         assert_eq!(configuration.guardrails["s3-bucket-public-access"].mode, Some(Mode::Fix));
-        assert_eq!(configuration.queues, ["https://q"]);
+        assert_eq!(configuration.queues[0].url, "https://q");
         assert!(configuration.channels.contains_key("security-team"));
         assert!(Configuration::parse("# nothing\n").unwrap().guardrails.is_empty());
     }

@@ -12,7 +12,10 @@ use std::{
 
 use aws_lc_rs::rand;
 use axum::http::HeaderMap;
-use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, STANDARD_NO_PAD},
+};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
@@ -121,6 +124,19 @@ impl Access {
             .get(API_KEY_HEADER)
             .is_some_and(|sent| bool::from(sent.as_bytes().ct_eq(self.api_key.expose_secret().as_bytes())))
     }
+
+    /// Whether the request carries the API key as the password of basic authentication.
+    pub fn has_api_key_as_password(&self, headers: &HeaderMap) -> bool {
+        password(headers).is_some_and(|sent| bool::from(sent.ct_eq(self.api_key.expose_secret().as_bytes())))
+    }
+}
+
+/// The password of basic authentication. The name of the user does not matter.
+fn password(headers: &HeaderMap) -> Option<Vec<u8>> {
+    let (scheme, sent) = headers.get("authorization")?.to_str().ok()?.split_once(' ')?;
+    let sent = STANDARD.decode(sent.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let (_, password) = sent.split_at_checked(sent.iter().position(|byte| *byte == b':')? + 1)?;
+    Some(password.to_vec())
 }
 
 fn new_credentials(region: &str) -> Result<String, AccessError> {

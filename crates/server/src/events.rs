@@ -18,9 +18,12 @@ use crate::{
     App,
     aws_json::ApiError,
     intake::BODY_LIMIT_BYTES,
+    room::{Arriving, NoRoom, Room},
     router::{refused, signed_by},
 };
 
+/// How long a body may take to arrive.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(60);
 /// How much of a body that is too long is kept.
 const KEPT_OF_TOO_LONG_BYTES: usize = 64 << 10;
 /// How much of it is read, and for how long: many a client looks for the answer only once it has sent everything.
@@ -33,17 +36,17 @@ const LISTED_CHARACTERS: usize = 500;
 /// `POST /events`: events as EventBridge, CloudTrail or SNS write them, gzipped or not. Let in by SigV4 or the API key.
 pub async fn receive(State(app): State<App>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let by_key = app.access.has_api_key(&parts.headers);
+    let by_key = app.access.has_api_key(&parts.headers) || app.access.has_api_key_as_password(&parts.headers);
     if !by_key && !parts.headers.contains_key("authorization") {
         return refused(
             StatusCode::UNAUTHORIZED,
-            "sign the request (SigV4, the keys of DIR/credentials) or send the key of DIR/api-key in the header x-api-key",
+            "sign the request (SigV4, the keys of DIR/credentials), or send the key of DIR/api-key in the header x-api-key or as the password of basic authentication",
         );
     }
-    let body = match read(&parts.headers, body).await {
+    let (body, _held) = match read(app.intake.room(), &parts.headers, body).await {
         Ok(body) => body,
-        Err(refusal) if by_key => return keep_too_long(&app, refusal).await,
-        Err(refusal) => return refused(StatusCode::PAYLOAD_TOO_LARGE, &refusal.reason),
+        Err(Unread::TooLong { beginning, reason }) if by_key => return keep_too_long(&app, &beginning, reason).await,
+        Err(unread) => return unread.into_response(),
     };
     if !by_key && let Err(error) = signed_by(&app, &parts, &body) {
         return refused(StatusCode::FORBIDDEN, &error.message);
@@ -57,14 +60,32 @@ pub async fn receive(State(app): State<App>, request: Request) -> Response {
     }
 }
 
-/// A body that is longer than is taken, or that broke off.
-pub(crate) struct TooLong {
-    beginning: Bytes,
-    pub(crate) reason: String,
+/// Why a body is not there.
+pub(crate) enum Unread {
+    /// It is longer than is taken, or broke off.
+    TooLong { beginning: Bytes, reason: String },
+    /// There is no room for it, or it does not come.
+    NotNow(&'static str),
 }
 
-/// A body, within the limit.
-pub(crate) async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, TooLong> {
+impl IntoResponse for Unread {
+    fn into_response(self) -> Response {
+        match self {
+            Unread::TooLong { reason, .. } => refused(StatusCode::PAYLOAD_TOO_LARGE, &reason),
+            Unread::NotNow(reason) => unavailable(reason),
+        }
+    }
+}
+
+/// A body, within the limit, with the room that it takes.
+pub(crate) async fn read(room: &Room, headers: &HeaderMap, body: Body) -> Result<(Bytes, Arriving), Unread> {
+    let mut arriving = room.arriving();
+    let late = Unread::NotNow("the body did not arrive within a minute: send it again");
+    let bytes = tokio::time::timeout(ARRIVES_WITHIN, read_into(&mut arriving, headers, body)).await;
+    Ok((bytes.map_err(|_| late)??, arriving))
+}
+
+async fn read_into(arriving: &mut Arriving, headers: &HeaderMap, mut body: Body) -> Result<Bytes, Unread> {
     let told =
         headers.get("content-length").and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());
     let mut taken = Vec::new();
@@ -72,11 +93,15 @@ pub(crate) async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, T
     while !(too_long && taken.len() >= KEPT_OF_TOO_LONG_BYTES) {
         match body.frame().await {
             None => break,
-            Some(Ok(frame)) => taken.extend_from_slice(frame.data_ref().map(Bytes::as_ref).unwrap_or_default()),
+            Some(Ok(frame)) => {
+                let data = frame.data_ref().map(Bytes::as_ref).unwrap_or_default();
+                arriving.cover(taken.len() + data.len()).await.map_err(|_| Unread::NotNow(NoRoom::TEXT))?;
+                taken.extend_from_slice(data);
+            }
             Some(Err(error)) => {
                 let reason = format!("the body broke off after {} bytes: {error}; send it again", taken.len());
                 taken.truncate(KEPT_OF_TOO_LONG_BYTES);
-                return Err(TooLong { beginning: taken.into(), reason });
+                return Err(Unread::TooLong { beginning: taken.into(), reason });
             }
         }
         too_long |= taken.len() > BODY_LIMIT_BYTES;
@@ -87,7 +112,7 @@ pub(crate) async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, T
     // Whether all of it came makes no difference.
     drop(tokio::time::timeout(DRAINING, drain(body)).await);
     taken.truncate(KEPT_OF_TOO_LONG_BYTES);
-    Err(TooLong {
+    Err(Unread::TooLong {
         reason: format!(
             "the body is longer than the {BODY_LIMIT_BYTES} bytes that are taken at once: send it in parts, or gzipped (its first {} bytes are kept, so that it can't be retried from here)",
             taken.len()
@@ -107,8 +132,8 @@ async fn drain(mut body: Body) {
     }
 }
 
-async fn keep_too_long(app: &App, refusal: TooLong) -> Response {
-    match app.intake.keep(&refusal.beginning, "POST /events", refusal.reason).await {
+async fn keep_too_long(app: &App, beginning: &[u8], reason: String) -> Response {
+    match app.intake.keep(beginning, "POST /events", reason).await {
         Ok(kept) => {
             (StatusCode::PAYLOAD_TOO_LARGE, Json(json!({"message": kept.reason, "unreadable": [kept]}))).into_response()
         }

@@ -2,7 +2,7 @@
 
 mod reported;
 
-use std::{borrow::Cow, io::Read as _, sync::Arc};
+use std::sync::Arc;
 
 use aws::Aws;
 use aws_lc_rs::digest::{Context, SHA256};
@@ -15,31 +15,27 @@ use engine::{
     Engine, FindingStore,
     ports::{Reactions, Receipt, Responder, StoreError, UnreadableEvent},
 };
-use flate2::read::MultiGzDecoder;
 use jiff::Timestamp;
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::{
     Playbooks, Registry,
+    backlog::Backlog,
     machines::is_region,
     objects::{self, Unfetched},
     playbooks::PLAYBOOK_ORIGIN,
+    room::Room,
 };
 
 /// The largest body that is taken, as it is delivered.
 pub const BODY_LIMIT_BYTES: usize = 8 << 20;
-/// The largest body once it is inflated: a CloudTrail log object holds some 50 MB at most.
-pub const INFLATED_LIMIT_BYTES: usize = 64 << 20;
-/// The most JSON values, names among them, of one body: each takes memory, however short it is. CloudTrail's take 12 bytes and more.
-const VALUES_LIMIT: usize = 8_000_000;
 /// How much of a part that is no event is kept: EventBridge's and SQS's bodies are no longer.
 const KEPT_BYTES: usize = 1 << 20;
 /// How many events of one body that are in no Region or account are kept one by one; those after are only counted.
 const MISPLACED_LIMIT: usize = 100;
 /// How many objects are fetched for one body.
 const OBJECTS_LIMIT: usize = 100;
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// Takes events in. Cheap to clone.
 #[derive(Clone)]
@@ -55,6 +51,10 @@ pub struct Intake {
     aws: Aws,
     /// What makes events of others' documents.
     sources: Arc<[Source]>,
+    /// How much is in memory at once.
+    room: Arc<Room>,
+    /// How far the executions may fall behind.
+    backlog: Arc<Backlog>,
 }
 
 /// What the origin of a webhook's bodies begins with; the source's id follows.
@@ -69,6 +69,9 @@ pub enum NotTaken {
     /// An object that it names can't be fetched now.
     #[error("{0}")]
     Object(String),
+    /// Playbooks can't keep up.
+    #[error("{0}")]
+    HeldUp(String),
 }
 
 /// What became of a body.
@@ -98,9 +101,18 @@ impl Intake {
     /// `aws` fetches the log objects that S3's notifications name.
     pub fn new(engine: Engine, registry: Arc<Registry>, account: &str, other_accounts: bool, aws: Aws) -> Intake {
         let store = engine.findings();
-        let playbooks = Arc::default();
-        let (account, sources) = (account.to_owned(), Arc::from([]));
-        Intake { engine, registry, playbooks, store, account, other_accounts, aws, sources }
+        Intake {
+            engine,
+            registry,
+            playbooks: Arc::default(),
+            store,
+            account: account.to_owned(),
+            other_accounts,
+            aws,
+            sources: Arc::from([]),
+            room: Arc::default(),
+            backlog: Arc::default(),
+        }
     }
 
     /// With the sources that make events of others' documents.
@@ -113,6 +125,22 @@ impl Intake {
     #[must_use]
     pub fn with_playbooks(self, playbooks: Arc<Playbooks>) -> Intake {
         Intake { playbooks, ..self }
+    }
+
+    /// With the executions that may wait for room before nothing more is taken in.
+    #[must_use]
+    pub fn with_backlog(self, executions: usize) -> Intake {
+        Intake { backlog: Arc::new(Backlog::new(executions)), ..self }
+    }
+
+    /// Whether events are taken in now: not while playbooks can't keep up.
+    pub async fn admit(&self) -> Result<(), NotTaken> {
+        self.backlog.is_over(&self.engine).await?.map_or(Ok(()), |reason| Err(NotTaken::HeldUp(reason)))
+    }
+
+    /// The room that bodies share.
+    pub(crate) fn room(&self) -> &Room {
+        &self.room
     }
 
     /// Takes an event: it, its findings and the responses to start are stored when this is `Ok`.
@@ -141,6 +169,7 @@ impl Intake {
     /// Takes a body as a source delivers it: one event or many, gzipped or not, or a notification of log objects, which are fetched.
     /// What can't be read is kept with its reason.
     pub async fn take_body(&self, body: &[u8], origin: &str) -> Result<Taken, NotTaken> {
+        self.admit().await?;
         let mut round = self.take(body, origin, Timestamp::now()).await?;
         for refused in round.refused {
             round.taken.unreadable.push(self.keep_refused(refused).await?);
@@ -158,6 +187,7 @@ impl Intake {
         if let Some(playbook) = kept.origin.strip_prefix(PLAYBOOK_ORIGIN) {
             return self.retry_playbook(playbook, kept).await;
         }
+        self.admit().await?;
         let mut round = self.take(kept.body.as_bytes(), &kept.origin, kept.received_at).await?;
         if let Some(reason) = round.again {
             return Err(NotTaken::Object(reason));
@@ -203,18 +233,43 @@ impl Intake {
 
     async fn take(&self, body: &[u8], origin: &str, at: Timestamp) -> Result<Round, StoreError> {
         let mut round = Round::default();
-        let body = match readable(body) {
+        for (number, (object, notification)) in
+            self.take_parts(body, origin, at, &mut round).await?.into_iter().enumerate()
+        {
+            if number < OBJECTS_LIMIT {
+                self.take_object(&object, &notification, origin, at, &mut round).await?;
+            } else {
+                let reason = format!(
+                    "the body names more than the {OBJECTS_LIMIT} objects that are fetched at once: `rectify events retry` this one"
+                );
+                round.refuse(origin, notification.as_bytes(), reason);
+            }
+        }
+        round.count_misplaced(origin);
+        Ok(round)
+    }
+
+    /// Takes what a body holds itself; the log objects that it names, each with the notification that does. The body's room is
+    /// free again then, since they need some of their own.
+    async fn take_parts(
+        &self,
+        body: &[u8],
+        origin: &str,
+        at: Timestamp,
+        round: &mut Round,
+    ) -> Result<Vec<(Object, String)>, StoreError> {
+        let mut named = Vec::new();
+        let (body, _held) = match self.room.readable(body).await {
             Ok(readable) => readable,
             Err(reason) => {
                 round.refuse(origin, body, reason);
-                return Ok(round);
+                return Ok(named);
             }
         };
-        let mut named = Vec::new();
         for read in self.read(&body, origin, at) {
             match read {
                 Ok(event) => {
-                    self.take_read(&event, origin, &mut round).await?;
+                    self.take_read(&event, origin, round).await?;
                     named.extend(normalize::object(&event).map(|object| (object, event.envelope().to_string())));
                 }
                 Err(unreadable) => {
@@ -229,18 +284,7 @@ impl Intake {
                 }
             }
         }
-        for (number, (object, notification)) in named.into_iter().enumerate() {
-            if number < OBJECTS_LIMIT {
-                self.take_object(&object, &notification, origin, at, &mut round).await?;
-            } else {
-                let reason = format!(
-                    "the body names more than the {OBJECTS_LIMIT} objects that are fetched at once: `rectify events retry` this one"
-                );
-                round.refuse(origin, notification.as_bytes(), reason);
-            }
-        }
-        round.count_misplaced(origin);
-        Ok(round)
+        Ok(named)
     }
 
     /// Takes an event that was read, unless it is nobody's, or another account's.
@@ -271,6 +315,7 @@ impl Intake {
         round: &mut Round,
     ) -> Result<(), StoreError> {
         let name = objects::name(object);
+        let _held = self.room.object().await;
         let body = match objects::fetch(&self.aws, object).await {
             Ok(body) => body,
             Err(Unfetched::For(reason)) => {
@@ -283,7 +328,7 @@ impl Intake {
             }
         };
         let no_log = |reason: &str| format!("`{name}` is no log that can be read: {reason}");
-        let body = match readable(&body) {
+        let (body, _held) = match self.room.readable(&body).await {
             Ok(readable) => readable,
             Err(reason) => {
                 round.refuse(origin, notification.as_bytes(), no_log(&reason));
@@ -418,79 +463,12 @@ fn misplaced(event: &Event) -> Option<String> {
     (!is_account).then(|| format!("`account` is no AWS account: `{}`; expected twelve digits", event.account))
 }
 
-/// A body as it can be read: inflated, and within the limits.
-fn readable(body: &[u8]) -> Result<Cow<'_, [u8]>, String> {
-    let body = inflate(body)?.map_or(Cow::Borrowed(body), Cow::Owned);
-    if values(&body) > VALUES_LIMIT {
-        return Err(format!(
-            "the body holds more than the {VALUES_LIMIT} JSON values that are taken at once: send it in parts"
-        ));
-    }
-    Ok(body)
-}
-
-/// How many JSON values and names a body holds, counted by where they begin, without keeping any.
-fn values(body: &[u8]) -> usize {
-    let (mut count, mut in_text, mut escaped, mut in_word) = (0, false, false, false);
-    for byte in body {
-        if in_text {
-            in_text = escaped || *byte != b'"';
-            escaped = !escaped && *byte == b'\\';
-            continue;
-        }
-        let is_word = byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
-        in_text = *byte == b'"';
-        count += usize::from(in_text || b"{[".contains(byte) || is_word && !in_word);
-        in_word = is_word;
-    }
-    count
-}
-
 /// The account in ARNs where nobody says which it is.
 pub const UNKNOWN_ACCOUNT: &str = "000000000000";
 
-/// The inflated body, or `None` where it is not gzipped.
-fn inflate(body: &[u8]) -> Result<Option<Vec<u8>>, String> {
-    if !body.starts_with(&GZIP_MAGIC) {
-        return Ok(None);
-    }
-    let mut inflated = Vec::new();
-    let limit = u64::try_from(INFLATED_LIMIT_BYTES).unwrap_or(u64::MAX);
-    MultiGzDecoder::new(body)
-        .take(limit + 1)
-        .read_to_end(&mut inflated)
-        .map_err(|error| format!("the body begins as gzip does, but can't be inflated: {error}"))?;
-    if inflated.len() > INFLATED_LIMIT_BYTES {
-        return Err(format!(
-            "the gzipped body of {} bytes inflates to more than the {INFLATED_LIMIT_BYTES} bytes that are taken: send it in parts",
-            body.len()
-        ));
-    }
-    Ok(Some(inflated))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-
     use super::*;
-
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    #[test]
-    fn values_are_counted_without_being_read() {
-        let check = |body: &str, expected: usize| assert_eq!(values(body.as_bytes()), expected, "{body}");
-        check("", 0);
-        check("[1, -2.5e+3, true,null]", 5);
-        check(r#"{"a": "b, {c}", "d\\": ["\\\"", {}]}"#, 7);
-        check("1 1\n1", 3);
-        let ones = format!("[{}1]", "1,".repeat(30 << 20));
-        assert!(readable(ones.as_bytes()).unwrap_err().contains("more than the 8000000 JSON values"));
-    }
 
     #[test]
     fn what_is_too_long_is_cut_and_says_so() {
@@ -508,14 +486,5 @@ mod tests {
     fn ids_are_of_what_is_kept() {
         assert_eq!(id_of("a", "b"), id_of("a", "b"));
         assert_ne!(id_of("a", "bc"), id_of("ab", "c"));
-    }
-
-    #[test]
-    fn gzip_is_inflated_within_limits() {
-        assert_eq!(inflate(b"{}"), Ok(None));
-        assert_eq!(inflate(&gzip(b"{}")), Ok(Some(b"{}".to_vec())));
-        let bomb = gzip(&vec![0; INFLATED_LIMIT_BYTES + 1]);
-        assert!(inflate(&bomb).unwrap_err().contains("inflates to more than"), "{} bytes", bomb.len());
-        assert!(inflate(&[0x1f, 0x8b, 0, 0]).unwrap_err().contains("can't be inflated"));
     }
 }

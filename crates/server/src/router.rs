@@ -16,11 +16,14 @@ use crate::{
     App,
     access::{Caller, SignedRequest},
     aws_json::ApiError,
-    event_bridge, events, findings, step_functions, webhooks,
+    event_bridge, events, findings, sns, step_functions, webhooks,
 };
 
 /// The largest body of an AWS API request: a definition of 1 MiB, AWS's limit, has more bytes inside JSON.
 const API_BODY_LIMIT_BYTES: usize = 4 << 20;
+
+/// Up to where executions are counted that wait for room.
+const COUNTED_AT_MOST: usize = 100_000;
 
 /// All routes.
 pub fn router(app: App) -> Router {
@@ -39,6 +42,7 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), api_key_only));
     Router::new()
         .route("/", post(aws_api))
+        .route("/sns", post(sns::receive).layer(DefaultBodyLimit::disable()))
         .route("/events", post(events::receive).layer(DefaultBodyLimit::disable()))
         .route(
             "/webhooks/{source}",
@@ -79,9 +83,10 @@ async fn answer(app: &App, parts: &Parts, target: &str, body: &[u8]) -> Result<V
     }
 }
 
-/// How much the engine has in memory.
-async fn engine(State(app): State<App>) -> Json<Value> {
-    Json(json!({"executions_in_memory": app.engine.executions_in_memory()}))
+/// How much the engine has in memory, and how much waits for room there.
+async fn engine(State(app): State<App>) -> Result<Json<Value>, ApiError> {
+    let put_off = app.engine.executions_put_off(COUNTED_AT_MOST).await?;
+    Ok(Json(json!({"executions_in_memory": app.engine.executions_in_memory(), "executions_put_off": put_off})))
 }
 
 /// `GET /api/rules`: the rules in force, and the files of their folder that could not be used.

@@ -48,9 +48,9 @@ pub async fn receive(State(app): State<App>, Path(source): Path<String>, request
     {
         return denied(&source, "the token is missing or wrong");
     }
-    let body = match read(&parts.headers, body).await {
+    let (body, _held) = match read(app.intake.room(), &parts.headers, body).await {
         Ok(body) => body,
-        Err(refusal) => return refused(StatusCode::PAYLOAD_TOO_LARGE, &refusal.reason),
+        Err(unread) => return unread.into_response(),
     };
     if let Authentication::Hmac(hmac) = &webhook.authentication
         && let Err(reason) = authentication::check_code(hmac, secret, &parts.headers, &body, Timestamp::now())

@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod serve;
+pub mod sqs;
 pub mod webhook;
 
 use std::{
@@ -17,6 +18,7 @@ use std::{
 
 pub use account::Account;
 pub use serve::Serve;
+pub use sqs::Sqs;
 pub use webhook::Webhook;
 
 /// How long something may take that is waited for.

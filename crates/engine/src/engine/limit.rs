@@ -42,6 +42,11 @@ impl Limit {
         }
     }
 
+    /// Whether no permit is left.
+    pub(super) fn is_reached(&self) -> bool {
+        self.permits.available_permits() == 0
+    }
+
     /// How many permits are held.
     #[cfg(feature = "simulator")]
     pub(super) fn held(&self) -> usize {

@@ -245,8 +245,9 @@ pub trait ExecutionStore: JobStore + MapRunStore + Send + Sync {
     /// found by replay.
     async fn record(&self, number: u64, progress: Progress) -> Result<Recorded, StoreError>;
 
-    /// Takes in an event: it, the findings of its sightings and the executions to start, in one write; the ARNs of those that have
-    /// something to do. A playbook's execution for which there is no room waits in the store, and begins in the write that ends another.
+    /// Takes in an event: it, the findings of its sightings and the executions to start, in one write; numbers and ARNs of those that
+    /// have something to do. A playbook's execution for which there is no room waits in the store, and begins in the write that ends
+    /// another.
     ///
     /// A crash before: the event was not acknowledged and comes again. After: the executions have their input and no journal, and are
     /// taken up at the next start.
@@ -255,7 +256,7 @@ pub trait ExecutionStore: JobStore + MapRunStore + Send + Sync {
         event: &Event,
         reactions: Reactions,
         now: Timestamp,
-    ) -> Result<(Receipt, Vec<String>), StoreError>;
+    ) -> Result<(Receipt, Vec<(u64, String)>), StoreError>;
 
     /// Starts a playbook as [`ExecutionStore::receive`] does, without its event; its ARN, if there is room for it now and it was not
     /// started before.
@@ -292,6 +293,9 @@ pub trait ExecutionStore: JobStore + MapRunStore + Send + Sync {
     /// Executions that have not ended and do not only wait, or wait for a worker of an activity that is not there: numbers above
     /// `after`, ascending.
     async fn with_work(&self, after: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError>;
+
+    /// How many executions have not ended and do not only wait; `most` where there are more.
+    async fn count_at_work(&self, most: usize) -> Result<usize, StoreError>;
 
     /// Executions that only wait, by their next timer, after the one named.
     async fn waiting(&self, after: Option<&Due>, limit: usize) -> Result<Vec<Due>, StoreError>;

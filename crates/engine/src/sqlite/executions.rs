@@ -105,13 +105,14 @@ impl ExecutionStore for SqliteStore {
         event: &Event,
         reactions: Reactions,
         now: Timestamp,
-    ) -> Result<(Receipt, Vec<String>), StoreError> {
+    ) -> Result<(Receipt, Vec<(u64, String)>), StoreError> {
         let event = Arc::new(event.clone());
         self.writer.write(move |connection| receive::receive(connection, &event, &reactions, now)).await
     }
 
     async fn start_playbook(&self, start: PlaybookStart, now: Timestamp) -> Result<Option<String>, StoreError> {
-        self.writer.write(move |connection| receive::start(connection, &start, now)).await
+        let begun = self.writer.write(move |connection| receive::start(connection, &start, now)).await?;
+        Ok(begun.map(|(_, arn)| arn))
     }
 
     async fn limit_playbook(&self, playbook: &str, concurrency: u32) -> Result<Vec<String>, StoreError> {
@@ -169,6 +170,18 @@ impl ExecutionStore for SqliteStore {
                     found.push((natural(row.get(0)?)?, row.get(1)?));
                 }
                 Ok(found)
+            })
+            .await
+    }
+
+    async fn count_at_work(&self, most: usize) -> Result<usize, StoreError> {
+        self.readers
+            .read(move |connection| {
+                let mut statement = connection.prepare_cached(
+                    "SELECT count(*) FROM (SELECT 1 FROM executions WHERE status = 'RUNNING' AND waiting = 0 LIMIT ?1)",
+                )?;
+                let count = natural(statement.query_row(params![at_most(most)], |row| row.get(0))?)?;
+                Ok(usize::try_from(count).unwrap_or(usize::MAX))
             })
             .await
     }

@@ -4,19 +4,19 @@ use detection::{Event, Finding, WorkflowStatus};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::{concurrency, evaluations, events, exceptions, executions, findings, state_machines};
+use super::{concurrency, evaluations, events, exceptions, executions, findings, natural, state_machines};
 use crate::{
     engine::names,
     ports::{ExecutionKind, NewExecution, PlaybookStart, Reactions, Receipt, Responder, Standing, StoreError},
 };
 
-/// Within the writer's transaction; the ARNs of the executions that were begun and have something to do.
+/// Within the writer's transaction; numbers and ARNs of the executions that were begun and have something to do.
 pub(super) fn receive(
     connection: &Connection,
     event: &Event,
     reactions: &Reactions,
     now: Timestamp,
-) -> Result<(Receipt, Vec<String>), StoreError> {
+) -> Result<(Receipt, Vec<(u64, String)>), StoreError> {
     let mut receipt = Receipt { duplicate: false, started: 0, absorbed: 0 };
     let mut started = Vec::new();
     if !events::insert(connection, event, now)? {
@@ -27,9 +27,9 @@ pub(super) fn receive(
         let responded = respond(connection, event, responder, now)?;
         begun.extend(responded.begun);
         match responded.started {
-            Some(arn) => {
+            Some(execution) => {
                 receipt.started += 1;
-                started.push(arn);
+                started.push(execution);
             }
             None => receipt.absorbed += 1,
         }
@@ -47,8 +47,8 @@ pub(super) fn receive(
 
 /// What a sighting led to.
 struct Responded {
-    /// The ARN of the response that was begun.
-    started: Option<String>,
+    /// The number and the ARN of the response that was begun.
+    started: Option<(u64, String)>,
     /// The id of a rule's finding that begins an occurrence, unless an exception leaves it alone.
     begun: Option<String>,
 }
@@ -80,8 +80,10 @@ fn respond(
     let machine = (responder.state_machine_arn.as_str(), whose.as_str());
     let new = new_execution(connection, machine, response.execution_name, response.input, now)?;
     let new = NewExecution { finding: Some(id), ..new };
-    executions::insert(connection, &new, &Standing::Working)?;
-    Ok(Responded { started: Some(new.arn), begun })
+    let number = executions::insert(connection, &new, &Standing::Working)?;
+    // One of this name that is there already is at work, or has been.
+    let started = number.map(|number| natural(number).map(|number| (number, new.arn))).transpose()?;
+    Ok(Responded { started, begun })
 }
 
 /// Notes on a rule's finding that it starts a playbook.
@@ -98,12 +100,12 @@ fn note(
     findings::save(connection, &noted, Some(&there))
 }
 
-/// Starts a playbook, now or when there is room for it; its ARN if that is now. One that was started before stays as it is.
+/// Starts a playbook, now or when there is room for it; its number and ARN if that is now. One that was started before stays as it is.
 pub(super) fn start(
     connection: &Connection,
     playbook: &PlaybookStart,
     now: Timestamp,
-) -> Result<Option<String>, StoreError> {
+) -> Result<Option<(u64, String)>, StoreError> {
     let PlaybookStart { playbook: id, state_machine_arn, execution_name, input, .. } = playbook;
     let whose = format!("playbook `{id}`");
     let machine = (state_machine_arn.as_str(), whose.as_str());
@@ -112,7 +114,7 @@ pub(super) fn start(
     let standing = if is_admitted { Standing::Working } else { Standing::Waiting { next_timer_at: None } };
     let Some(execution) = executions::insert(connection, &new, &standing)? else { return Ok(None) };
     concurrency::add(connection, execution, id, is_admitted)?;
-    Ok(is_admitted.then_some(new.arn))
+    Ok(if is_admitted { Some((natural(execution)?, new.arn)) } else { None })
 }
 
 /// An execution of a machine, given with whose it is.

@@ -59,7 +59,7 @@ async fn begin(store: &dyn ExecutionStore, sighting: Sighting) -> String {
         detail: json!({}),
     };
     let responder = Responder { sighting, state_machine_arn: MACHINE.to_owned() };
-    store.receive(&event, vec![responder].into(), now).await.unwrap().1.remove(0)
+    store.receive(&event, vec![responder].into(), now).await.unwrap().1.remove(0).1
 }
 
 /// An executor over a store with one finding, whose response is under way.

@@ -18,14 +18,14 @@ use engine::{
 use integrations::{Channels, ConfigRules, Executor, KnownResources, SecurityHub, functions::GuardrailSettings};
 use secrecy::ExposeSecret as _;
 use server::{
-    Access, App, Intake, Playbooks, Registry, Webhooks, playbooks::PlaybookSettings, queue::Queue, router::router,
-    tls::TlsListener,
+    Access, App, Intake, Playbooks, Registry, SnsClient, Topics, Webhooks, playbooks::PlaybookSettings, queue::Queue,
+    router::router, tls::TlsListener,
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use super::{Problem, end_asked_for};
 use crate::{
-    configuration::Configuration,
+    configuration::{Configuration, QueueSource},
     content::{self, Broken},
     diagnostics, output,
     rules::{self, RulesFolder},
@@ -131,7 +131,12 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
         Intake::new(engine.clone(), Arc::clone(&registry), &account, configuration.role.is_some(), aws.clone())
             .with_playbooks(Arc::clone(&playbooks))
             .with_sources(sources);
-    // Both end with this process: what they were about is found again.
+    let intake = match configuration.backlog {
+        Some(executions) => intake.with_backlog(executions),
+        None => intake,
+    };
+    let topics = Arc::new(Topics::new(configuration.topics, SnsClient::new(&aws)));
+    // These end with this process: what they were about is found again.
     tokio::spawn(pruner.run(Arc::new(SystemClock)));
     if let Some(rules) = rules {
         tokio::spawn(rules::watch(rules, Arc::clone(&registry)));
@@ -143,14 +148,15 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     }
     let (stop, stopped) = watch::channel(false);
     let mut pollers = JoinSet::new();
-    for url in configuration.queues {
-        pollers.spawn(Queue { url, aws: aws.clone(), intake: intake.clone() }.poll(stopped.clone()));
+    for QueueSource { url, visibility_timeout_seconds } in configuration.queues {
+        let queue = Queue { url, visibility_timeout_seconds, aws: aws.clone(), intake: intake.clone() };
+        pollers.spawn(queue.poll(stopped.clone()));
     }
     let engine_end = {
         let engine = engine.clone();
         async move { engine.ended().await }
     };
-    let app = App { engine, intake, registry, access, webhooks, resources, exports, account: account.clone() };
+    let app = App { engine, intake, registry, access, webhooks, topics, resources, exports, account: account.clone() };
     tracing::info!(listen = %arguments.listen, account, region = aws.region(), data = %arguments.data.display(), "ready");
     let router = router(app);
     if let Some(listener) = own_listener {

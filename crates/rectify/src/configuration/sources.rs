@@ -1,4 +1,4 @@
-//! `sources` of `rectify.yaml`: queues to poll, webhooks to serve.
+//! `sources` of `rectify.yaml`: queues to poll, webhooks to serve, SNS topics to hear.
 
 use std::{env, fs, path::PathBuf};
 
@@ -11,6 +11,19 @@ use super::{Configuration, Reader, unknown};
 
 /// The shortest secret of a webhook, in characters: a shorter one can be guessed.
 const SECRET_CHARACTERS_LEAST: usize = 16;
+
+/// For how long a message that was received stays invisible to others, in seconds, unless said; and SQS's most.
+const VISIBILITY_SECONDS: u64 = 120;
+const VISIBILITY_SECONDS_MAX: u64 = 43_200;
+
+/// A queue to poll.
+#[derive(Debug)]
+pub struct QueueSource {
+    /// Its URL.
+    pub url: String,
+    /// For how long a message that was received stays invisible to others, in seconds, before that is extended.
+    pub visibility_timeout_seconds: u64,
+}
 
 /// A webhook to serve.
 #[derive(Debug)]
@@ -74,23 +87,32 @@ fn webhook<'s>(sources: &'s [Source], id: &str) -> Result<&'s Webhook, String> {
     found.ok_or_else(|| unknown("there is no source with a webhook", id, with_webhook.map(|source| source.id.as_str())))
 }
 
+/// `arn:PARTITION:sns:REGION:ACCOUNT:NAME`
+fn is_topic(arn: &str) -> bool {
+    let parts: Vec<&str> = arn.split(':').collect();
+    matches!(parts.as_slice(), ["arn", partition, "sns", region, account, name]
+        if [partition, region, account, name].iter().all(|part| !part.is_empty()))
+}
+
 impl Reader<'_> {
-    /// The URLs of queues, and the webhooks.
-    pub(super) fn sources(&mut self, at: &str, value: &Value) -> (Vec<String>, Vec<WebhookSource>) {
-        let (mut queues, mut webhooks) = (Vec::new(), Vec::<WebhookSource>::new());
+    /// The queues, the webhooks, and the ARNs of topics.
+    pub(super) fn sources(&mut self, at: &str, value: &Value) -> (Vec<QueueSource>, Vec<WebhookSource>, Vec<String>) {
+        let (mut queues, mut webhooks, mut topics) = (Vec::new(), Vec::<WebhookSource>::new(), Vec::new());
         let Some(sources) = value.as_array() else {
             self.problem(at, "`sources` is a list", Some("sources: [{sqs: {queue_url: \"https://…\"}}]"));
-            return (queues, webhooks);
+            return (queues, webhooks, topics);
         };
         for index in 0..sources.len() {
             let source = format!("{at}/{index}");
-            let kinds = self.object(&source, &["sqs", "webhook"]);
+            let kinds = self.object(&source, &["sqs", "webhook", "sns"]);
             if value.get(index).and_then(Value::as_object).is_some_and(Map::is_empty) {
                 self.problem(&source, "a source of no kind", Some("{sqs: {queue_url: \"https://…\"}}"));
             }
             for (kind, at, _) in kinds {
                 if kind == "sqs" {
                     queues.extend(self.queue(&at));
+                } else if kind == "sns" {
+                    topics.extend(self.topic(&at));
                 } else if let Some(webhook) = self.webhook(&at) {
                     if webhooks.iter().any(|other| other.source == webhook.source) {
                         self.problem(&at, &format!("the webhook `{}` is here twice", webhook.source), None);
@@ -99,20 +121,37 @@ impl Reader<'_> {
                 }
             }
         }
-        (queues, webhooks)
+        (queues, webhooks, topics)
     }
 
-    fn queue(&mut self, at: &str) -> Option<String> {
-        let mut url: Option<String> = None;
-        for (_, at, _) in self.object(at, &["queue_url"]) {
-            url = self.value(&at, "the URL of an SQS queue");
+    fn queue(&mut self, at: &str) -> Option<QueueSource> {
+        let (mut url, mut visibility_timeout_seconds) = (None::<String>, VISIBILITY_SECONDS);
+        for (key, at, _) in self.object(at, &["queue_url", "visibility_timeout_seconds"]) {
+            if key == "queue_url" {
+                url = self.value(&at, "the URL of an SQS queue");
+            } else if let Some(seconds) = self.within(&at, "seconds", 1, VISIBILITY_SECONDS_MAX) {
+                visibility_timeout_seconds = seconds;
+            }
         }
         let url = url.filter(|url| url.starts_with("https://") || url.starts_with("http://"));
         if url.is_none() {
             let help = "`aws sqs get-queue-url` tells it";
             self.problem(at, "`sqs` needs `queue_url`, the URL of an SQS queue", Some(help));
         }
-        url
+        url.map(|url| QueueSource { url, visibility_timeout_seconds })
+    }
+
+    fn topic(&mut self, at: &str) -> Option<String> {
+        let mut arn: Option<String> = None;
+        for (_, at, _) in self.object(at, &["topic_arn"]) {
+            arn = self.value(&at, "the ARN of an SNS topic");
+        }
+        let arn = arn.filter(|arn| is_topic(arn));
+        if arn.is_none() {
+            let help = "arn:aws:sns:REGION:ACCOUNT:NAME";
+            self.problem(at, "`sns` needs `topic_arn`, the ARN of an SNS topic", Some(help));
+        }
+        arn
     }
 
     fn webhook(&mut self, at: &str) -> Option<WebhookSource> {
@@ -160,6 +199,19 @@ mod tests {
         file.as_file().set_len(8).unwrap();
         let refusal = configuration.webhooks(&sources).unwrap_err();
         assert!(refusal.contains("less than 16 characters") && !refusal.contains("01234567"), "{refusal}");
+    }
+
+    #[test]
+    fn topics() {
+        let arn = "arn:aws:sns:eu-west-1:123456789012:findings";
+        let text = |arn: &str| format!("sources: [{{sns: {{topic_arn: \"{arn}\"}}}}]\n");
+        assert_eq!(Configuration::parse(&text(arn)).unwrap().topics, [arn]);
+        // A subscription, a queue, a pattern of no Region.
+        for no in [&format!("{arn}:1234"), "arn:aws:sqs:eu-west-1:123456789012:q", "arn:aws:sns:::findings"] {
+            let found: Vec<String> =
+                Configuration::parse(&text(no)).unwrap_err().iter().map(ToString::to_string).collect();
+            assert!(found.iter().any(|problem| problem.contains("`topic_arn`")), "{no}: {found:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{App, access::Caller, aws_json::ApiError};
+use crate::{App, access::Caller, aws_json::ApiError, intake::NotTaken};
 
 /// Entries in one request.
 const MOST_ENTRIES: usize = 10;
@@ -54,6 +54,14 @@ pub async fn call(app: &App, caller: &Caller, request: Request) -> Result<Respon
         return Err(ApiError::validation(format!(
             "1 validation error detected: 'entries' has to hold 1 to {MOST_ENTRIES} entries"
         )));
+    }
+    match app.intake.admit().await {
+        Ok(()) => {}
+        // As AWS says it, so that SDKs wait and try again.
+        Err(NotTaken::HeldUp(reason)) => {
+            return Err(ApiError::caller("ThrottlingException", format!("Rate exceeded: {reason}")));
+        }
+        Err(error) => return Err(ApiError::unavailable(error.to_string())),
     }
     let mut entries = Vec::new();
     for entry in request.entries {
