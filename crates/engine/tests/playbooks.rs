@@ -47,6 +47,11 @@ async fn events_of(engine: &Engine, arn: &str) -> usize {
     engine.history(arn, None, 100, false).await.unwrap().len()
 }
 
+/// Waits until the question of an execution is on record: after a crash before, it would be asked again.
+async fn submitted(engine: &Engine, arn: &str) {
+    until("the question is on record", || async { events_of(engine, arn).await >= 5 }).await;
+}
+
 async fn answer(home: &Home, engine: &Engine, nth: usize) {
     let token = home.executor.token(nth).await;
     engine.send_task_success(&token, json!({})).await.unwrap();
@@ -61,7 +66,7 @@ async fn the_second_waits_until_the_first_has_ended_also_across_a_restart() {
         assert_eq!(receive(&engine, &machine, id).await, 1);
     }
     assert_eq!(receive(&engine, &machine, "2").await, 0, "a duplicate starts nothing");
-    home.executor.token(0).await;
+    submitted(&engine, &arn(&machine, "1")).await;
     assert_eq!(engine.playbook_waiting("p").await.unwrap(), 2);
     assert_eq!(events_of(&engine, &arn(&machine, "2")).await, 0);
     drop(engine);
@@ -89,7 +94,7 @@ async fn a_turn_that_was_given_before_a_crash_is_taken_after_it() {
     let machine = playbook(&engine, 1).await;
     receive(&engine, &machine, "1").await;
     receive(&engine, &machine, "2").await;
-    home.executor.token(0).await;
+    submitted(&engine, &arn(&machine, "1")).await;
     drop(engine);
     // All that happened before the crash is the write.
     let store = home.store().await;

@@ -16,9 +16,13 @@ const STILL: Duration = Duration::from_millis(250);
 /// How often that is waited for: a folder that is written to all the time is read all the same.
 const STILL_TRIES: u32 = 20;
 
+/// How many files that can't be used are told one by one at a time.
+const TOLD_AT_ONCE: usize = 20;
+
 /// Puts rules in force as their files come, change and go. Never ends.
 pub async fn watch(mut rules: RulesFolder, registry: Arc<Registry>) {
-    let mut told = BTreeSet::new();
+    // Those were told at the start.
+    let mut told = wrong(&rules.in_force());
     let mut is_gone = false;
     // Of changed files: as they were when last looked at, and how often.
     let mut changed: Option<(Stamps, u32)> = None;
@@ -79,20 +83,28 @@ impl RulesFolder {
     }
 }
 
-/// Tells what was not told before; all that is wrong now.
-pub(super) fn tell(in_force: &RulesInForce, told: &BTreeSet<(String, String)>) -> BTreeSet<(String, String)> {
+/// Files that can't be used, each with the reason.
+type Wrong = BTreeSet<(String, String)>;
+
+fn wrong(in_force: &RulesInForce) -> Wrong {
     let kept = in_force.rules.iter().filter_map(|rule| Some((rule.file.clone(), rule.problem.clone()?)));
     let refused = in_force.refused.iter().map(|RefusedFile { file, reason }| (file.clone(), reason.clone()));
-    let wrong: BTreeSet<(String, String)> = kept.chain(refused).collect();
-    for (file, reason) in wrong.difference(told) {
+    kept.chain(refused).collect()
+}
+
+/// Tells what was not told before; all that is wrong now.
+pub(super) fn tell(in_force: &RulesInForce, told: &Wrong) -> Wrong {
+    let wrong = wrong(in_force);
+    for (file, reason) in wrong.difference(told).take(TOLD_AT_ONCE) {
         tracing::error!(file, reason, "this file of a rule can't be used; the others go on");
     }
-    for (file, _) in told.iter().filter(|(file, _)| !wrong.iter().any(|(other, _)| other == file)) {
-        tracing::info!(file, "this file of a rule is mended, or gone");
+    let more = wrong.difference(told).count().saturating_sub(TOLD_AT_ONCE);
+    if more > 0 {
+        tracing::error!(more, "and so many more files of rules; `rectify rules` tells them all");
     }
     tracing::info!(
         rules = in_force.rules.len(),
-        refused = in_force.refused.len(),
+        files_that_cannot_be_used = wrong.len(),
         other_logs = in_force.passed_over.len(),
         "rules in force"
     );

@@ -29,7 +29,8 @@ const ROOTS: &str = "
 
 /// The tables whose rows belong to an execution by their column `execution`, beside its journal and its map runs; each with what tells
 /// its rows apart.
-pub(super) const OF_EXECUTION: &[(&str, &str)] = &[("task_tokens", "hash"), ("activity_tasks", "id"), ("jobs", "id")];
+pub(super) const OF_EXECUTION: &[(&str, &str)] =
+    &[("task_tokens", "hash"), ("activity_tasks", "id"), ("jobs", "id"), ("playbook_executions", "execution")];
 /// The same, to a map run by their column `map_run`, beside its child executions.
 pub(super) const OF_MAP_RUN: &[(&str, &str)] =
     &[("map_run_children", "number"), ("map_run_counts", "status"), ("map_run_express_children", "id")];

@@ -134,10 +134,11 @@ mod tests {
             assert_eq!(count, pages.iter().map(|findings| findings.len() as u64).sum::<u64>());
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         };
-        let (one, two) = (json!({"a": 1}), json!({"a": "\n"}));
+        let findings = [json!({"a": 1}), json!({"a": "\n"})];
+        let (one, two) = findings.split_at(1);
         check(false, &[], "");
-        check(false, &[&[one.clone(), two.clone()], &[one.clone()]], "{\"a\":1}\n{\"a\":\"\\n\"}\n{\"a\":1}\n");
+        check(false, &[&findings, one], "{\"a\":1}\n{\"a\":\"\\n\"}\n{\"a\":1}\n");
         check(true, &[&[]], "[]\n");
-        check(true, &[&[one.clone()], &[two]], "[\n{\"a\":1},\n{\"a\":\"\\n\"}\n]\n");
+        check(true, &[one, two], "[\n{\"a\":1},\n{\"a\":\"\\n\"}\n]\n");
     }
 }
