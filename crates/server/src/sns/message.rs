@@ -4,7 +4,7 @@ use axum::http::Uri;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::registry::is_region;
+use crate::machines::is_region;
 
 /// A message as SNS posts it.
 #[derive(Debug, Deserialize)]
