@@ -56,6 +56,9 @@ pub struct Arguments {
     /// The configuration: modes, limits, guardrails and sources; rectify.yaml here, unless named
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// The data folder of a `serve` whose exceptions count, too; it is only read
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// How many threads read and match; as many as there are cores, unless said
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
@@ -80,6 +83,11 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
         output::problem(told);
     }
     let settings = rules.settings(&configuration)?;
+    let exceptions = match &arguments.data {
+        Some(folder) => engine::sqlite::exceptions(folder, Timestamp::now())
+            .map_err(|error| Problem(format!("the exceptions in {} can't be read: {error}", folder.display())))?,
+        None => Vec::new(),
+    };
     // Of documents that say neither account nor Region.
     let account = configuration.account.clone().unwrap_or_else(|| UNKNOWN_ACCOUNT.to_owned());
     let received = Received { at: Timestamp::now(), account, region: REGION.to_owned() };
@@ -98,7 +106,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, Problem> {
         count(&places, total);
     }
     let mut collector = Collector {
-        report: Report::new(&rules, Decisions::new(settings, Vec::new())),
+        report: Report::new(&rules, Decisions::new(settings, exceptions)),
         progress,
         told: Told::default(),
     };

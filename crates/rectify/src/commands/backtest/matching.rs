@@ -44,13 +44,6 @@ pub struct Seen {
     pub unreadable_untold: u64,
 }
 
-impl Seen {
-    /// Of a file that can't be read.
-    pub fn unreadable(name: String, reason: String) -> Seen {
-        Seen { unreadable: vec![(name, reason)], ..Seen::default() }
-    }
-}
-
 /// Matches the events of texts, and hands on what it saw whenever that is much.
 pub struct Matching<'a, HandOn> {
     question: &'a Question<'a>,
