@@ -55,9 +55,17 @@ enum Work {
 /// What is to be done.
 struct Feed<Inputs> {
     inputs: Inputs,
-    /// A file whose lines are being handed out, with what comes next of it.
-    open: Option<(String, Reader, Option<Result<reader::Lines, String>>)>,
+    /// A file whose lines are being handed out.
+    open: Option<Open>,
     line: SyncSender<Receiver<Message>>,
+}
+
+/// A file whose lines are being handed out.
+struct Open {
+    name: String,
+    reader: Reader,
+    /// What comes next of it.
+    next: Result<reader::Lines, String>,
 }
 
 /// Reads all inputs with so many threads, and gives what was seen to `collect`, in the order of the inputs.
@@ -101,13 +109,12 @@ fn next<Inputs: Iterator<Item = Input>>(feed: &Mutex<Option<Feed<Inputs>>>) -> O
 
 impl<Inputs: Iterator<Item = Input>> Feed<Inputs> {
     fn next(&mut self) -> Option<Work> {
-        if let Some((name, mut reader, Some(part))) = self.open.take() {
-            return Some(match part {
+        if let Some(Open { name, mut reader, next }) = self.open.take() {
+            return Some(match next {
                 Ok(lines) => {
                     let next = reader.lines();
-                    let is_last = next.is_none();
-                    let work = Work::Lines { name: name.clone(), lines, is_last };
-                    self.open = Some((name, reader, next)).filter(|_| !is_last);
+                    let work = Work::Lines { name: name.clone(), lines, is_last: next.is_none() };
+                    self.open = next.map(|next| Open { name, reader, next });
                     work
                 }
                 Err(reason) => Work::Input(Input { name, body: Body::Unreadable(reason) }),
@@ -127,8 +134,8 @@ impl<Inputs: Iterator<Item = Input>> Feed<Inputs> {
             Ok(Opened::Whole(text)) => Some(Work::Text(input.name, text)),
             Ok(Opened::Document(reader)) => Some(Work::Document(input.name, reader)),
             Ok(Opened::Lines(mut reader)) => {
-                let first = reader.lines();
-                self.open = Some((input.name, reader, first));
+                let name = input.name;
+                self.open = reader.lines().map(|next| Open { name, reader, next });
                 self.next()
             }
         }
