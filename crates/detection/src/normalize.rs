@@ -1,6 +1,7 @@
 //! From what a source delivers to events, one file a source kind.
 
 mod cloudtrail;
+mod plain;
 mod s3;
 mod unknown;
 mod wrapper;
@@ -13,6 +14,7 @@ use crate::{
     source::{Received, Source},
 };
 
+pub use plain::{Piece, Plain, plain};
 pub use s3::{Notice, Object, object};
 
 /// How many wrappers (SNS in SQS in …) may be around an event.

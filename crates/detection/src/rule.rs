@@ -105,7 +105,7 @@ fn first_resource(event: &Event) -> Option<String> {
 
 /// Who acted, by CloudTrail's record: the ARN, else the next best name. Source:
 /// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html>
-fn actor(event: &Event) -> Option<String> {
+pub fn actor(event: &Event) -> Option<String> {
     let identity = event.detail.get("userIdentity")?;
     ["arn", "principalId", "userName", "invokedBy", "type"].into_iter().find_map(|name| said(identity, name))
 }

@@ -45,6 +45,7 @@ pub(crate) use self::state_machines::{hash_of, revision_hash};
 pub(crate) use self::writer::simulated::{Disk, Fate};
 pub use self::{
     backup::{BackupProgress, BackupSummary, backup, is_of_store},
+    exceptions::exceptions,
     retention::{DEFAULT_FINDINGS_RETENTION_DAYS, DEFAULT_RETENTION_DAYS, Pruned, Pruner, Retention},
     writer::{CommitMoment, CommitObserver, WriterCounts},
 };

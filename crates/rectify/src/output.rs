@@ -20,7 +20,17 @@ pub enum Format {
 /// Prints a line. A reader that has gone (`| head`) ends the program quietly, as it does others; any other failure with its reason.
 /// For what has nothing to do but print.
 pub fn line(text: &str) {
-    match write_line(text) {
+    written(write_line(text));
+}
+
+/// The same of many lines at once, each of which ends with a line feed.
+pub fn lines(text: &str) {
+    let mut out = io::stdout().lock();
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+}
+
+fn written(result: io::Result<()>) {
+    match result {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
         Err(error) => {

@@ -8,7 +8,7 @@ use asl::{Document, document::Format};
 use conformance::corpus;
 use detection::{
     Source,
-    normalize::{self, Read},
+    normalize::{self, Piece, Read},
     source::Received,
 };
 use serde_json::Value;
@@ -25,6 +25,9 @@ const FILES: &[(&str, usize, &str)] = &[
     ("events/securityhub-asr.jsonl.gz", 109, "document"),
 ];
 
+/// How many events at least are matched as texts.
+const PLAIN: usize = 3_000;
+
 /// How many records a document holds.
 fn records(document: &Value) -> usize {
     match document.get("Records").or(Some(document)) {
@@ -39,6 +42,39 @@ fn body(document: &Value) -> Vec<u8> {
         Value::String(text) => text.clone().into_bytes(),
         document => document.to_string().into_bytes(),
     }
+}
+
+/// What is matched as a text is what would have been read as a value.
+#[test]
+fn plain_texts_are_what_is_read_of_them() {
+    let (mut plain, mut all) = (0, 0);
+    for (file, rows, key) in FILES {
+        let Some(cases) = corpus(file, *rows) else { return };
+        for case in &cases {
+            let body = body(&case[*key]);
+            all += 1;
+            let Some(pieces) = normalize::plain(&body) else { continue };
+            let read = normalize::read(&body);
+            assert_eq!(pieces.len(), read.len(), "{file}");
+            for (piece, read) in pieces.iter().zip(read) {
+                match piece {
+                    Piece::Event(event) => {
+                        let mut buffer = String::new();
+                        let envelope: Value = serde_json::from_str(event.envelope(&mut buffer)).unwrap();
+                        assert_eq!(envelope, read.unwrap().envelope(), "{file}");
+                        plain += 1;
+                    }
+                    Piece::Text(text) => {
+                        let reason =
+                            |read: Read| read.into_iter().next().unwrap().map_err(|unreadable| unreadable.reason);
+                        assert_eq!(reason(normalize::read(text.as_bytes())), reason(vec![read]), "{file}");
+                    }
+                }
+            }
+        }
+    }
+    println!("{plain} events of {all} documents are matched as texts");
+    assert!(plain >= PLAIN, "{plain}");
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub(super) fn event(record: Value) -> Result<Event, (String, Value)> {
         Ok(Event {
             id: id(&record)?,
             source: source(&text(&record, "eventSource")?),
-            detail_type: detail_type(&record).to_owned(),
+            detail_type: detail_type_of(record.get("eventType").and_then(Value::as_str)).to_owned(),
             account: account(&record)?,
             region: text(&record, "awsRegion")?,
             time: time(&record, "eventTime")?,
@@ -62,8 +62,9 @@ fn source(event_source: &str) -> String {
     format!("aws.{service}")
 }
 
-fn detail_type(record: &Value) -> &'static str {
-    match record.get("eventType").and_then(Value::as_str) {
+/// The `detail-type` that EventBridge gives a record of this `eventType`.
+pub(super) fn detail_type_of(event_type: Option<&str>) -> &'static str {
+    match event_type {
         Some("AwsConsoleSignIn") => "AWS Console Sign In via CloudTrail",
         Some("AwsConsoleAction") => "AWS Console Action via CloudTrail",
         Some("AwsServiceEvent") => "AWS Service Event via CloudTrail",

@@ -1,11 +1,13 @@
 //! What guardrails leave alone.
 
+use std::path::Path;
+
 use detection::decide::Exception;
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OpenFlags, params};
 
 use super::{
-    micros,
+    FILE, LOCKED_TIMEOUT, micros,
     schema::{FORMAT, check_format},
 };
 use crate::ports::StoreError;
@@ -37,6 +39,31 @@ pub(super) fn add(connection: &Connection, exception: &Exception, now: Timestamp
     Ok(())
 }
 
+/// All exceptions in force in the store of a folder, which is only read: whether `serve` runs does not matter.
+pub fn exceptions(folder: &Path, now: Timestamp) -> Result<Vec<Exception>, StoreError> {
+    let path = folder.join(FILE);
+    if !path.is_file() {
+        let text = format!("there is no store in `{}`: name the folder that `serve` was given", folder.display());
+        return Err(StoreError::Unavailable(text));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(&path, flags)?;
+    connection.busy_timeout(LOCKED_TIMEOUT)?;
+    let mut statement =
+        connection.prepare("SELECT format, body FROM exceptions WHERE until > ?1 ORDER BY id LIMIT ?2")?;
+    let mut rows = statement.query(params![micros(now), LIMIT])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+fn read(row: &rusqlite::Row<'_>) -> Result<Exception, StoreError> {
+    check_format("an exception", row.get(0)?)?;
+    Ok(serde_json::from_str(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?)
+}
+
 /// Those that have not ended and may concern a guardrail in an account.
 pub(super) fn in_force(
     connection: &Connection,
@@ -51,8 +78,7 @@ pub(super) fn in_force(
     let mut rows = statement.query(params![micros(now), guardrail, account])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        check_format("an exception", row.get(0)?)?;
-        found.push(serde_json::from_str(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?);
+        found.push(read(row)?);
     }
     Ok(found)
 }

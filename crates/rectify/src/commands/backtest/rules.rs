@@ -1,15 +1,21 @@
 //! What past events are held against.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
 use asl::{Diagnostic, Document, document::Format};
-use detection::{Event, EventPattern, Filter, Guardrail, Matcher, Rule, rule, sigma};
+use detection::{
+    Event, EventPattern, Filter, Guardrail, Matcher, Rule, Settings, Severity,
+    rule::{self, actor},
+    sigma,
+};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::{commands::Problem, content, diagnostics, start};
+use crate::{commands::Problem, configuration::Configuration, content, diagnostics, start};
 
 /// The keys that tell a guardrail from an event pattern: two of them, as one may be a field that a pattern asks about.
 const KEYS_OF_GUARDRAILS: [&str; 9] =
@@ -20,6 +26,34 @@ enum Firing {
     Guardrail(Box<Guardrail>),
     /// An event pattern or a Sigma rule.
     Rule(Box<Rule>),
+}
+
+/// A rule that fired on an event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fired {
+    /// Its number.
+    pub rule: usize,
+    /// The event's identity.
+    pub event_id: String,
+    /// When the event happened.
+    pub time: Timestamp,
+    /// The event's account.
+    pub account: String,
+    /// Who did it.
+    pub actor: Option<String>,
+    /// What it is about: every resource of a guardrail, one of another rule, which may be unknown.
+    pub resources: Vec<Option<String>>,
+}
+
+/// What a rule says of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Described<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its title.
+    pub title: &'a str,
+    /// Its severity, where it says one.
+    pub severity: Option<Severity>,
 }
 
 /// The guardrails, and the rules of a folder.
@@ -40,18 +74,19 @@ enum File {
 }
 
 impl Rules {
-    /// The carried guardrails, and the guardrails, patterns and Sigma rules of a folder and all below it. A file that can't be used
-    /// is kept with the reason and left out.
-    pub fn load(folder: Option<&Path>) -> Result<Rules, Problem> {
-        let (mut guardrails, broken) = content::guardrails(None, &start::known_resources()).map_err(Problem)?;
-        if let Some(file) = broken.first() {
-            return Err(Problem(diagnostics::render(&file.name, &file.text, &file.diagnostics)));
-        }
+    /// The guardrails that the configuration leads to, and the guardrails, patterns and Sigma rules of a folder and all below it. A
+    /// file that can't be used is kept with the reason and left out.
+    pub fn load(configuration: &Configuration, folder: Option<&Path>) -> Result<Rules, Problem> {
+        let (mut guardrails, broken) =
+            content::guardrails(configuration.guardrails_folder.as_deref(), &start::known_resources())
+                .map_err(Problem)?;
         let mut paths = Vec::new();
         if let Some(folder) = folder {
             below(folder, &mut paths)?;
         }
-        let (mut rules, mut refused, mut passed_over) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut rules, mut passed_over) = (Vec::new(), Vec::new());
+        let mut refused: Vec<String> =
+            broken.iter().map(|file| diagnostics::render(&file.name, &file.text, &file.diagnostics)).collect();
         for path in paths {
             match read(&path) {
                 Ok(File::Rule(rule)) => rules.push(rule),
@@ -73,34 +108,79 @@ impl Rules {
         Ok(Rules { matcher: Matcher::new(filters), firing, refused, passed_over })
     }
 
-    /// What fires on an event: `{event_id, rule, title, severity, resource, time}` each, one for each resource of a guardrail.
-    pub fn hits(&self, event: &Event) -> Vec<Value> {
-        let mut hits = Vec::new();
-        for index in self.matcher.matches(&event.envelope()) {
-            let hit = |rule: &str, title: &str, severity: Value, resource: Value| json!({"event_id": event.identity(), "rule": rule, "title": title, "severity": severity, "resource": resource, "time": event.time});
-            match self.firing.get(*index) {
-                Some(Firing::Rule(rule)) => {
-                    let resource = match rule.filter {
-                        Filter::Pattern(_) => event.resources.first().cloned().into(),
-                        Filter::Sigma(_) => rule.finding_key(event).resource.into(),
-                    };
-                    hits.push(hit(&rule.id, &rule.title, json!(rule.severity), resource));
-                }
-                Some(Firing::Guardrail(guardrail)) => {
-                    let severity = json!(guardrail.severity);
-                    match guardrail.sightings(event) {
-                        Ok(sightings) => hits.extend(sightings.into_iter().map(|sighting| {
-                            hit(&guardrail.id, &guardrail.title, severity.clone(), sighting.resource.into())
-                        })),
-                        Err(error) => {
-                            tracing::error!(guardrail = guardrail.id, event = event.identity(), %error, "resource.id can't be evaluated on this event; the guardrail is skipped");
-                        }
-                    }
-                }
-                None => {}
-            }
+    /// The guardrails' numbers, ids and settings. What the configuration says of guardrails that they can't take is a problem.
+    pub fn settings(&self, configuration: &Configuration) -> Result<BTreeMap<usize, (String, Settings)>, Problem> {
+        let guardrails = || {
+            self.firing.iter().enumerate().filter_map(|(number, firing)| match firing {
+                Firing::Guardrail(guardrail) => Some((number, guardrail)),
+                Firing::Rule(_) => None,
+            })
+        };
+        let all: Vec<Guardrail> = guardrails().map(|(_, guardrail)| guardrail.as_ref().clone()).collect();
+        if let Some(misfit) = configuration.misfits(&all).first() {
+            return Err(Problem(format!("the configuration can't be taken: {misfit}")));
         }
-        hits
+        guardrails()
+            .map(|(number, guardrail)| {
+                let settings = configuration.settings(guardrail).map_err(Problem)?;
+                Ok((number, (guardrail.id.clone(), settings)))
+            })
+            .collect()
+    }
+
+    /// The numbers of what matches an event's envelope, given as JSON text that was checked.
+    pub fn matching(&self, envelope: &str) -> Vec<usize> {
+        self.matcher.matches_json(envelope).into_iter().copied().collect()
+    }
+
+    /// The same of an envelope that is a value.
+    pub fn matching_value(&self, envelope: &Value) -> Vec<usize> {
+        self.matcher.matches(envelope).into_iter().copied().collect()
+    }
+
+    /// What a rule that matches an event makes of it; nothing where a guardrail finds no resource in it.
+    pub fn fired(&self, event: &Event, rule: usize) -> Option<Fired> {
+        let resources = match self.firing.get(rule)? {
+            Firing::Rule(rule) => match rule.filter {
+                Filter::Pattern(_) => vec![event.resources.first().cloned()],
+                Filter::Sigma(_) => vec![Some(rule.finding_key(event).resource)],
+            },
+            Firing::Guardrail(guardrail) => match guardrail.sightings(event) {
+                Ok(sightings) => sightings.into_iter().map(|sighting| Some(sighting.resource)).collect(),
+                Err(error) => {
+                    tracing::error!(guardrail = guardrail.id, event = event.identity(), %error, "resource.id can't be evaluated on this event; the guardrail is skipped");
+                    Vec::new()
+                }
+            },
+        };
+        (!resources.is_empty()).then(|| Fired {
+            rule,
+            event_id: event.identity().to_owned(),
+            time: event.time,
+            account: event.account.clone(),
+            actor: actor(event),
+            resources,
+        })
+    }
+
+    /// What a rule says of itself; nothing of a number that there is none of.
+    pub fn described(&self, rule: usize) -> Option<Described<'_>> {
+        Some(match self.firing.get(rule)? {
+            Firing::Rule(rule) => Described { id: &rule.id, title: &rule.title, severity: rule.severity },
+            Firing::Guardrail(guardrail) => {
+                Described { id: &guardrail.id, title: &guardrail.title, severity: Some(guardrail.severity) }
+            }
+        })
+    }
+
+    /// Adds what fired as JSON Lines: `{event_id, rule, title, severity, resource, time}`, one for each resource.
+    pub fn write_lines(&self, fired: &Fired, lines: &mut String) {
+        let Some(Described { id, title, severity }) = self.described(fired.rule) else { return };
+        for resource in &fired.resources {
+            let hit = json!({"event_id": fired.event_id, "rule": id, "title": title, "severity": severity, "resource": resource, "time": fired.time});
+            lines.push_str(&hit.to_string());
+            lines.push('\n');
+        }
     }
 }
 
@@ -212,7 +292,7 @@ mod tests {
         write(folder.path(), "pattern.json", r#"{"detail": {"eventName": [{"suffix": "Bucket"}]}}"#);
         write(folder.path(), "broken.yaml", "source: aws.s3");
         write(folder.path(), "README.md", "no rule");
-        let rules = Rules::load(Some(folder.path())).unwrap();
+        let rules = Rules::load(&Configuration::default(), Some(folder.path())).unwrap();
         assert_eq!(rules.passed_over.len(), 1, "{:?}", rules.passed_over);
         assert!(rules.passed_over[0].ends_with("for another log than AWS CloudTrail: product windows"));
         assert_eq!(rules.refused.len(), 2, "{:?}", rules.refused);
@@ -224,13 +304,19 @@ mod tests {
         let record = json!({"eventVersion": "1.09", "eventID": "e1", "eventTime": "2026-01-01T00:00:00Z", "eventSource": "s3.amazonaws.com",
             "eventName": "DeleteBucket", "awsRegion": "us-east-1", "recipientAccountId": "123456789012", "userIdentity": {"arn": "arn:u"}});
         let event = detection::normalize::read(record.to_string().as_bytes()).remove(0).unwrap();
-        let hit = |rule: &str, title: &str, severity: Value, resource: Value| json!({"event_id": "e1", "rule": rule, "title": title, "severity": severity, "resource": resource, "time": "2026-01-01T00:00:00Z"});
+        let matched = rules.matching_value(&event.envelope());
+        assert_eq!(rules.matching(&event.envelope().to_string()), matched);
+        let mut lines = String::new();
+        for fired in matched.iter().filter_map(|rule| rules.fired(&event, *rule)) {
+            assert_eq!(fired.actor.as_deref(), Some("arn:u"));
+            rules.write_lines(&fired, &mut lines);
+        }
         assert_eq!(
-            rules.hits(&event),
+            lines.lines().collect::<Vec<_>>(),
             [
-                hit("r-1", "Bucket deleted", json!("HIGH"), json!("arn:u")),
-                hit("pattern.json", "pattern.json", Value::Null, Value::Null),
-                hit("pattern.yaml", "pattern.yaml", Value::Null, Value::Null),
+                r#"{"event_id":"e1","rule":"r-1","title":"Bucket deleted","severity":"HIGH","resource":"arn:u","time":"2026-01-01T00:00:00Z"}"#,
+                r#"{"event_id":"e1","rule":"pattern.json","title":"pattern.json","severity":null,"resource":null,"time":"2026-01-01T00:00:00Z"}"#,
+                r#"{"event_id":"e1","rule":"pattern.yaml","title":"pattern.yaml","severity":null,"resource":null,"time":"2026-01-01T00:00:00Z"}"#,
             ]
         );
     }
