@@ -58,8 +58,8 @@ pub(crate) use self::{
     slot::hash_of as hash_of_token,
 };
 use crate::{
-    Clock, ExecutionStore, FindingStore, TaskExecutor,
-    ports::{Receipt, Responder, StoreError},
+    Clock, ExecutionStore, Figures, FindingStore, TaskExecutor,
+    ports::{ExecutionKind, Receipt, Responder, StoreError},
     sqlite::SqliteStore,
     threads::Threads,
 };
@@ -95,6 +95,8 @@ pub struct Options {
     pub ask_jobs_after_milliseconds: u64,
     /// Executions of Express machines at once; beyond it, starts are refused.
     pub express_executions: usize,
+    /// What is counted: of [`Engine::start`], what its store counts too.
+    pub figures: Arc<Figures>,
 }
 
 impl Default for Options {
@@ -107,6 +109,7 @@ impl Default for Options {
             jobs_at_once: 256,
             ask_jobs_after_milliseconds: 1000,
             express_executions: 10_000,
+            figures: Arc::default(),
         }
     }
 }
@@ -366,6 +369,7 @@ impl Engine {
         clock: Arc<dyn Clock>,
         options: Options,
     ) -> Result<Engine, StoreError> {
+        let options = Options { figures: store.figures(), ..options };
         Engine::start_on(store.executions(), store.findings(), executor, clock, options).await
     }
 
@@ -456,6 +460,7 @@ impl Engine {
     pub async fn receive(&self, event: &Event, responders: Vec<Responder>) -> Result<Receipt, StoreError> {
         let shared = self.shared();
         let (receipt, started) = shared.store.receive(event, responders, shared.clock.now()).await?;
+        started.iter().for_each(|_| shared.options.figures.started(ExecutionKind::Standard));
         // They are durable: handing them over must not depend on whether the caller goes on waiting. That it waits is the
         // back-pressure.
         let shared = shared.clone();
@@ -471,6 +476,11 @@ impl Engine {
     /// Events, findings, exceptions and counters.
     pub fn findings(&self) -> Arc<dyn FindingStore> {
         self.inner.findings.clone()
+    }
+
+    /// What it counts.
+    pub fn figures(&self) -> Arc<Figures> {
+        self.shared().options.figures.clone()
     }
 
     /// What may be larger than on AWS.

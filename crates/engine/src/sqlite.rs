@@ -14,6 +14,7 @@ mod findings;
 mod follow;
 mod jobs;
 mod journal;
+mod levels;
 mod map_runs;
 mod pool;
 mod receive;
@@ -42,12 +43,13 @@ pub(crate) use self::state_machines::{hash_of, revision_hash};
 pub(crate) use self::writer::simulated::{Disk, Fate};
 pub use self::{
     backup::{BackupProgress, BackupSummary, backup, is_of_store},
+    levels::Levels,
     retention::{DEFAULT_FINDINGS_RETENTION_DAYS, DEFAULT_RETENTION_DAYS, Pruned, Pruner, Retention},
     writer::{CommitMoment, CommitObserver, WriterCounts},
 };
 use self::{pool::Pool, writer::Writer};
 use crate::{
-    Clock,
+    Clock, Figures,
     clock::SystemClock,
     ports::{ExecutionStore, FindingStore, StoreError},
 };
@@ -72,6 +74,7 @@ pub struct SqliteStore {
     writer: Writer,
     readers: Pool,
     clock: Arc<dyn Clock>,
+    figures: Arc<Figures>,
     unreadable_jobs: jobs::Unreadable,
 }
 
@@ -113,6 +116,7 @@ impl SqliteStore {
             writer: Writer::simulate(connection, disk),
             readers,
             clock,
+            figures: Arc::default(),
             unreadable_jobs: jobs::Unreadable::default(),
         })
     }
@@ -178,10 +182,12 @@ impl SqliteStore {
         schema::migrate(&mut connection).map_err(named)?;
         let checkpoints = Connection::open(&path)?;
         configure(&checkpoints).map_err(named)?;
+        let figures = Arc::new(Figures::default());
         Ok(SqliteStore {
-            writer: Writer::start(connection, checkpoints, lock, observer)?,
+            writer: Writer::start(connection, checkpoints, lock, observer, figures.clone())?,
             readers: Pool::open(&path)?,
             clock,
+            figures,
             unreadable_jobs: jobs::Unreadable::default(),
         })
     }
@@ -189,6 +195,11 @@ impl SqliteStore {
     /// How well writes were grouped, since the store was opened.
     pub fn counts(&self) -> WriterCounts {
         self.writer.counts()
+    }
+
+    /// What the store counts, and the engine on it.
+    pub fn figures(&self) -> Arc<Figures> {
+        self.figures.clone()
     }
 
     /// This store as the port of events and findings.

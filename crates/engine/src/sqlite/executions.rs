@@ -104,7 +104,9 @@ impl ExecutionStore for SqliteStore {
         now: Timestamp,
     ) -> Result<(Receipt, Vec<String>), StoreError> {
         let event = Arc::new(event.clone());
-        self.writer.write(move |connection| receive::receive(connection, &event, &responders, now)).await
+        let received = self.writer.write(move |connection| receive::receive(connection, &event, &responders, now)).await?;
+        received.opened.iter().for_each(|guardrail| self.figures.findings_opened.of(guardrail).increment());
+        Ok((received.receipt, received.started))
     }
 
     async fn keep_express(&self, new: NewExecution) -> Result<u64, StoreError> {

@@ -10,20 +10,33 @@ use crate::{
     ports::{ExecutionKind, NewExecution, Receipt, Responder, Standing, StoreError},
 };
 
-/// Within the writer's transaction; the ARNs of the executions that were begun.
+/// What became of an event.
+pub(super) struct Received {
+    pub(super) receipt: Receipt,
+    /// The ARNs of the executions that were begun.
+    pub(super) started: Vec<String>,
+    /// The guardrails of the findings that were opened.
+    pub(super) opened: Vec<String>,
+}
+
+/// Within the writer's transaction.
 pub(super) fn receive(
     connection: &Connection,
     event: &Event,
     responders: &[Responder],
     now: Timestamp,
-) -> Result<(Receipt, Vec<String>), StoreError> {
+) -> Result<Received, StoreError> {
     let mut receipt = Receipt { duplicate: false, started: 0, absorbed: 0 };
-    let mut started = Vec::new();
+    let (mut started, mut opened) = (Vec::new(), Vec::new());
     if !events::insert(connection, event, now)? {
-        return Ok((Receipt { duplicate: true, ..receipt }, started));
+        return Ok(Received { receipt: Receipt { duplicate: true, ..receipt }, started, opened });
     }
     for responder in responders {
-        match respond(connection, responder, now)? {
+        let (is_new, begun) = respond(connection, responder, now)?;
+        if is_new {
+            opened.push(responder.sighting.guardrail.clone());
+        }
+        match begun {
             Some(arn) => {
                 receipt.started += 1;
                 started.push(arn);
@@ -31,16 +44,21 @@ pub(super) fn receive(
             None => receipt.absorbed += 1,
         }
     }
-    Ok((receipt, started))
+    Ok(Received { receipt, started, opened })
 }
 
-fn respond(connection: &Connection, responder: &Responder, now: Timestamp) -> Result<Option<String>, StoreError> {
+/// Whether the finding is new, and the ARN of the execution that was begun.
+fn respond(
+    connection: &Connection,
+    responder: &Responder,
+    now: Timestamp,
+) -> Result<(bool, Option<String>), StoreError> {
     let sighting = &responder.sighting;
     let id = Finding::id_of(&sighting.guardrail, &sighting.account, &sighting.region, &sighting.resource);
     let there = findings::find(connection, &id)?;
     let sighted = Finding::sight(there.as_ref(), sighting, now);
     findings::save(connection, &sighted.finding, there.as_ref())?;
-    let Some(response) = sighted.start else { return Ok(None) };
+    let Some(response) = sighted.start else { return Ok((there.is_none(), None)) };
     let machine = state_machines::find(connection, &responder.state_machine_arn)?.ok_or_else(|| {
         StoreError::Damaged(format!(
             "the guardrail `{}` has no state machine `{}`: register it before its events",
@@ -66,5 +84,5 @@ fn respond(connection: &Connection, responder: &Responder, now: Timestamp) -> Re
         started_at: now,
     };
     executions::insert(connection, &new, &Standing::Working)?;
-    Ok(Some(arn))
+    Ok((there.is_none(), Some(arn)))
 }
