@@ -9,6 +9,7 @@
 
 pub mod channels;
 pub mod executor;
+mod figures;
 pub mod functions;
 pub mod guardrail_test;
 pub mod local_function;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use channels::{ChannelConfiguration, Channels};
 pub use executor::Executor;
+pub use figures::Figures;
 pub use functions::{Function, FunctionError, GuardrailSettings};
 pub use local_function::{LocalFunction, LocalFunctions};
 pub use resource::{KnownResources, Resource};

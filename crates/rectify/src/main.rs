@@ -9,6 +9,7 @@ mod crash;
 mod diagnostics;
 mod output;
 mod start;
+mod telemetry;
 
 use std::process::ExitCode;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use engine::Engine;
 use integrations::KnownResources;
 
-use crate::{Access, Intake, Registry, Webhooks};
+use crate::{Access, Intake, Metrics, Registry, Webhooks};
 
 /// What every request handler may use. Cheap to clone.
 #[derive(Clone)]
@@ -20,6 +20,8 @@ pub struct App {
     pub access: Arc<Access>,
     /// The webhooks of sources.
     pub webhooks: Arc<Webhooks>,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
     /// What tasks may call.
     pub resources: KnownResources,
     /// The account that ARNs name.

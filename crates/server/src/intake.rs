@@ -20,6 +20,7 @@ use thiserror::Error;
 
 use crate::{
     Registry,
+    metrics::figures::{Figures, Way},
     objects::{self, Unfetched},
     registry::is_region,
 };
@@ -103,6 +104,11 @@ impl Intake {
         Intake { sources: Arc::from(sources), ..self }
     }
 
+    /// What is counted of events.
+    pub fn figures(&self) -> &Figures {
+        &self.registry.figures
+    }
+
     /// Takes an event: it, its findings and the responses to start are stored when this is `Ok`.
     pub async fn take_event(&self, event: &Event) -> Result<Receipt, StoreError> {
         let mut responders = Vec::new();
@@ -111,6 +117,7 @@ impl Intake {
                 Ok(state_machine_arn) => responders.push(Responder { sighting, state_machine_arn }),
                 Err(engine::engine::Refusal::Store(error)) => return Err(error),
                 Err(error) => {
+                    self.figures().guardrail_errors.of(&sighting.guardrail).increment();
                     tracing::error!(guardrail = sighting.guardrail, region = sighting.region, %error, "the guardrail's machine was refused; the guardrail is skipped, the others go on");
                 }
             }
@@ -210,6 +217,7 @@ impl Intake {
             round.refuse(origin, event.envelope().to_string().as_bytes(), reason);
         } else {
             let receipt = self.take_event(event).await?;
+            self.figures().received(Way::of(origin), &receipt);
             round.taken.received += usize::from(!receipt.duplicate);
             round.taken.duplicates += usize::from(receipt.duplicate);
             round.taken.started += receipt.started;
@@ -281,6 +289,7 @@ impl Intake {
 
     async fn keep_refused(&self, refused: Refused) -> Result<KeptUnreadable, StoreError> {
         let Refused { origin, text, reason } = refused;
+        self.figures().unreadable(Way::of(&origin));
         let id = id_of(&origin, &text);
         tracing::warn!(
             id,

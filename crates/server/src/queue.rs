@@ -6,7 +6,7 @@ use aws::{Aws, Call};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::{Intake, intake::NotTaken};
+use crate::{Intake, intake::NotTaken, metrics::figures::queue_name};
 
 /// How long one poll waits for messages (SQS's long polling, its longest).
 const WAIT_TIME_SECONDS: u64 = 20;
@@ -39,6 +39,7 @@ impl Queue {
             match round {
                 Ok(()) => pause = FIRST_PAUSE,
                 Err(error) => {
+                    self.intake.figures().queue_failures.of(queue_name(&self.url)).increment();
                     tracing::warn!(
                         queue = self.url,
                         error,
@@ -57,9 +58,11 @@ impl Queue {
 
     /// One poll: receive, store, delete.
     async fn round(&self) -> Result<(), String> {
-        let parameters = json!({"QueueUrl": self.url, "MaxNumberOfMessages": MESSAGES_AT_ONCE, "WaitTimeSeconds": WAIT_TIME_SECONDS});
+        let parameters = json!({"QueueUrl": self.url, "MaxNumberOfMessages": MESSAGES_AT_ONCE, "WaitTimeSeconds": WAIT_TIME_SECONDS,
+            "MessageSystemAttributeNames": ["SentTimestamp"]});
         let answer = self.call("receiveMessage", parameters, WAIT_TIME_SECONDS + 10).await?;
         let messages = answer.get("Messages").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        self.intake.figures().polled(&self.url, messages);
         let mut done = Vec::new();
         let mut failed = None;
         for message in messages {

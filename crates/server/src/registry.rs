@@ -2,13 +2,15 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use detection::{
     Event, Guardrail, Matcher, Settings, Sighting, arn::partition, decide::Risk, guardrail::CompileOptions,
 };
 use engine::{Engine, engine::Refusal};
+
+use crate::metrics::figures::Figures;
 
 /// The guardrails there are.
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub struct Registry {
     /// Which machines are in the engine already: (Region, index) → ARN.
     registered: Mutex<HashMap<(String, usize), String>>,
     account: String,
+    /// What is counted of events.
+    pub figures: Arc<Figures>,
 }
 
 #[derive(Debug)]
@@ -43,7 +47,7 @@ impl Registry {
             .collect();
         let patterns =
             entries.iter().enumerate().map(|(index, entry)| (index, entry.guardrail.pattern.clone())).collect();
-        Registry { entries, matcher: Matcher::new(patterns), registered: Mutex::default(), account: account.to_owned() }
+        Registry { entries, matcher: Matcher::new(patterns), registered: Mutex::default(), account: account.to_owned(), figures: Arc::default() }
     }
 
     /// The settings of every guardrail, by its id: what the built-in functions decide by.
@@ -70,12 +74,15 @@ impl Registry {
                     "the event matches the guardrail's pattern and names no resource by which its resource.id could find it; nothing is started"
                 ),
                 Ok(found) => sightings.extend(found.into_iter().map(|sighting| (index, sighting))),
-                Err(error) => tracing::error!(
-                    guardrail = entry.guardrail.id,
-                    event = event.identity(),
-                    %error,
-                    "the guardrail's resource.id can't be evaluated on this event; the guardrail is skipped, the others go on"
-                ),
+                Err(error) => {
+                    self.figures.guardrail_errors.of(&entry.guardrail.id).increment();
+                    tracing::error!(
+                        guardrail = entry.guardrail.id,
+                        event = event.identity(),
+                        %error,
+                        "the guardrail's resource.id can't be evaluated on this event; the guardrail is skipped, the others go on"
+                    );
+                }
             }
         }
         sightings

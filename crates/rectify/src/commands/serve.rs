@@ -17,14 +17,14 @@ use engine::{
 };
 use integrations::{Channels, Executor, KnownResources, functions::GuardrailSettings};
 use secrecy::ExposeSecret as _;
-use server::{Access, App, Intake, Registry, Webhooks, queue::Queue, router::router, tls::TlsListener};
+use server::{Access, App, Intake, Metrics, Registry, Webhooks, queue::Queue, router::router, tls::TlsListener};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use super::{Problem, end_asked_for};
 use crate::{
     configuration::Configuration,
     content::{self, Broken},
-    diagnostics, output, start,
+    diagnostics, output, start, telemetry,
 };
 
 /// How long requests under way may take once the end was asked for.
@@ -87,10 +87,12 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     let role = configuration.role.as_ref();
     let role = role.map(|role| format!("'arn:{partition}:iam::' & $resource.Account & ':role/{role}'"));
     let registry = Arc::new(Registry::new(guardrails, &account, role.as_deref()));
+    let telemetry = telemetry::from_environment().map_err(Problem)?;
     let channels = Channels::new(&configuration.channels, &HttpClient::from_environment()).map_err(Problem::new)?;
     let own_listener = own_listener(&arguments).await?;
     let own_address = own_listener.as_ref().unwrap_or(&listener).local_addr().map_err(Problem::new)?;
     let states = own_states(&aws, &access, own_address);
+    let figures = channels.figures();
     let executor = Executor::new(aws.clone(), store.findings(), GuardrailSettings::new(registry.settings()), channels)
         .with_destinations(start::destinations().map_err(Problem)?);
     let functions = start::functions(&configuration, &aws, &arguments.data.join("functions"))?;
@@ -107,7 +109,9 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
         ..usual
     };
     let engine =
-        Engine::start(store, Arc::new(executor), Arc::new(SystemClock), options).await.map_err(Problem::new)?;
+        Engine::start(store.clone(), Arc::new(executor), Arc::new(SystemClock), options).await.map_err(Problem::new)?;
+    let metrics = Arc::new(Metrics::new(registry.figures.clone(), figures, engine.clone(), store, aws.clone()));
+    telemetry::start(telemetry, &metrics);
     let intake =
         Intake::new(engine.clone(), Arc::clone(&registry), &account, configuration.role.is_some(), aws.clone())
             .with_sources(sources);
@@ -122,7 +126,7 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
         let engine = engine.clone();
         async move { engine.ended().await }
     };
-    let app = App { engine, intake, registry, access, webhooks, resources, account: account.clone() };
+    let app = App { engine, intake, registry, access, webhooks, metrics, resources, account: account.clone() };
     tracing::info!(listen = %arguments.listen, account, region = aws.region(), data = %arguments.data.display(), "ready");
     let router = router(app);
     if let Some(listener) = own_listener {

@@ -1,9 +1,13 @@
 //! What is counted of events as they come in.
 
+use std::time::Duration;
+
 use engine::{
     measure::{By, ByName, Counter, TimeGauge},
     ports::Receipt,
 };
+use jiff::Timestamp;
+use serde_json::Value;
 
 engine::label! {
     /// By which way an event came.
@@ -87,6 +91,16 @@ impl Figures {
         if receipt.started + receipt.absorbed > 0 {
             self.events_matched.of(way).increment();
         }
+    }
+
+    /// A queue was polled, and brought these messages.
+    pub fn polled(&self, url: &str, messages: &[Value]) {
+        let queue = queue_name(url);
+        let sent = messages.iter().filter_map(|message| message.pointer("/Attributes/SentTimestamp")?.as_str());
+        let oldest = sent.filter_map(|sent| Timestamp::from_millisecond(sent.parse().ok()?).ok()).min();
+        let age = oldest.map(|oldest| Duration::try_from(Timestamp::now().duration_since(oldest)).unwrap_or_default());
+        self.queue_age.of(queue).set(age.unwrap_or_default());
+        self.queue_messages.of(queue).add_all(messages.len());
     }
 
     /// Something could not be read.
