@@ -97,6 +97,8 @@ pub struct Options {
     pub express_executions: usize,
     /// What is counted: of [`Engine::start`], what its store counts too.
     pub figures: Arc<Figures>,
+    /// Told the ARN of each Standard execution that has ended; not told, and counted, while it has no place.
+    pub ended: Option<mpsc::Sender<Arc<str>>>,
 }
 
 impl Default for Options {
@@ -110,6 +112,7 @@ impl Default for Options {
             ask_jobs_after_milliseconds: 1000,
             express_executions: 10_000,
             figures: Arc::default(),
+            ended: None,
         }
     }
 }

@@ -52,6 +52,8 @@ crate::figures! {
         executions_started: By<MachineType, Counter> = "rectify_executions_started_total" ["type"];
         /// Executions that ended, by how.
         executions_ended: By<MachineType, By<EndStatus, Counter>> = "rectify_executions_ended_total" ["type", "status"];
+        /// Executions that ended and are in no trace, as too many waited to be traced.
+        executions_untraced: Counter = "rectify_executions_untraced_total" [];
         /// Tasks that were performed, by what became of them. One that is retried is counted each time.
         tasks: By<TaskResult, Counter> = "rectify_tasks_total" ["result"];
         /// How long performing a task took.

@@ -148,6 +148,7 @@ fn make(world: &World) -> Options {
         ask_jobs_after_milliseconds: state.random.pick(&[0, 1000]),
         express_executions: state.random.pick(&[1, 100]),
         figures: std::sync::Arc::default(),
+        ended: None,
     }
 }
 

@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, env, sync::Arc, time::Duration};
 
 use aws::http::HttpClient;
+use engine::Engine;
 use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 use server::{
@@ -13,8 +14,10 @@ use server::{
     metrics::{
         otlp::Resource,
         push::{self, Destination, Telemetry},
+        traces::push_traces,
     },
 };
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 /// How often metrics are pushed, and how long a request may take, unless said otherwise: the specification's own.
@@ -30,11 +33,22 @@ pub fn from_environment() -> Result<Telemetry, String> {
 }
 
 /// Pushes what is to be pushed, until this process ends.
-pub fn start(telemetry: Telemetry, metrics: &Arc<Metrics>) {
+pub fn start(
+    telemetry: Telemetry,
+    ended: Option<mpsc::Receiver<Arc<str>>>,
+    engine: &Engine,
+    metrics: &Arc<Metrics>,
+) {
     let client = HttpClient::from_environment();
-    if let Some((destination, every)) = telemetry.metrics {
-        tracing::info!(url = destination.url, seconds = every.as_secs(), "metrics are pushed by OTLP");
-        tokio::spawn(push::push_metrics(metrics.clone(), telemetry.resource, destination, every, client));
+    let Telemetry { resource, metrics: of_metrics, traces } = telemetry;
+    if let Some((destination, every)) = of_metrics {
+        tracing::info!(seconds = every.as_secs_f64(), "metrics are pushed by OTLP");
+        let (metrics, resource, client) = (metrics.clone(), resource.clone(), client.clone());
+        tokio::spawn(push::push_metrics(metrics, resource, destination, every, client));
+    }
+    if let Some((destination, ended)) = traces.zip(ended) {
+        tracing::info!("traces are pushed by OTLP");
+        tokio::spawn(push_traces(engine.clone(), ended, metrics.clone(), resource, destination, client));
     }
 }
 

@@ -5,7 +5,9 @@ pub mod figures;
 pub mod otlp;
 mod process;
 pub mod push;
+mod spans;
 pub mod text;
+pub mod traces;
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,7 +29,7 @@ use self::{figures::Figures, process::Usage, text::Format};
 use crate::{App, router::refused};
 
 /// For how long what was read of the store is shown again: however many ask, it is read no oftener.
-const LEVELS_KEPT: Duration = Duration::from_secs(10);
+const LEVELS_KEPT: Duration = Duration::from_secs(2);
 
 /// Everything that is measured.
 #[derive(Debug)]

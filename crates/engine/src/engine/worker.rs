@@ -26,13 +26,14 @@ use execution::{Command, Ended, Input, Quotas, Status, Timer};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
+use self::figures::Counting;
 use super::{
     Options, Refusal,
     message::{Arn, Beginning, Effect, Live, Message, Redriving, Started},
     slot::{Batch, Phase, Queued, Slot, task_of},
 };
 use crate::{
-    Clock, Figures,
+    Clock,
     ports::{Begun, ExecutionKind, Progress, Standing, StoreError, TaskOutcome},
 };
 
@@ -49,7 +50,7 @@ pub(super) struct Worker {
     evict_after: SignedDuration,
     ask_jobs_after: SignedDuration,
     quotas: Quotas,
-    figures: Arc<Figures>,
+    counting: Counting,
     slots: HashMap<Arn, Slot>,
     timers: BTreeSet<(Timestamp, Arn, Timer)>,
     /// (when, which, idle since when): the same pause for all, so in order.
@@ -67,7 +68,7 @@ impl Worker {
             evict_after: SignedDuration::from_secs(seconds),
             ask_jobs_after: options.ask_jobs_after(),
             quotas: options.quotas,
-            figures: options.figures.clone(),
+            counting: Counting::new(options),
             slots: HashMap::new(),
             timers: BTreeSet::new(),
             evictions: VecDeque::new(),
@@ -223,7 +224,7 @@ impl Worker {
         match outcome {
             Ok(Begun::New(number)) => {
                 live.number = number;
-                self.figures.started(live.new.kind);
+                self.counting.started(&live);
                 answer(reply, Ok(Started::New(Box::new(live.record()))));
                 beginners.into_iter().for_each(|beginner| answer(beginner, Ok(Started::Exists(None))));
                 match slot.has_room() || !slot.queue.is_empty() || live.standing != Standing::Working {
@@ -396,7 +397,7 @@ impl Worker {
             }
             queued.answer(Ok(delivered));
         }
-        self.note_first_call(&mut slot.awaits_first_call, &live, &batch.commands);
+        self.counting.commanded(&mut slot.awaits_first_call, &live, &batch.commands, &*self.clock);
         perform(&arn, &mut slot, &live, batch.commands, effects);
         if let Standing::Ended { ended, .. } = &live.standing {
             self.finish(arn, slot, &live, ended, effects);
@@ -408,7 +409,7 @@ impl Worker {
     }
 
     fn finish(&mut self, arn: Arn, mut slot: Slot, live: &Live, ended: &Ended, effects: &mut Vec<Effect>) {
-        self.figures.ended(live.new.kind, ended.status);
+        self.counting.ended(live, ended.status);
         self.forget_timers(&arn, &mut slot);
         cancel_all(&arn, &slot, effects);
         for watcher in self.watchers.remove(&arn).unwrap_or_default() {

@@ -102,7 +102,9 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
         None => executor,
     };
     let usual = Options::default();
+    let (ended, traced) = telemetry.queue();
     let options = Options {
+        ended,
         quotas: configuration.quotas,
         evict_after_seconds: configuration.evict_after_seconds.unwrap_or(usual.evict_after_seconds),
         executions_in_memory: configuration.executions_in_memory.unwrap_or(usual.executions_in_memory),
@@ -111,7 +113,7 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     let engine =
         Engine::start(store.clone(), Arc::new(executor), Arc::new(SystemClock), options).await.map_err(Problem::new)?;
     let metrics = Arc::new(Metrics::new(registry.figures.clone(), figures, engine.clone(), store, aws.clone()));
-    telemetry::start(telemetry, &metrics);
+    telemetry::start(telemetry, traced, &engine, &metrics);
     let intake =
         Intake::new(engine.clone(), Arc::clone(&registry), &account, configuration.role.is_some(), aws.clone())
             .with_sources(sources);

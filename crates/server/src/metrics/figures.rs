@@ -49,6 +49,16 @@ engine::label! {
     }
 }
 
+engine::label! {
+    /// What became of a span.
+    pub enum SpanResult {
+        /// The collector took it.
+        Sent = "sent",
+        /// It did not, with all tries that there are.
+        Dropped = "dropped",
+    }
+}
+
 engine::figures! {
     /// What is counted of events as they come in, since the process began.
     pub struct Figures {
@@ -66,6 +76,8 @@ engine::figures! {
         queue_failures: ByName<Counter> = "rectify_queue_poll_failures_total" ["queue"];
         /// Exports of metrics and traces to the OpenTelemetry collector.
         otlp_exports: By<ExportResult, Counter> = "rectify_otlp_exports_total" ["result"];
+        /// Spans, by whether the collector took them.
+        spans: By<SpanResult, Counter> = "rectify_spans_total" ["result"];
     }
 }
 

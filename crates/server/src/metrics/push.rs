@@ -8,11 +8,13 @@ use flate2::{Compression, write::GzEncoder};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
+use tokio::sync::mpsc;
 
 use super::{
     Metrics,
     figures::ExportResult,
     otlp::{self, Resource},
+    traces::QUEUE_LIMIT,
 };
 
 /// Of the collector's answer.
@@ -43,6 +45,20 @@ pub struct Telemetry {
     pub metrics: Option<(Destination, Duration)>,
     /// Traces.
     pub traces: Option<Destination>,
+}
+
+/// Who tells of executions that have ended, and who hears of them.
+pub type Queue = (Option<mpsc::Sender<Arc<str>>>, Option<mpsc::Receiver<Arc<str>>>);
+
+impl Telemetry {
+    /// The queue of executions to be traced; none where traces go nowhere.
+    pub fn queue(&self) -> Queue {
+        if self.traces.is_none() {
+            return (None, None);
+        }
+        let (ended, traced) = mpsc::channel(QUEUE_LIMIT);
+        (Some(ended), Some(traced))
+    }
 }
 
 /// Sends to one destination.

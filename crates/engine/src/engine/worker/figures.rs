@@ -1,19 +1,48 @@
-//! What a worker counts.
+//! What a worker counts, and whom it tells of the ends of executions.
+
+use std::sync::Arc;
 
 use asl::integration;
-use execution::Command;
+use execution::{Command, Status};
+use tokio::sync::mpsc;
 
-use super::Worker;
-use crate::engine::message::Live;
+use crate::{
+    Clock, Figures, Options,
+    engine::message::{Arn, Live},
+    ports::ExecutionKind,
+};
 
-impl Worker {
-    /// Notes how long it took from the event to the first call of its response that leaves this process.
-    pub(super) fn note_first_call(&self, awaited: &mut bool, live: &Live, commands: &[Command]) {
-        if *awaited && commands.iter().any(leaves_process) {
-            *awaited = false;
-            let took = self.clock.now().duration_since(live.new.started_at);
+pub(super) struct Counting {
+    figures: Arc<Figures>,
+    ended: Option<mpsc::Sender<Arn>>,
+}
+
+impl Counting {
+    pub(super) fn new(options: &Options) -> Counting {
+        Counting { figures: options.figures.clone(), ended: options.ended.clone() }
+    }
+
+    /// An execution has begun, durably.
+    pub(super) fn started(&self, live: &Live) {
+        self.figures.started(live.new.kind);
+    }
+
+    /// An execution has ended, durably.
+    pub(super) fn ended(&self, live: &Live, status: Status) {
+        self.figures.ended(live.new.kind, status);
+        if let Some(ended) = self.ended.as_ref().filter(|_| live.new.kind == ExecutionKind::Standard)
+            && ended.try_send(live.new.arn.as_str().into()).is_err()
+        {
+            self.figures.executions_untraced.increment();
+        }
+    }
+
+    /// A step asked for these: the first call of a response that leaves this process is timed from the event.
+    pub(super) fn commanded(&self, is_awaited: &mut bool, live: &Live, commands: &[Command], clock: &dyn Clock) {
+        if *is_awaited && commands.iter().any(leaves_process) {
+            *is_awaited = false;
             // A clock that was set back tells nothing.
-            if let Ok(took) = took.try_into() {
+            if let Ok(took) = clock.now().duration_since(live.new.started_at).try_into() {
                 self.figures.event_to_first_call.observe(took);
             }
         }
