@@ -33,12 +33,7 @@ pub fn from_environment() -> Result<Telemetry, String> {
 }
 
 /// Pushes what is to be pushed, until this process ends.
-pub fn start(
-    telemetry: Telemetry,
-    ended: Option<mpsc::Receiver<Arc<str>>>,
-    engine: &Engine,
-    metrics: &Arc<Metrics>,
-) {
+pub fn start(telemetry: Telemetry, ended: Option<mpsc::Receiver<Arc<str>>>, engine: &Engine, metrics: &Arc<Metrics>) {
     let client = HttpClient::from_environment();
     let Telemetry { resource, metrics: of_metrics, traces } = telemetry;
     if let Some((destination, every)) = of_metrics {

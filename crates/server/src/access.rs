@@ -129,7 +129,8 @@ impl Access {
     /// Whether the request carries the token of `/metrics`, `Authorization: Bearer TOKEN`. An empty one lets nobody in.
     pub fn has_metrics_token(&self, headers: &HeaderMap) -> bool {
         let sent = headers.get("authorization").and_then(|value| value.to_str().ok());
-        let token = sent.and_then(|sent| sent.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let token =
+            sent.and_then(|sent| sent.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let expected = self.metrics_token.expose_secret();
         !expected.is_empty()
             && token.is_some_and(|(_, token)| bool::from(token.trim().as_bytes().ct_eq(expected.as_bytes())))

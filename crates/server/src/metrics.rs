@@ -224,7 +224,8 @@ fn of_process(usage: &Usage, began: Timestamp) -> [Family; 5] {
 /// `GET /metrics`: let in by the token of DIR/metrics-token, in the format that is asked for.
 pub async fn show(State(app): State<App>, headers: HeaderMap) -> Response {
     if !app.access.has_metrics_token(&headers) {
-        let text = "send `Authorization: Bearer TOKEN`: `serve` keeps the token in DIR/metrics-token of its --data folder";
+        let text =
+            "send `Authorization: Bearer TOKEN`: `serve` keeps the token in DIR/metrics-token of its --data folder";
         let mut response = refused(StatusCode::UNAUTHORIZED, text);
         response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
         return response;

@@ -47,7 +47,13 @@ impl Registry {
             .collect();
         let patterns =
             entries.iter().enumerate().map(|(index, entry)| (index, entry.guardrail.pattern.clone())).collect();
-        Registry { entries, matcher: Matcher::new(patterns), registered: Mutex::default(), account: account.to_owned(), figures: Arc::default() }
+        Registry {
+            entries,
+            matcher: Matcher::new(patterns),
+            registered: Mutex::default(),
+            account: account.to_owned(),
+            figures: Arc::default(),
+        }
     }
 
     /// The settings of every guardrail, by its id: what the built-in functions decide by.

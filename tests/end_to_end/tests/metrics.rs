@@ -1,7 +1,11 @@
 //! Figures to watch: `/metrics`, and the same pushed to a collector.
 #![expect(clippy::unwrap_used, reason = "test support: what can't be set up fails the test")]
 
-use std::fs;
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpListener,
+};
 
 use end_to_end::{Account, Collector, Serve, Webhook, exposition::Exposition, serve::Answer, until};
 use serde_json::{Value, json};
@@ -14,6 +18,28 @@ const CONFIGURATION: &str = "account: \"123456789012\"\n";
 fn event(id: &str, name: &str) -> Value {
     json!({"version": "0", "id": id, "detail-type": "AWS API Call via CloudTrail", "source": "aws.s3", "account": "123456789012", "time": "2026-01-01T00:00:00Z", "region": "us-east-1", "resources": [],
         "detail": {"eventSource": "s3.amazonaws.com", "eventName": name, "eventID": id, "requestParameters": {"bucketName": "reports"}}})
+}
+
+/// Where all of AWS denies access; it listens until the test's process ends.
+fn denying() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = BufReader::new(stream.try_clone().unwrap()).lines();
+            while head.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+            let body = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>";
+            let length = body.len();
+            // Who asked may be gone.
+            drop(
+                stream.write_all(
+                    format!("HTTP/1.1 403 Forbidden\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+                        .as_bytes(),
+                ),
+            );
+        }
+    });
+    url
 }
 
 fn scrape(serve: &Serve, accept: &str) -> Answer {
@@ -66,7 +92,7 @@ fn metrics_need_their_token_and_come_in_both_formats() {
 
 #[test]
 fn each_event_moves_the_figures_by_one() {
-    let serve = Serve::start(CONFIGURATION, NOBODY);
+    let serve = Serve::start(CONFIGURATION, &denying());
     let before = metrics(&serve);
     let events = |result: &str| format!("rectify_events_total{{source=\"events\",result=\"{result}\"}}");
     assert_eq!(before.value(&events("new")), 0.0);
@@ -82,7 +108,7 @@ fn each_event_moves_the_figures_by_one() {
     assert!(metrics.value("rectify_store_commit_duration_seconds_count") > 0.0);
     reaches(&serve, "rectify_unreadable_events", 1.0);
 
-    // One that a guardrail acts on, while nobody answers for AWS.
+    // One that a guardrail acts on, while AWS denies access.
     let body = event("3", "PutBucketAcl").to_string();
     assert_eq!(serve.ask("POST", "/events", Some(body.as_bytes())).unwrap().status, 200);
     let failed = format!("rectify_findings_failed_total{{guardrail=\"{BUCKET}\"}}");
@@ -95,7 +121,8 @@ fn each_event_moves_the_figures_by_one() {
     ] {
         assert_eq!(metrics.value(&row), 1.0, "{row}");
     }
-    assert!(metrics.value("rectify_aws_requests_total{service=\"s3\",result=\"no_answer\"}") > 0.0);
+    let denied = metrics.value("rectify_aws_requests_total{service=\"s3control\",result=\"access_denied\"}");
+    assert!(denied > 0.0, "{:?}", metrics.rows.keys().filter(|row| row.contains("aws")).collect::<Vec<_>>());
     assert_eq!(metrics.value("rectify_detection_to_fix_seconds_count"), 0.0);
     reaches(&serve, &format!("rectify_findings{{guardrail=\"{BUCKET}\",stage=\"failed\"}}"), 1.0);
     reaches(&serve, "rectify_executions_ended_total{type=\"STANDARD\",status=\"SUCCEEDED\"}", 1.0);
@@ -161,7 +188,9 @@ fn check_trace(collector: &Collector, serve: &Serve) {
         assert_eq!((span["traceId"].as_str().unwrap().len(), span["spanId"].as_str().unwrap().len()), (32, 16));
     }
     assert_eq!(attributes(&noticed["attributes"])["rectify.finding.id"], serve.finding(BUCKET).unwrap()["id"]);
-    until("the spans' own figure", || (metrics(serve).value("rectify_spans_total{result=\"sent\"}") > 0.0).then_some(()));
+    until("the spans' own figure", || {
+        (metrics(serve).value("rectify_spans_total{result=\"sent\"}") > 0.0).then_some(())
+    });
 }
 
 /// The attributes of OTLP, as an object.
@@ -186,7 +215,8 @@ fn a_collector_gets_the_same_figures() {
     let is_counted = |metric: &Value| {
         metric["name"] == "rectify_events"
             && metric["sum"]["dataPoints"].as_array().unwrap().iter().any(|point| {
-                attributes(&point["attributes"]) == json!({"source": "events", "result": "new"}) && point["asInt"] == "1"
+                attributes(&point["attributes"]) == json!({"source": "events", "result": "new"})
+                    && point["asInt"] == "1"
             })
     };
     let request = until("the event at the collector", || {

@@ -104,7 +104,8 @@ impl ExecutionStore for SqliteStore {
         now: Timestamp,
     ) -> Result<(Receipt, Vec<String>), StoreError> {
         let event = Arc::new(event.clone());
-        let received = self.writer.write(move |connection| receive::receive(connection, &event, &responders, now)).await?;
+        let received =
+            self.writer.write(move |connection| receive::receive(connection, &event, &responders, now)).await?;
         received.opened.iter().for_each(|guardrail| self.figures.findings_opened.of(guardrail).increment());
         Ok((received.receipt, received.started))
     }

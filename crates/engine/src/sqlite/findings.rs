@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use detection::{
-    finding::Occurrence,
     Decision, Event, Finding, FindingInput, Settings, Stage,
     decide::{Exception, Facts},
+    finding::Occurrence,
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};

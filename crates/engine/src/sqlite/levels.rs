@@ -100,7 +100,9 @@ mod tests {
             }
         };
         let counts = |rows: &[(&str, &str, u64)]| {
-            rows.iter().map(|(guardrail, stage, count)| ((*guardrail).into(), (*stage).into(), *count)).collect::<Vec<_>>()
+            rows.iter()
+                .map(|(guardrail, stage, count)| ((*guardrail).into(), (*stage).into(), *count))
+                .collect::<Vec<_>>()
         };
         let added = change(|connection| {
             insert(connection, "1", "a", "inspecting");

@@ -66,7 +66,9 @@ struct Times {
 fn metric(family: &Family, times: &Times) -> Value {
     let points: Vec<Value> = family.samples.iter().map(|sample| point(family, sample, times)).collect();
     let data = match family.kind {
-        Kind::Counter => ("sum", json!({"aggregationTemporality": CUMULATIVE, "isMonotonic": true, "dataPoints": points})),
+        Kind::Counter => {
+            ("sum", json!({"aggregationTemporality": CUMULATIVE, "isMonotonic": true, "dataPoints": points}))
+        }
         Kind::Gauge => ("gauge", json!({"dataPoints": points})),
         Kind::Histogram => ("histogram", json!({"aggregationTemporality": CUMULATIVE, "dataPoints": points})),
     };

@@ -40,7 +40,15 @@ pub(super) fn spans(execution: &ExecutionRecord, history: &[HistoryEvent], findi
             ("rectify.finding.id", &finding.id),
             ("rectify.guardrail", &finding.guardrail),
         ];
-        spans.push(trace.span(&id, "", "noticed", CONSUMER, (occurrence.event_at, occurrence.noticed_at), &attributes, None));
+        spans.push(trace.span(
+            &id,
+            "",
+            "noticed",
+            CONSUMER,
+            (occurrence.event_at, occurrence.noticed_at),
+            &attributes,
+            None,
+        ));
         id
     });
     let own = hash(&execution.arn, 8);
@@ -48,7 +56,10 @@ pub(super) fn spans(execution: &ExecutionRecord, history: &[HistoryEvent], findi
     let end = execution.stopped_at.unwrap_or(execution.started_at);
     let error = execution.ended.as_ref().and_then(|ended| ended.error.as_deref());
     let error = error.or((execution.status != Status::Succeeded).then_some("aborted"));
-    let attributes = [("rectify.execution.arn", execution.arn.as_str()), ("rectify.finding.id", finding.map_or("", |finding| &finding.id))];
+    let attributes = [
+        ("rectify.execution.arn", execution.arn.as_str()),
+        ("rectify.finding.id", finding.map_or("", |finding| &finding.id)),
+    ];
     let parent = parent.unwrap_or_default();
     spans.push(trace.span(&own, &parent, name, INTERNAL, (execution.started_at, end), &attributes, error));
     spans.extend(tasks(history).into_iter().map(|task| {
@@ -76,7 +87,10 @@ struct Trace {
 }
 
 impl Trace {
-    #[expect(clippy::too_many_arguments, reason = "a span has so many parts, all of them told by their types or values")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a span has so many parts, all of them told by their types or values"
+    )]
     fn span(
         &self,
         id: &str,
@@ -165,7 +179,9 @@ fn ends_task(kind: EventType) -> bool {
 fn error_of(event: &HistoryEvent) -> Option<&str> {
     let said = match &event.details {
         Some(
-            EventDetails::TaskFailed(failed) | EventDetails::TaskTimedOut(failed) | EventDetails::TaskSubmitFailed(failed),
+            EventDetails::TaskFailed(failed)
+            | EventDetails::TaskTimedOut(failed)
+            | EventDetails::TaskSubmitFailed(failed),
         ) => &failed.error,
         Some(
             EventDetails::LambdaFunctionFailed(failed)
@@ -191,7 +207,8 @@ mod tests {
         };
         let entered = |name: &str| json!({"stateEnteredEventDetails": {"name": name, "input": "{}", "inputDetails": {"truncated": false}}});
         let scheduled = json!({"taskScheduledEventDetails": {"resourceType": "aws-sdk:s3", "resource": "getBucketAcl", "region": "r", "parameters": "{}"}});
-        let failed = json!({"taskFailedEventDetails": {"resourceType": "aws-sdk:s3", "resource": "getBucketAcl", "error": "E"}});
+        let failed =
+            json!({"taskFailedEventDetails": {"resourceType": "aws-sdk:s3", "resource": "getBucketAcl", "error": "E"}});
         vec![
             event(1, 0, 10, "ExecutionStarted", json!({})),
             event(2, 1, 10, "TaskStateEntered", entered("A")),
@@ -209,7 +226,15 @@ mod tests {
         let history = history();
         let shown: Vec<_> = tasks(&history)
             .iter()
-            .map(|task| (task.event_id, task.state_name, task.from.as_second(), task.until.map(Timestamp::as_second), task.error))
+            .map(|task| {
+                (
+                    task.event_id,
+                    task.state_name,
+                    task.from.as_second(),
+                    task.until.map(Timestamp::as_second),
+                    task.error,
+                )
+            })
             .collect();
         assert_eq!(shown, [(4, "A", 11, Some(13), Some("E")), (5, "B", 12, Some(15), None), (7, "A", 14, None, None)]);
     }

@@ -59,7 +59,8 @@ async fn names_are_as_prometheus_wants_them() {
         assert!(kind != Kind::Histogram || name.ends_with("_seconds"), "{name}");
         assert!(help.ends_with('.') && help.len() > 10, "{name}: {help}");
         for label in labels {
-            let bounded = ["source", "result", "guardrail", "stage", "type", "status", "queue", "channel", "service", "version"];
+            let bounded =
+                ["source", "result", "guardrail", "stage", "type", "status", "queue", "channel", "service", "version"];
             assert!(bounded.contains(label), "{name}: is `{label}` bounded?");
         }
     }
