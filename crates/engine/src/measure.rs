@@ -273,12 +273,15 @@ impl<L: Label, M: Measure> Measure for By<L, M> {
     }
 }
 
+/// A place in a table of names: empty, or for ever that name's.
+type Place<M> = OnceLock<(Box<str>, M)>;
+
 /// One measure for each name: of guardrails, queues, channels. A name is there from the first time it is asked for. Finding one takes no
 /// lock: a name stays for ever in the first free place behind its hash. Only for names that configuration and content give, never for
 /// what an event says.
 #[derive(Debug)]
 pub struct ByName<M> {
-    places: Box<[OnceLock<(Box<str>, M)>]>,
+    places: Box<[Place<M>]>,
     other: OnceLock<M>,
 }
 

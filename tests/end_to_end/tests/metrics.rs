@@ -1,5 +1,10 @@
 //! Figures to watch: `/metrics`, and the same pushed to a collector.
-#![expect(clippy::unwrap_used, reason = "test support: what can't be set up fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test support: what is not there fails the test"
+)]
 
 use std::{
     fs,
