@@ -115,7 +115,9 @@ mod tests {
             connection.execute("UPDATE findings SET stage = 'fixed', version = 2 WHERE id = '3'", []).unwrap();
         });
         assert_eq!(changed.await, counts(&[("a", "fixed", 1), ("a", "inspecting", 1), ("b", "fixed", 1)]));
-        let gone = change(|connection| drop(connection.execute("DELETE FROM findings WHERE id <> '1'", []).unwrap()));
+        let gone = change(|connection| {
+            connection.execute("DELETE FROM findings WHERE id <> '1'", []).unwrap();
+        });
         assert_eq!(gone.await, counts(&[("a", "fixed", 1)]));
         let levels = store.levels().await.unwrap();
         assert!(levels.size_bytes > 0);
