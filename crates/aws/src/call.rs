@@ -18,6 +18,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::conformity::{self, Nonconformity, Wanted};
+use crate::counts::{AttemptResult, Counts};
 use crate::credentials::Keys;
 use crate::http::HttpClient;
 use crate::model;
@@ -109,6 +110,7 @@ struct Inner {
     keys: Keys,
     clock: Clock,
     discovered: Discovered,
+    counts: Counts,
 }
 
 impl Aws {
@@ -120,6 +122,7 @@ impl Aws {
                 keys: Keys::default(),
                 clock: Clock::default(),
                 discovered: Discovered::default(),
+                counts: Counts::default(),
             }),
         }
     }
@@ -171,6 +174,11 @@ impl Aws {
     /// The endpoint that is configured for this service and no other (`AWS_ENDPOINT_URL_<SERVICE>`).
     pub fn own_endpoint(&self, service: &str) -> Option<&str> {
         self.inner.options.own_endpoint(&model::service(service)?.metadata.service_id)
+    }
+
+    /// How the attempts of all calls ended, of the services that were called: `(service, result, count)`.
+    pub fn attempts(&self) -> Vec<(&'static str, AttemptResult, u64)> {
+        self.inner.counts.read()
     }
 
     /// The HTTP client that carries the calls.

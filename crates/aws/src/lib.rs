@@ -3,6 +3,7 @@
 pub mod call;
 mod checksum;
 mod conformity;
+mod counts;
 mod credentials;
 mod endpoint;
 pub mod http;
@@ -17,6 +18,7 @@ mod sign;
 
 pub use call::{Aws, Call, CallError, VersionOneAnswer};
 pub use conformity::{Nonconformity, Wanted};
+pub use counts::AttemptResult;
 pub use http::HttpClient;
 pub use members::UnknownField;
 pub use options::Options;

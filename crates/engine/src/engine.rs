@@ -59,8 +59,8 @@ pub(crate) use self::{
     slot::hash_of as hash_of_token,
 };
 use crate::{
-    Clock, ExecutionStore, FindingStore, TaskExecutor,
-    ports::{Reactions, Receipt, StoreError},
+    Clock, ExecutionStore, Figures, FindingStore, TaskExecutor,
+    ports::{ExecutionKind, Reactions, Receipt, StoreError},
     sqlite::SqliteStore,
     threads::Threads,
 };
@@ -96,6 +96,10 @@ pub struct Options {
     pub ask_jobs_after_milliseconds: u64,
     /// Executions of Express machines at once; beyond it, starts are refused.
     pub express_executions: usize,
+    /// What is counted: of [`Engine::start`], what its store counts too.
+    pub figures: Arc<Figures>,
+    /// Told the ARN of each Standard execution that has ended; not told, and counted, while it has no place.
+    pub ended: Option<mpsc::Sender<Arc<str>>>,
 }
 
 impl Default for Options {
@@ -108,6 +112,8 @@ impl Default for Options {
             jobs_at_once: 256,
             ask_jobs_after_milliseconds: 1000,
             express_executions: 10_000,
+            figures: Arc::default(),
+            ended: None,
         }
     }
 }
@@ -367,6 +373,7 @@ impl Engine {
         clock: Arc<dyn Clock>,
         options: Options,
     ) -> Result<Engine, StoreError> {
+        let options = Options { figures: store.figures(), ..options };
         Engine::start_on(store.executions(), store.findings(), executor, clock, options).await
     }
 
@@ -458,6 +465,7 @@ impl Engine {
     pub async fn receive(&self, event: &Event, reactions: impl Into<Reactions>) -> Result<Receipt, StoreError> {
         let shared = self.shared();
         let (receipt, started) = shared.store.receive(event, reactions.into(), shared.clock.now()).await?;
+        (0..receipt.started).for_each(|_| shared.options.figures.started(ExecutionKind::Standard));
         // They are durable: handing them over must not depend on whether the caller goes on waiting. That it waits for a moment
         // slows the sources down; what finds no room then waits in the store, and how much may do so is the sources' to bound.
         let shared = shared.clone();
@@ -478,6 +486,11 @@ impl Engine {
     /// Events, findings, exceptions and counters.
     pub fn findings(&self) -> Arc<dyn FindingStore> {
         self.inner.findings.clone()
+    }
+
+    /// What it counts.
+    pub fn figures(&self) -> Arc<Figures> {
+        self.shared().options.figures.clone()
     }
 
     /// What may be larger than on AWS.

@@ -147,6 +147,8 @@ fn make(world: &World) -> Options {
         jobs_at_once: state.random.pick(&[1, 100]),
         ask_jobs_after_milliseconds: state.random.pick(&[0, 1000]),
         express_executions: state.random.pick(&[1, 100]),
+        figures: Arc::default(),
+        ended: None,
     }
 }
 

@@ -17,6 +17,7 @@ mod findings;
 mod follow;
 mod jobs;
 mod journal;
+mod levels;
 mod map_runs;
 mod pool;
 mod receive;
@@ -46,12 +47,13 @@ pub(crate) use self::writer::simulated::{Disk, Fate};
 pub use self::{
     backup::{BackupProgress, BackupSummary, backup, is_of_store},
     exceptions::exceptions,
+    levels::Levels,
     retention::{DEFAULT_FINDINGS_RETENTION_DAYS, DEFAULT_RETENTION_DAYS, Pruned, Pruner, Retention},
     writer::{CommitMoment, CommitObserver, WriterCounts},
 };
 use self::{pool::Pool, writer::Writer};
 use crate::{
-    Clock,
+    Clock, Figures,
     clock::SystemClock,
     ports::{EvaluationStore, ExecutionStore, ExportStore, FindingStore, StoreError},
 };
@@ -76,6 +78,7 @@ pub struct SqliteStore {
     writer: Writer,
     readers: Pool,
     clock: Arc<dyn Clock>,
+    figures: Arc<Figures>,
     unreadable_jobs: jobs::Unreadable,
 }
 
@@ -117,6 +120,7 @@ impl SqliteStore {
             writer: Writer::simulate(connection, disk),
             readers,
             clock,
+            figures: Arc::default(),
             unreadable_jobs: jobs::Unreadable::default(),
         })
     }
@@ -182,10 +186,12 @@ impl SqliteStore {
         schema::migrate(&mut connection).map_err(named)?;
         let checkpoints = Connection::open(&path)?;
         configure(&checkpoints).map_err(named)?;
+        let figures = Arc::new(Figures::default());
         Ok(SqliteStore {
-            writer: Writer::start(connection, checkpoints, lock, observer)?,
+            writer: Writer::start(connection, checkpoints, lock, observer, figures.clone())?,
             readers: Pool::open(&path)?,
             clock,
+            figures,
             unreadable_jobs: jobs::Unreadable::default(),
         })
     }
@@ -193,6 +199,11 @@ impl SqliteStore {
     /// How well writes were grouped, since the store was opened.
     pub fn counts(&self) -> WriterCounts {
         self.writer.counts()
+    }
+
+    /// What the store counts, and the engine on it.
+    pub fn figures(&self) -> Arc<Figures> {
+        self.figures.clone()
     }
 
     /// This store as the port of events and findings.

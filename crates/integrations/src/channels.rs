@@ -14,6 +14,7 @@ use serde_json::Value;
 use thiserror::Error;
 use tokio::task::JoinSet;
 
+use crate::figures::{DeliveryResult, Figures};
 use webhook::{Webhook, WebhookConfiguration};
 
 /// A channel as it is configured: its kind, and what the kind needs.
@@ -72,6 +73,7 @@ pub struct Delivery {
 #[derive(Clone, Default)]
 pub struct Channels {
     channels: Vec<(String, Arc<dyn Deliver>)>,
+    figures: Arc<Figures>,
 }
 
 impl Channels {
@@ -90,12 +92,17 @@ impl Channels {
             };
             channels.push((name.clone(), channel));
         }
-        Ok(Channels { channels })
+        Ok(Channels { channels, figures: Arc::default() })
     }
 
     /// Whether nobody is configured.
     pub fn is_empty(&self) -> bool {
         self.channels.is_empty()
+    }
+
+    /// What is counted of messages, and of what else the executor that has these channels calls.
+    pub fn figures(&self) -> Arc<Figures> {
+        self.figures.clone()
     }
 
     /// Sends a message to every channel at once; answers when all have done, in the order of their names.
@@ -110,6 +117,10 @@ impl Channels {
             });
         }
         let mut deliveries = sending.join_all().await;
+        for delivery in &deliveries {
+            let result = if delivery.result.is_ok() { DeliveryResult::Delivered } else { DeliveryResult::Failed };
+            self.figures.channel_deliveries.of(&delivery.channel).of(result).increment();
+        }
         deliveries.sort_by(|one, other| one.channel.cmp(&other.channel));
         deliveries
     }

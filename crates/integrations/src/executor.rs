@@ -18,7 +18,7 @@ pub use map_run::item_reader_data;
 use http_invoke::{HttpTasks, Tracing};
 
 use crate::{
-    Channels, Function, LocalFunctions,
+    Channels, Figures, Function, LocalFunctions,
     functions::{GuardrailSettings, Records, ask::Ask, finding::ChangeFinding, owner::Owner, tell::Tell},
     resource::{Resource, UnsupportedResource},
 };
@@ -54,12 +54,14 @@ pub struct Executor {
     /// The built-in functions by their names, `rectify-` included.
     functions: HashMap<String, Arc<dyn Function>>,
     tell: Tell,
+    figures: Arc<Figures>,
 }
 
 impl Executor {
     /// An executor with the built-in functions: they change `findings` by `settings` and tell people by `channels`.
     pub fn new(aws: Aws, findings: Arc<dyn FindingStore>, settings: GuardrailSettings, channels: Channels) -> Executor {
         let records = Records { findings, settings };
+        let figures = channels.figures();
         let tell = Tell::new(records.clone(), channels);
         let executor = Executor {
             states: aws.clone(),
@@ -69,6 +71,7 @@ impl Executor {
             local: None,
             functions: HashMap::new(),
             tell: tell.clone(),
+            figures,
         };
         executor
             .with_function(ChangeFinding::new(records.clone()))

@@ -11,6 +11,7 @@
 pub mod channels;
 pub mod config_rules;
 pub mod executor;
+mod figures;
 pub mod functions;
 pub mod guardrail_test;
 pub mod local_function;
@@ -23,6 +24,7 @@ mod tests;
 pub use channels::{ChannelConfiguration, Channels};
 pub use config_rules::ConfigRules;
 pub use executor::Executor;
+pub use figures::Figures;
 pub use functions::{Function, FunctionError, GuardrailSettings};
 pub use local_function::{LocalFunction, LocalFunctions};
 pub use resource::{KnownResources, Resource};

@@ -10,6 +10,7 @@ mod diagnostics;
 mod output;
 mod rules;
 mod start;
+mod telemetry;
 
 use std::process::ExitCode;
 

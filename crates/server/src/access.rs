@@ -1,7 +1,7 @@
-//! Who gets in: the server's own key pair for SigV4, and an API key.
+//! Who gets in: the server's own key pair for SigV4, an API key, and a token for who watches.
 //!
-//! Both are made on the first start and kept in the data folder, readable by their owner alone: `credentials` is an AWS shared
-//! credentials file with the profile `rectify`, `api-key` holds the value of the `x-api-key` header.
+//! All are made on the first start and kept in the data folder, readable by their owner alone: `credentials` is an AWS shared
+//! credentials file with the profile `rectify`, `api-key` holds the value of the `x-api-key` header, `metrics-token` the bearer token of `/metrics`.
 
 pub mod sigv4;
 
@@ -36,6 +36,7 @@ pub struct Access {
     secret_access_key: SecretString,
     signing_keys: SigningKeys,
     api_key: SecretString,
+    metrics_token: SecretString,
 }
 
 /// Who called, as their signature says.
@@ -86,7 +87,9 @@ impl Access {
     /// Reads the keys in a data folder, made first where there are none. `region` is what clients use that name no other.
     pub fn open(folder: &Path, region: &str) -> Result<Access, AccessError> {
         let credentials = read_or_make(&folder.join("credentials"), || new_credentials(region))?;
-        let api_key = read_or_make(&folder.join("api-key"), || Ok(format!("{}\n", random_text(30)?)))?;
+        let made = || Ok(format!("{}\n", random_text(30)?));
+        let api_key = read_or_make(&folder.join("api-key"), made)?;
+        let metrics_token = read_or_make(&folder.join("metrics-token"), made)?;
         let malformed = |what| AccessError::Malformed { path: folder.join("credentials"), what };
         Ok(Access {
             access_key_id: setting(&credentials, "aws_access_key_id")
@@ -97,6 +100,7 @@ impl Access {
                 .into(),
             signing_keys: SigningKeys::default(),
             api_key: api_key.trim().into(),
+            metrics_token: metrics_token.trim().into(),
         })
     }
 
@@ -128,6 +132,16 @@ impl Access {
     /// Whether the request carries the API key as the password of basic authentication.
     pub fn has_api_key_as_password(&self, headers: &HeaderMap) -> bool {
         password(headers).is_some_and(|sent| bool::from(sent.ct_eq(self.api_key.expose_secret().as_bytes())))
+    }
+
+    /// Whether the request carries the token of `/metrics`, `Authorization: Bearer TOKEN`. An empty one lets nobody in.
+    pub fn has_metrics_token(&self, headers: &HeaderMap) -> bool {
+        let sent = headers.get("authorization").and_then(|value| value.to_str().ok());
+        let token =
+            sent.and_then(|sent| sent.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let expected = self.metrics_token.expose_secret();
+        !expected.is_empty()
+            && token.is_some_and(|(_, token)| bool::from(token.trim().as_bytes().ct_eq(expected.as_bytes())))
     }
 }
 
@@ -241,7 +255,7 @@ mod tests {
         assert_eq!(first.secret_access_key.expose_secret().len(), 40);
         assert_eq!(first.api_key.expose_secret(), Access::read_api_key(folder.path()).unwrap().expose_secret());
         #[cfg(unix)]
-        for name in ["credentials", "api-key"] {
+        for name in ["credentials", "api-key", "metrics-token"] {
             use std::os::unix::fs::PermissionsExt as _;
             let path = folder.path().join(name);
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

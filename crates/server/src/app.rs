@@ -5,7 +5,7 @@ use std::sync::Arc;
 use engine::{Engine, ports::ExportStore};
 use integrations::KnownResources;
 
-use crate::{Access, Intake, Registry, Topics, Webhooks};
+use crate::{Access, Intake, Metrics, Registry, Topics, Webhooks};
 
 /// What every request handler may use. Cheap to clone.
 #[derive(Clone)]
@@ -22,6 +22,8 @@ pub struct App {
     pub webhooks: Arc<Webhooks>,
     /// The topics whose messages SNS posts here.
     pub topics: Arc<Topics>,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
     /// What tasks may call.
     pub resources: KnownResources,
     /// How the exports of findings stand, where they are exported to Security Hub.

@@ -6,7 +6,7 @@ use axum::{
     Json,
     body::{Body, Bytes},
     extract::{Path, Query, Request, State},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
 use engine::ports::UnreadableEvent;
@@ -143,7 +143,7 @@ async fn keep_too_long(app: &App, beginning: &[u8], reason: String) -> Response 
 
 pub(crate) fn unavailable(message: &str) -> Response {
     let mut response = refused(StatusCode::SERVICE_UNAVAILABLE, message);
-    response.headers_mut().insert("retry-after", axum::http::HeaderValue::from_static("5"));
+    response.headers_mut().insert("retry-after", HeaderValue::from_static("5"));
     response
 }
 

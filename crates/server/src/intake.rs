@@ -23,6 +23,7 @@ use crate::{
     Playbooks, Registry,
     backlog::Backlog,
     machines::is_region,
+    metrics::figures::{Figures, Way},
     objects::{self, Unfetched},
     playbooks::PLAYBOOK_ORIGIN,
     room::Room,
@@ -121,6 +122,11 @@ impl Intake {
         Intake { sources: Arc::from(sources), ..self }
     }
 
+    /// What is counted of events.
+    pub fn figures(&self) -> &Figures {
+        &self.registry.figures
+    }
+
     /// With the playbooks that events start.
     #[must_use]
     pub fn with_playbooks(self, playbooks: Arc<Playbooks>) -> Intake {
@@ -153,6 +159,7 @@ impl Intake {
                 Ok(state_machine_arn) => responders.push(Responder { sighting, state_machine_arn }),
                 Err(engine::engine::Refusal::Store(error)) => return Err(error),
                 Err(error) => {
+                    self.figures().guardrail_errors.of(&sighting.guardrail).increment();
                     tracing::error!(guardrail = sighting.guardrail, region = sighting.region, %error, "the guardrail's machine was refused; the guardrail is skipped, the others go on");
                 }
             }
@@ -298,6 +305,7 @@ impl Intake {
             round.refuse(origin, event.envelope().to_string().as_bytes(), reason);
         } else {
             let receipt = self.take_event(event).await?;
+            self.figures().received(Way::of(origin), &receipt);
             round.taken.received += usize::from(!receipt.duplicate);
             round.taken.duplicates += usize::from(receipt.duplicate);
             round.taken.started += receipt.started;
@@ -374,6 +382,7 @@ impl Intake {
 
     async fn keep_refused(&self, refused: Refused) -> Result<KeptUnreadable, StoreError> {
         let Refused { origin, text, reason } = refused;
+        self.figures().unreadable(Way::of(&origin));
         let id = id_of(&origin, &text);
         tracing::warn!(
             id,

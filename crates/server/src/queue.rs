@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at, sleep, timeout},
 };
 
-use crate::{Intake, intake::NotTaken};
+use crate::{Intake, intake::NotTaken, metrics::figures::queue_name};
 
 /// How long one poll waits for messages (SQS's long polling, its longest).
 const WAIT_TIME_SECONDS: u64 = 20;
@@ -81,6 +81,7 @@ impl Queue {
             match self.round(&mut stop).await {
                 Ok(()) => pause = Pause(FIRST_PAUSE),
                 Err(error) => {
+                    self.intake.figures().queue_failures.of(queue_name(&self.url)).increment();
                     let pause = pause.next();
                     let seconds = pause.as_secs_f32();
                     tracing::warn!(queue = self.url, error, "polling failed; it is tried again in {seconds} s");
@@ -146,13 +147,15 @@ impl Queue {
         }
         let parameters = json!({
             "QueueUrl": self.url, "MaxNumberOfMessages": MESSAGES_AT_ONCE, "WaitTimeSeconds": WAIT_TIME_SECONDS,
-            "VisibilityTimeout": self.visibility_timeout_seconds,
+            "VisibilityTimeout": self.visibility_timeout_seconds, "MessageSystemAttributeNames": ["SentTimestamp"],
         });
         let mut answer = self.call("receiveMessage", parameters, WAIT_TIME_SECONDS + 10).await?;
-        match answer.get_mut("Messages").map(Value::take) {
-            Some(Value::Array(messages)) => Ok(messages),
-            _ => Ok(Vec::new()),
-        }
+        let messages = match answer.get_mut("Messages").map(Value::take) {
+            Some(Value::Array(messages)) => messages,
+            _ => Vec::new(),
+        };
+        self.intake.figures().polled(&self.url, &messages);
+        Ok(messages)
     }
 
     /// Takes a message. What the store can't take now is held here and tried again, however long that takes: in the queue each try

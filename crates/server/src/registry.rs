@@ -18,7 +18,7 @@ use detection::{
 use engine::{Engine, engine::Refusal};
 use serde_json::Value;
 
-use crate::{Playbooks, machines::Machines};
+use crate::{Playbooks, machines::Machines, metrics::figures::Figures};
 use rules::{Matched, RuleSet};
 pub use rules::{RefusedFile, RuleInForce, RulesInForce};
 
@@ -33,6 +33,8 @@ pub struct Registry {
     /// The guardrails' machines, in their order; behind them the one that tells of rules' matches.
     definitions: Vec<Definition>,
     machines: Machines,
+    /// What is counted of events.
+    pub figures: Arc<Figures>,
 }
 
 #[derive(Debug)]
@@ -98,7 +100,14 @@ impl Registry {
         let entries: Vec<Entry> =
             guardrails.into_iter().map(|(guardrail, settings)| Entry { guardrail, settings }).collect();
         let rules = RwLock::new(Arc::new(RuleSet::new(&entries, &[], RulesInForce::default())));
-        Registry { entries, playbooks: Vec::new(), rules, definitions, machines: Machines::new(account) }
+        Registry {
+            entries,
+            playbooks: Vec::new(),
+            rules,
+            definitions,
+            machines: Machines::new(account),
+            figures: Arc::default(),
+        }
     }
 
     /// With the patterns of playbooks, which are matched in the same pass.
@@ -186,6 +195,7 @@ impl Registry {
                 found.into_iter().map(|sighting| (index, sighting)).collect()
             }
             Err(error) => {
+                self.figures.guardrail_errors.of(&entry.guardrail.id).increment();
                 tracing::error!(
                     guardrail = entry.guardrail.id,
                     event = event.identity(),

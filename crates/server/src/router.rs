@@ -16,7 +16,7 @@ use crate::{
     App,
     access::{Caller, SignedRequest},
     aws_json::ApiError,
-    event_bridge, events, findings, sns, step_functions, webhooks,
+    event_bridge, events, findings, metrics, sns, step_functions, webhooks,
 };
 
 /// The largest body of an AWS API request: a definition of 1 MiB, AWS's limit, has more bytes inside JSON.
@@ -48,6 +48,7 @@ pub fn router(app: App) -> Router {
             "/webhooks/{source}",
             get(webhooks::challenge).post(webhooks::receive).layer(DefaultBodyLimit::disable()),
         )
+        .route("/metrics", get(metrics::show))
         .route("/healthz", get(|| async { "ok\n" }))
         .merge(own)
         .layer(DefaultBodyLimit::max(API_BODY_LIMIT_BYTES))

@@ -5,6 +5,8 @@
 #![expect(clippy::panic, reason = "test support: what can't be set up fails the test")]
 
 pub mod account;
+pub mod collector;
+pub mod exposition;
 pub mod serve;
 pub mod sqs;
 pub mod webhook;
@@ -17,6 +19,7 @@ use std::{
 };
 
 pub use account::Account;
+pub use collector::Collector;
 pub use serve::Serve;
 pub use sqs::Sqs;
 pub use webhook::Webhook;

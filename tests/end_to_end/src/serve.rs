@@ -30,8 +30,12 @@ pub struct Serve {
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
+    /// The status line and the headers.
+    pub head: String,
     /// The body, or null where it is no JSON.
     pub body: Value,
+    /// The body as it came.
+    pub text: String,
 }
 
 impl Serve {
@@ -176,7 +180,8 @@ impl Serve {
         let answer = String::from_utf8_lossy(&answer).into_owned();
         let (head, body) = answer.split_once("\r\n\r\n")?;
         let status = head.split(' ').nth(1)?.parse().ok()?;
-        Some(Answer { status, body: serde_json::from_str(body).unwrap_or_default() })
+        let (head, text) = (head.to_owned(), body.to_owned());
+        Some(Answer { status, head, body: serde_json::from_str(&text).unwrap_or_default(), text })
     }
 
     /// The finding of a guardrail, whole; `None` where there is none.

@@ -115,7 +115,7 @@ fn a_response_waits_until_the_store_takes_its_steps() {
     );
     let mut serve = Serve::prepare(&configuration, &account.url);
     // The event and some of its response fit.
-    serve.limit_files(Some(480));
+    serve.limit_files(Some(520));
     serve.restart(&[]);
     serve.wait_until_ready();
     assert_eq!(post(&serve, &opened("reports")).0, 200);

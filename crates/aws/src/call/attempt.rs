@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::plan::{self, Plan};
 use super::{Aws, Call, CallError, moved};
+use crate::counts::AttemptResult;
 use crate::http::SendError;
 use crate::model::{Operation, Service};
 use crate::protocol::{self, Answer};
@@ -62,9 +63,13 @@ impl Aws {
         loop {
             let credentials = self.credentials(&plan, call.role_arn.as_deref()).await?;
             let failure = match self.attempt(&plan, call, credentials.as_ref(), attempt).await {
-                Outcome::Done(performed) => return Ok(*performed),
+                Outcome::Done(performed) => {
+                    self.inner.counts.count(&call.service, AttemptResult::Ok);
+                    return Ok(*performed);
+                }
                 Outcome::Failed(failure) => failure,
             };
+            self.inner.counts.count(&call.service, AttemptResult::of(&failure.error));
             if failure.skewed && !corrected {
                 corrected = true;
                 continue;

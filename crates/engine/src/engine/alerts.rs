@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use detection::Stage;
+
 use super::Shared;
 use crate::ports::StoreError;
 
@@ -50,7 +52,12 @@ async fn round(shared: &Shared) -> Result<usize, StoreError> {
         let mut untold = 0;
         for (number, finding) in page {
             match tokio::time::timeout(TIME_LIMIT, shared.executor.tell_of_failure(&finding)).await {
-                Ok(Ok(())) => shared.store.alert_told(number).await?,
+                Ok(Ok(())) => {
+                    shared.store.alert_told(number).await?;
+                    if finding.stage == Stage::Failed {
+                        shared.options.figures.findings_failed.of(&finding.guardrail).increment();
+                    }
+                }
                 Ok(Err(error)) => {
                     untold += 1;
                     tracing::warn!(finding = finding.id, error, "nobody could be told of a failed finding");

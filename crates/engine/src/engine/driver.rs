@@ -12,6 +12,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
+    time::Instant,
 };
 
 use asl::{Kind, StateMachine, integration};
@@ -277,7 +278,9 @@ impl Jobs {
             if is_cancelled.swap(true, Ordering::SeqCst) {
                 return Message::Nothing;
             }
+            let begun = Instant::now();
             let outcome = shared.executor.perform(task).await;
+            shared.options.figures.performed(&outcome, begun.elapsed());
             Message::TaskEnded { arn, event_id, outcome }
         };
         // What begins a job is waited for even when nobody wants it any more.

@@ -44,6 +44,8 @@ pub(super) struct Slot {
     pub(super) poisoned: bool,
     /// What is being loaded is loaded even if it has ended.
     pub(super) even_if_ended: bool,
+    /// It responds to an event, and has not called anybody yet.
+    pub(super) awaits_first_call: bool,
     /// Since when it only waits.
     pub(super) idle_since: Option<Timestamp>,
     /// Dropped with the slot.
@@ -116,6 +118,7 @@ impl Slot {
             beginners: Vec::new(),
             poisoned: false,
             even_if_ended: false,
+            awaits_first_call: false,
             idle_since: None,
             room,
         }

@@ -12,6 +12,7 @@
 //! retrying are one path.
 
 mod evictions;
+mod figures;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ use execution::{Command, Ended, Input, Quotas, Status, Timer};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
+use self::figures::Counting;
 use super::{
     Options, Refusal,
     message::{Arn, Beginning, Effect, Live, Message, Redriving, Started},
@@ -48,6 +50,7 @@ pub(super) struct Worker {
     evict_after: SignedDuration,
     ask_jobs_after: SignedDuration,
     quotas: Quotas,
+    counting: Counting,
     slots: HashMap<Arn, Slot>,
     timers: BTreeSet<(Timestamp, Arn, Timer)>,
     /// (when, which, idle since when): the same pause for all, so in order.
@@ -65,6 +68,7 @@ impl Worker {
             evict_after: SignedDuration::from_secs(seconds),
             ask_jobs_after: options.ask_jobs_after(),
             quotas: options.quotas,
+            counting: Counting::new(options),
             slots: HashMap::new(),
             timers: BTreeSet::new(),
             evictions: VecDeque::new(),
@@ -220,6 +224,7 @@ impl Worker {
         match outcome {
             Ok(Begun::New(number)) => {
                 live.number = number;
+                self.counting.started(&live);
                 answer(reply, Ok(Started::New(Box::new(live.record()))));
                 beginners.into_iter().for_each(|beginner| answer(beginner, Ok(Started::Exists(None))));
                 match slot.has_room() || !slot.queue.is_empty() || live.standing != Standing::Working {
@@ -315,6 +320,7 @@ impl Worker {
                 }
                 perform(arn, &mut slot, &live, outstanding, effects);
                 if live.next_seq == 0 {
+                    slot.awaits_first_call = live.new.finding.is_some();
                     slot.queue.push_front(Queued::new(Input::StartExecution(Box::new(start_of(&live, self.quotas)))));
                 }
                 self.advance(arn.clone(), slot, live, effects);
@@ -391,6 +397,7 @@ impl Worker {
             }
             queued.answer(Ok(delivered));
         }
+        self.counting.commanded(&mut slot.awaits_first_call, &live, &batch.commands, &*self.clock);
         perform(&arn, &mut slot, &live, batch.commands, effects);
         if let Standing::Ended { ended, .. } = &live.standing {
             self.finish(arn, slot, &live, ended, effects);
@@ -402,6 +409,7 @@ impl Worker {
     }
 
     fn finish(&mut self, arn: Arn, mut slot: Slot, live: &Live, ended: &Ended, effects: &mut Vec<Effect>) {
+        self.counting.ended(live, ended.status);
         self.forget_timers(&arn, &mut slot);
         cancel_all(&arn, &slot, effects);
         for watcher in self.watchers.remove(&arn).unwrap_or_default() {

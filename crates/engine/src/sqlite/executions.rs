@@ -107,7 +107,10 @@ impl ExecutionStore for SqliteStore {
         now: Timestamp,
     ) -> Result<(Receipt, Vec<(u64, String)>), StoreError> {
         let event = Arc::new(event.clone());
-        self.writer.write(move |connection| receive::receive(connection, &event, &reactions, now)).await
+        let received =
+            self.writer.write(move |connection| receive::receive(connection, &event, &reactions, now)).await?;
+        received.opened.iter().for_each(|guardrail| self.figures.findings_opened.of(guardrail).increment());
+        Ok((received.receipt, received.started))
     }
 
     async fn start_playbook(&self, start: PlaybookStart, now: Timestamp) -> Result<Option<String>, StoreError> {

@@ -1,9 +1,12 @@
 //! Findings, and the port that they, events and exceptions go through.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use detection::{
-    Decision, Event, Finding, FindingInput, Settings,
+    Decision, Event, Finding, FindingInput, Settings, Stage,
     decide::{Exception, Facts},
+    finding::Occurrence,
 };
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -14,7 +17,10 @@ use super::{
     SqliteStore, at_most, events, exceptions, integer, micros, natural,
     schema::{FORMAT, check_format},
 };
-use crate::ports::{ApplyError, CallKey, FindingFilter, FindingStore, StoreError, UnreadableEvent};
+use crate::{
+    Figures,
+    ports::{ApplyError, CallKey, FindingFilter, FindingStore, StoreError, UnreadableEvent},
+};
 
 /// For how long fixes are counted, in minutes.
 pub(super) const MINUTES_COUNTED: i64 = 60;
@@ -50,7 +56,9 @@ impl FindingStore for SqliteStore {
             settings: settings.clone(),
             now: self.clock.now(),
         };
-        self.writer.write(move |connection| call.apply(connection)).await
+        let (answer, changed) = self.writer.write(move |connection| call.apply(connection)).await?;
+        changed.count(&self.figures);
+        Ok(answer)
     }
 
     async fn event(&self, identity: &str) -> Result<Option<Event>, StoreError> {
@@ -93,12 +101,12 @@ pub(super) struct Call {
 
 impl Call {
     /// Within the writer's transaction, so that nothing comes between what is read, decided, counted and written.
-    pub(super) fn apply(&self, connection: &Connection) -> Result<Value, ApplyError> {
+    pub(super) fn apply(&self, connection: &Connection) -> Result<(Value, Changed), ApplyError> {
         // A question asked again has a new token, which the finding has to learn: `apply` itself knows that it was asked before.
         if !matches!(self.input, FindingInput::Asked { .. })
             && let Some(answer) = self.answered(connection)?
         {
-            return Ok(answer);
+            return Ok((answer, Changed::default()));
         }
         let finding =
             find(connection, &self.finding_id)?.ok_or_else(|| ApplyError::NoSuchFinding(self.finding_id.clone()))?;
@@ -112,7 +120,8 @@ impl Call {
             exceptions::add(connection, exception, self.now)?;
         }
         self.remember(connection, &change.answer)?;
-        Ok(change.answer)
+        let changed = Changed::between(&finding, &change.finding);
+        Ok((change.answer, changed))
     }
 
     fn facts(&self, connection: &Connection, finding: &Finding) -> Result<Facts, StoreError> {
@@ -137,6 +146,39 @@ impl Call {
             )?
             .execute(params![self.finding_id, self.key.caller, self.key.call, answer.to_string()])?;
         Ok(())
+    }
+}
+
+/// What is counted of a change, once it is durable.
+#[derive(Default)]
+pub(super) struct Changed {
+    guardrail: String,
+    /// How long it took from the event to the proven fix.
+    fixed_after: Option<Duration>,
+    has_failed: bool,
+}
+
+impl Changed {
+    fn between(before: &Finding, after: &Finding) -> Changed {
+        let fixed_after = after.current().and_then(|occurrence| {
+            let is_same = |one: &&Occurrence| one.number == occurrence.number;
+            let was_proved = before.occurrences.iter().find(is_same).is_none_or(|before| before.proved_at.is_some());
+            let proved_at = occurrence.proved_at.filter(|_| !was_proved)?;
+            // The event's time is its source's word: a clock before ours makes no time of it.
+            Some(Duration::try_from(proved_at.duration_since(occurrence.event_at)).unwrap_or_default())
+        });
+        let has_failed = after.stage == Stage::Failed && before.under_way.is_some() && after.under_way.is_none();
+        Changed { guardrail: after.guardrail.clone(), fixed_after, has_failed }
+    }
+
+    fn count(&self, figures: &Figures) {
+        if let Some(fixed_after) = self.fixed_after {
+            figures.findings_fixed.of(&self.guardrail).increment();
+            figures.detection_to_fix.observe(fixed_after);
+        }
+        if self.has_failed {
+            figures.findings_failed.of(&self.guardrail).increment();
+        }
     }
 }
 

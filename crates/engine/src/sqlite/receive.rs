@@ -10,22 +10,32 @@ use crate::{
     ports::{ExecutionKind, NewExecution, PlaybookStart, Reactions, Receipt, Responder, Standing, StoreError},
 };
 
-/// Within the writer's transaction; numbers and ARNs of the executions that were begun and have something to do.
+/// What became of an event.
+pub(super) struct Received {
+    pub(super) receipt: Receipt,
+    /// Numbers and ARNs of the executions that were begun and have something to do.
+    pub(super) started: Vec<(u64, String)>,
+    /// The guardrails of the findings that were opened.
+    pub(super) opened: Vec<String>,
+}
+
+/// Within the writer's transaction.
 pub(super) fn receive(
     connection: &Connection,
     event: &Event,
     reactions: &Reactions,
     now: Timestamp,
-) -> Result<(Receipt, Vec<(u64, String)>), StoreError> {
+) -> Result<Received, StoreError> {
     let mut receipt = Receipt { duplicate: false, started: 0, absorbed: 0 };
-    let mut started = Vec::new();
+    let (mut started, mut opened) = (Vec::new(), Vec::new());
     if !events::insert(connection, event, now)? {
-        return Ok((Receipt { duplicate: true, ..receipt }, started));
+        return Ok(Received { receipt: Receipt { duplicate: true, ..receipt }, started, opened });
     }
     let mut begun = Vec::new();
     for responder in &reactions.responders {
         let responded = respond(connection, event, responder, now)?;
         begun.extend(responded.begun);
+        opened.extend(responded.is_new.then(|| responder.sighting.guardrail.clone()));
         match responded.started {
             Some(execution) => {
                 receipt.started += 1;
@@ -42,11 +52,13 @@ pub(super) fn receive(
             by.into_iter().try_for_each(|finding| note(connection, finding, playbook, event, now))?;
         }
     }
-    Ok((receipt, started))
+    Ok(Received { receipt, started, opened })
 }
 
 /// What a sighting led to.
 struct Responded {
+    /// The finding is new.
+    is_new: bool,
     /// The number and the ARN of the response that was begun.
     started: Option<(u64, String)>,
     /// The id of a rule's finding that begins an occurrence, unless an exception leaves it alone.
@@ -71,11 +83,12 @@ fn respond(
     };
     findings::save(connection, &sighted.finding, there.as_ref())?;
     evaluations::keep(connection, event, &sighted.finding, now)?;
+    let is_new = there.is_none();
     let is_begun = sighting.rule.is_some()
         && sighted.finding.occurrence != there.map_or(0, |there| there.occurrence)
         && sighted.finding.status != WorkflowStatus::Suppressed;
     let begun = is_begun.then(|| id.clone());
-    let Some(response) = sighted.start else { return Ok(Responded { started: None, begun }) };
+    let Some(response) = sighted.start else { return Ok(Responded { is_new, started: None, begun }) };
     let whose = format!("guardrail `{}`", sighting.guardrail);
     let machine = (responder.state_machine_arn.as_str(), whose.as_str());
     let new = new_execution(connection, machine, response.execution_name, response.input, now)?;
@@ -83,7 +96,7 @@ fn respond(
     let number = executions::insert(connection, &new, &Standing::Working)?;
     // One of this name that is there already is at work, or has been.
     let started = number.map(|number| natural(number).map(|number| (number, new.arn))).transpose()?;
-    Ok(Responded { started, begun })
+    Ok(Responded { is_new, started, begun })
 }
 
 /// Notes on a rule's finding that it starts a playbook.

@@ -215,6 +215,23 @@ const MIGRATIONS: &[&str] = &["
         received_at INTEGER NOT NULL, due_at INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0
     );
     CREATE INDEX evaluations_due ON evaluations (due_at, id);
+", "
+    CREATE TABLE finding_counts (
+        guardrail TEXT NOT NULL, stage TEXT NOT NULL, findings INTEGER NOT NULL, PRIMARY KEY (guardrail, stage)
+    ) WITHOUT ROWID;
+    INSERT INTO finding_counts SELECT guardrail, stage, count(*) FROM findings GROUP BY guardrail, stage;
+    CREATE TRIGGER findings_counted AFTER INSERT ON findings BEGIN
+        INSERT INTO finding_counts VALUES (NEW.guardrail, NEW.stage, 1)
+            ON CONFLICT (guardrail, stage) DO UPDATE SET findings = findings + 1;
+    END;
+    CREATE TRIGGER findings_counted_again AFTER UPDATE OF stage ON findings WHEN OLD.stage <> NEW.stage BEGIN
+        UPDATE finding_counts SET findings = findings - 1 WHERE guardrail = OLD.guardrail AND stage = OLD.stage;
+        INSERT INTO finding_counts VALUES (NEW.guardrail, NEW.stage, 1)
+            ON CONFLICT (guardrail, stage) DO UPDATE SET findings = findings + 1;
+    END;
+    CREATE TRIGGER findings_no_longer_counted AFTER DELETE ON findings BEGIN
+        UPDATE finding_counts SET findings = findings - 1 WHERE guardrail = OLD.guardrail AND stage = OLD.stage;
+    END;
 "];
 
 /// SQL for the id of a table's next row, where an id is never used again though its row goes: others may still know it. `greatest_ids`

@@ -394,7 +394,10 @@ async fn a_job_that_cannot_be_read_hides_no_other() {
     let folder = tempdir().unwrap();
     let store = SqliteStore::open(folder.path()).unwrap();
     let new = new_execution("a");
-    store.begin(new.clone(), Progress { jobs: vec![job(&new, 3), job(&new, 4), job(&new, 5)], ..progress() }).await.unwrap();
+    store
+        .begin(new.clone(), Progress { jobs: vec![job(&new, 3), job(&new, 4), job(&new, 5)], ..progress() })
+        .await
+        .unwrap();
     let newer = |connection: &Connection| Ok(connection.execute("UPDATE jobs SET format = 99 WHERE event_id = 3", [])?);
     store
         .writer

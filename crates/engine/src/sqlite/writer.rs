@@ -16,13 +16,14 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::checkpoints::Checkpoints;
-use crate::ports::StoreError;
+use crate::{Figures, ports::StoreError};
 
 /// Writes that wait; beyond it, callers wait to hand theirs over.
 const QUEUE_LIMIT: usize = 4096;
@@ -71,6 +72,7 @@ impl Writer {
         checkpoints: Connection,
         lock: File,
         observer: Option<CommitObserver>,
+        figures: Arc<Figures>,
     ) -> Result<Writer, StoreError> {
         let mut checkpoints = Checkpoints::start(&mut connection, checkpoints)?;
         let (jobs, queue) = mpsc::channel(QUEUE_LIMIT);
@@ -79,7 +81,8 @@ impl Writer {
         std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
-                run(&connection, &mut checkpoints, queue, &counted, observer.unwrap_or_else(|| Box::new(|_| {})));
+                let observe = observer.unwrap_or_else(|| Box::new(|_| {}));
+                run(&connection, &mut checkpoints, queue, &counted, &figures, observe);
                 drop(checkpoints);
                 drop(connection);
                 drop(lock);
@@ -194,20 +197,27 @@ fn run(
     checkpoints: &mut Checkpoints,
     mut queue: mpsc::Receiver<Box<dyn Job>>,
     counters: &Counters,
+    figures: &Figures,
     mut observe: CommitObserver,
 ) {
     while let Some(first) = queue.blocking_recv() {
         let mut group = group_of(first, &mut queue);
         let writes = u64::try_from(group.len()).unwrap_or(u64::MAX);
         let number = counters.commits.load(Ordering::Relaxed).saturating_add(1);
+        let begun = Instant::now();
         let outcome = commit_group(connection, &mut group, &mut || observe(CommitMoment::Before(number)));
         match &outcome {
             Ok(()) => {
+                figures.store_commit.observe(begun.elapsed());
+                figures.store_writes.add(writes);
                 observe(CommitMoment::After(number));
                 counters.commits.fetch_add(1, Ordering::Relaxed);
                 counters.writes.fetch_add(writes, Ordering::Relaxed);
             }
-            Err(error) => tracing::error!(writes, %error, "the store did not take a group of writes"),
+            Err(error) => {
+                figures.store_failed_commits.increment();
+                tracing::error!(writes, %error, "the store did not take a group of writes");
+            }
         }
         for job in group {
             job.answer(outcome.as_ref().err());

@@ -24,6 +24,7 @@ use super::{
     Executor, Failure, home, http_answer,
     http_parameters::{Parameters, with_query},
 };
+use crate::figures::HttpResult;
 
 const RESOURCE: &str = "http:invoke";
 
@@ -99,10 +100,13 @@ impl HttpTasks {
 
 impl Executor {
     pub(super) async fn invoke_http(&self, task: &Task, tracing: Option<&Tracing>) -> Result<Value, Failure> {
-        match tokio::time::timeout(TIMEOUT, self.invoke_within(task, tracing)).await {
+        let outcome = match tokio::time::timeout(TIMEOUT, self.invoke_within(task, tracing)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(socket(format!("no answer within {} s", TIMEOUT.as_secs()))),
-        }
+        };
+        let error = outcome.as_ref().err().map(|failure| failure.error.as_str());
+        self.figures.http_requests.of(HttpResult::of(error)).increment();
+        outcome
     }
 
     async fn invoke_within(&self, task: &Task, tracing: Option<&Tracing>) -> Result<Value, Failure> {

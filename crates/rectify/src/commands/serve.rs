@@ -18,8 +18,8 @@ use engine::{
 use integrations::{Channels, ConfigRules, Executor, KnownResources, SecurityHub, functions::GuardrailSettings};
 use secrecy::ExposeSecret as _;
 use server::{
-    Access, App, Intake, Playbooks, Registry, SnsClient, Topics, Webhooks, playbooks::PlaybookSettings, queue::Queue,
-    router::router, tls::TlsListener,
+    Access, App, Intake, Metrics, Playbooks, Registry, SnsClient, Topics, Webhooks, playbooks::PlaybookSettings,
+    queue::Queue, router::router, tls::TlsListener,
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
@@ -29,7 +29,7 @@ use crate::{
     content::{self, Broken},
     diagnostics, output,
     rules::{self, RulesFolder},
-    start,
+    start, telemetry,
 };
 
 /// How long requests under way may take once the end was asked for.
@@ -102,10 +102,12 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     if let Some(rules) = &rules {
         registry.put_rules(rules.in_force());
     }
+    let telemetry = telemetry::from_environment().map_err(Problem)?;
     let channels = Channels::new(&configuration.channels, &HttpClient::from_environment()).map_err(Problem::new)?;
     let own_listener = own_listener(&arguments).await?;
     let own_address = own_listener.as_ref().unwrap_or(&listener).local_addr().map_err(Problem::new)?;
     let states = own_states(&aws, &access, own_address);
+    let figures = channels.figures();
     let executor = Executor::new(aws.clone(), store.findings(), GuardrailSettings::new(registry.settings()), channels)
         .with_destinations(start::destinations().map_err(Problem)?);
     let functions = start::functions(&configuration, &aws, &arguments.data.join("functions"))?;
@@ -115,7 +117,9 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
         None => executor,
     };
     let usual = Options::default();
+    let (ended, traced) = telemetry.queue();
     let options = Options {
+        ended,
         quotas: configuration.quotas,
         evict_after_seconds: configuration.evict_after_seconds.unwrap_or(usual.evict_after_seconds),
         executions_in_memory: configuration.executions_in_memory.unwrap_or(usual.executions_in_memory),
@@ -125,8 +129,10 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
     let config_rules =
         ConfigRules::new(store.evaluations(), Arc::new(SystemClock), aws.clone(), configuration.role.clone());
     let engine =
-        Engine::start(store, Arc::new(executor), Arc::new(SystemClock), options).await.map_err(Problem::new)?;
+        Engine::start(store.clone(), Arc::new(executor), Arc::new(SystemClock), options).await.map_err(Problem::new)?;
     playbooks.limit(&engine).await.map_err(Problem::new)?;
+    let metrics = Arc::new(Metrics::new(registry.figures.clone(), figures, engine.clone(), store, aws.clone()));
+    telemetry::start(telemetry, traced, &engine, &metrics);
     let intake =
         Intake::new(engine.clone(), Arc::clone(&registry), &account, configuration.role.is_some(), aws.clone())
             .with_playbooks(Arc::clone(&playbooks))
@@ -156,7 +162,18 @@ async fn serve(arguments: Arguments, configuration: Configuration) -> Result<Exi
         let engine = engine.clone();
         async move { engine.ended().await }
     };
-    let app = App { engine, intake, registry, access, webhooks, topics, resources, exports, account: account.clone() };
+    let app = App {
+        engine,
+        intake,
+        registry,
+        access,
+        webhooks,
+        topics,
+        metrics,
+        resources,
+        exports,
+        account: account.clone(),
+    };
     tracing::info!(listen = %arguments.listen, account, region = aws.region(), data = %arguments.data.display(), "ready");
     let router = router(app);
     if let Some(listener) = own_listener {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{App, access::Caller, aws_json::ApiError, intake::NotTaken};
+use crate::{App, access::Caller, aws_json::ApiError, intake::NotTaken, metrics::figures::Way};
 
 /// Entries in one request.
 const MOST_ENTRIES: usize = 10;
@@ -68,7 +68,10 @@ pub async fn call(app: &App, caller: &Caller, request: Request) -> Result<Respon
         entries.push(match event(entry, app, caller) {
             Err(refused) => refused,
             Ok(event) => match app.intake.take_event(&event).await {
-                Ok(_) => Outcome::Taken { event_id: event.id },
+                Ok(receipt) => {
+                    app.registry.figures.received(Way::PutEvents, &receipt);
+                    Outcome::Taken { event_id: event.id }
+                }
                 Err(error) => Outcome::Refused { error_code: "InternalException", error_message: error.to_string() },
             },
         });

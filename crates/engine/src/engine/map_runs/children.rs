@@ -16,7 +16,7 @@ use super::{
     },
     PAGE, PAUSE,
 };
-use crate::ports::{ExpressChild, MapRunChild, MapRunRecord, StoreError};
+use crate::ports::{ExecutionKind, ExpressChild, MapRunChild, MapRunRecord, StoreError};
 
 /// Begins so many of the children that wait.
 pub(super) async fn begin(shared: &Arc<Shared>, run: &MapRunRecord, limit: u64) -> Result<(), StoreError> {
@@ -32,6 +32,7 @@ pub(super) async fn begin(shared: &Arc<Shared>, run: &MapRunRecord, limit: u64) 
             express::begin_kept(shared, number, new, processor.clone()).await?;
         }
     }
+    begun.to_take_up.iter().for_each(|_| shared.options.figures.started(ExecutionKind::Standard));
     for child in begun.to_take_up {
         // Waits while there is no room in memory: that is the back-pressure.
         shared.take_up(&child).await?;
