@@ -57,6 +57,7 @@ async fn commit(store: &SqliteStore, number: usize) -> Duration {
         tokens: vec![],
         offered: vec![],
         withdrawn: vec![],
+        told: vec![],
         redrive: None,
         map_runs: vec![],
         map_run_changes: vec![],

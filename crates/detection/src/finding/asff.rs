@@ -88,10 +88,11 @@ pub fn resource_type(cloudformation: &str) -> &'static str {
 }
 
 impl Finding {
-    /// Whether there ever was something to tell of it: it was found wrong, or could not be inspected. An event that turned out
+    /// Whether there ever was something to tell of it: a rule matched, it was found wrong, or could not be inspected. An event that turned out
     /// harmless leaves a finding too, which nobody else has to hear of.
     pub fn is_of_interest(&self) -> bool {
-        self.compliance == Some(Compliance::NonCompliant)
+        self.rule.is_some()
+            || self.compliance == Some(Compliance::NonCompliant)
             || matches!(self.stage, Stage::Failed)
             || self.occurrences_forgotten > 0
             || self.occurrences.iter().any(|occurrence| occurrence.found_at.is_some())
@@ -108,7 +109,10 @@ impl Finding {
     /// problem is gone it sees by `Compliance.Status`, which resolves the workflow.
     pub fn asff(&self, controls: &[String]) -> Value {
         let severity = json!({"Label": self.severity, "Original": self.severity});
-        let types = json!(["Software and Configuration Checks/AWS Security Best Practices"]);
+        let types = match self.rule {
+            Some(_) => json!(["TTPs"]),
+            None => json!(["Software and Configuration Checks/AWS Security Best Practices"]),
+        };
         let requirements: Vec<String> =
             controls.iter().take(REQUIREMENTS_LIMIT).map(|control| cut(control, REQUIREMENT_LIMIT)).collect();
         let mut compliance = json!({"Status": self.asff_compliance()});
@@ -141,8 +145,7 @@ impl Finding {
             "Resources": [self.asff_resource()],
             "Compliance": compliance,
             "Workflow": {"Status": self.status},
-            // What is gone is of no interest any more; what was fixed stays, and has passed.
-            "RecordState": if self.is_gone() { "ARCHIVED" } else { "ACTIVE" },
+            "RecordState": if self.is_archived() { "ARCHIVED" } else { "ACTIVE" },
             "FindingProviderFields": {"Severity": severity, "Types": types},
         })
     }
@@ -159,6 +162,12 @@ impl Finding {
     /// Whether the resource is not there any more.
     fn is_gone(&self) -> bool {
         self.status == WorkflowStatus::Resolved && self.compliance == Some(Compliance::NotApplicable)
+    }
+
+    /// What is gone is of no interest any more, nor what a person dealt with, since no inspection says so; what was fixed stays, and has
+    /// passed.
+    fn is_archived(&self) -> bool {
+        self.is_gone() || (self.rule.is_some() && self.status == WorkflowStatus::Resolved)
     }
 
     fn asff_resource(&self) -> Value {
@@ -212,6 +221,12 @@ impl Finding {
             Stage::Undone if self.is_gone() => "Nothing: the resource is gone.".to_owned(),
             Stage::Undone => "Its fix was taken back: fix it by hand, or leave it as it is.".to_owned(),
             Stage::Compliant => "Nothing: it is as it should be.".to_owned(),
+            _ if self.rule.is_some() && self.status == WorkflowStatus::Resolved => {
+                "Nothing: a person dealt with it.".to_owned()
+            }
+            _ if self.rule.is_some() && self.status != WorkflowStatus::Suppressed => format!(
+                "Look at what was done and by whom: `rectify findings show {id}`. `rectify findings resolve {id}` says that it is dealt with."
+            ),
             Stage::Failed => format!("See why the response failed: `rectify findings show {id}`. Fix it by hand."),
             _ if self.current().and_then(|occurrence| occurrence.decision) == Some(Decision::Leave) => {
                 format!("Nothing: it is left alone. `rectify findings show {id}` tells why.")

@@ -20,6 +20,8 @@ engine::label! {
         PutEvents = "put_events",
         /// A webhook.
         Webhook = "webhook",
+        /// A topic's message, `POST /sns`.
+        Sns = "sns",
         /// A log object in S3.
         Object = "s3_object",
         /// Any other.
@@ -87,6 +89,7 @@ impl Way {
         match origin {
             "POST /events" => Way::Events,
             "PutEvents" => Way::PutEvents,
+            "POST /sns" => Way::Sns,
             origin if origin.starts_with("POST /webhooks/") => Way::Webhook,
             origin if origin.starts_with("s3://") => Way::Object,
             origin if origin.contains("://") => Way::Sqs,

@@ -145,3 +145,17 @@ fn a_telling_that_ends_badly_fails_the_finding() {
     assert_eq!((failed.stage, failed.under_way.is_none()), (Stage::Failed, true));
     assert!(see(Some(&failed), "2", 200, None, &[]).start.is_some());
 }
+
+#[test]
+fn others_are_told_of_a_match_until_a_person_deals_with_it() {
+    let told = told();
+    assert!(told.is_of_interest());
+    let asff = told.asff(&[]);
+    assert_eq!((&asff["Types"], &asff["RecordState"]), (&json!(["TTPs"]), &json!("ACTIVE")));
+    assert_eq!(asff["Compliance"], json!({"Status": "NOT_AVAILABLE"}));
+    let text = |asff: &Value| asff["Remediation"]["Recommendation"]["Text"].as_str().unwrap().to_owned();
+    assert!(text(&asff).starts_with("Look at what was done"), "{asff:#}");
+    let resolved = say(&told, json!({"Action": "resolve", "Person": "ann", "Reason": "a drill"}), 2).unwrap();
+    let asff = resolved.asff(&[]);
+    assert_eq!((&asff["RecordState"], text(&asff).as_str()), (&json!("ARCHIVED"), "Nothing: a person dealt with it."));
+}
