@@ -13,7 +13,7 @@ use super::{Configuration, Reader, unknown};
 const SECRET_CHARACTERS_LEAST: usize = 16;
 
 /// For how long a message that was received stays invisible to others, in seconds, unless said; and SQS's most.
-const VISIBILITY_SECONDS: u64 = 120;
+const VISIBILITY_SECONDS: u64 = 30;
 const VISIBILITY_SECONDS_MAX: u64 = 43_200;
 
 /// A queue to poll.
