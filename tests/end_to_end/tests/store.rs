@@ -116,7 +116,7 @@ fn a_response_waits_until_the_store_takes_its_steps() {
     let mut serve = Serve::prepare(&configuration, &account.url);
     serve.restart(&[]);
     serve.wait_until_ready();
-    let log = std::fs::metadata(serve.data().join("rectify.sqlite-wal")).unwrap().len();
+    let log = fs::metadata(serve.data().join("rectify.sqlite-wal")).unwrap().len();
     // The guardrail's machine, the event and some of its response fit behind what the empty store has.
     serve.limit_files(Some(u32::try_from(log / 1024).unwrap() + 130));
     serve.restart(&[]);
